@@ -1,0 +1,93 @@
+/**
+ * The one error class for expected failures. `code` is API and stable; `message` is for people and may change.
+ * (`ProofError`, for what did not verify, lives with the tree; TypeError and RangeError are bugs of the caller.)
+ */
+export { ProofError } from "../merkle/proof-error.js";
+
+export type ErrorCode =
+  // What was sent, in the order in which it is checked.
+  | "BODY_TOO_LARGE"
+  | "BATCH_TOO_LONG"
+  | "ENTRY_TOO_LARGE"
+  | "ENVELOPE_MALFORMED"
+  | "ENVELOPE_INVALID"
+  | "ALGORITHM_UNSUPPORTED"
+  | "KEY_UNKNOWN"
+  | "SIGNATURE_INVALID"
+  | "RECORD_MALFORMED"
+  | "ROLE_MISSING"
+  | "RECORD_INVALID"
+  // What was asked.
+  | "REQUEST_MALFORMED"
+  | "REQUEST_TIMEOUT"
+  | "QUERY_INVALID"
+  | "REF_MALFORMED"
+  | "NOT_FOUND"
+  | "ENTRY_NOT_FOUND"
+  | "REF_AMBIGUOUS"
+  | "SIZE_UNPUBLISHED"
+  | "METHOD_NOT_ALLOWED"
+  | "NOT_ACCEPTABLE"
+  | "MEDIA_TYPE_UNSUPPORTED"
+  | "WITNESSES_MISSING"
+  // The state of the log.
+  | "POOL_FULL"
+  | "SHUTTING_DOWN"
+  | "LOG_STOPPED"
+  | "INTERNAL"
+  // Text and binary formats of their specifications.
+  | "NOTE_MALFORMED"
+  | "VKEY_MALFORMED"
+  | "CHECKPOINT_MALFORMED"
+  | "TILE_MALFORMED"
+  | "PROOF_MALFORMED"
+  | "POLICY_MALFORMED"
+  | "KEY_MALFORMED"
+  // Running a log, and talking to one.
+  | "STORE_LOCKED"
+  | "STORE_FAILED"
+  | "STORE_CORRUPT"
+  | "STORE_CONFLICT"
+  | "LOG_EXISTS"
+  | "LOG_MISSING"
+  | "LOG_KEY_MISMATCH"
+  | "FILE_UNREADABLE"
+  | "USAGE"
+  | "SERVER_UNREACHABLE"
+  | "SERVER_ANSWER_INVALID"
+  | "SERVER_REFUSED";
+
+/** What an error may carry beside its code: the JSON path of a member, or the entry that decided. */
+export interface ErrorFacts {
+  readonly path?: string;
+  readonly index?: number;
+  readonly indexes?: readonly number[];
+}
+
+export class WritError extends Error {
+  override readonly name = "WritError";
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly facts: ErrorFacts = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** May the same request succeed later, unchanged? */
+export function isRetryable(code: ErrorCode): boolean {
+  return RETRYABLE.has(code);
+}
+
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "POOL_FULL",
+  "SHUTTING_DOWN",
+  "LOG_STOPPED",
+  "INTERNAL",
+  "REQUEST_TIMEOUT",
+  "STORE_FAILED",
+  "SERVER_UNREACHABLE",
+]);
