@@ -1,0 +1,83 @@
+/**
+ * What a member of a record may hold: small checks that say what they want. A check returns undefined when it is
+ * content, else the complaint: which path, and what was wanted there.
+ */
+import { fromJwk } from "../statement/key.js";
+import { isJsonObject, type Json } from "../statement/json.js";
+
+export interface Complaint {
+  /** Appended to the member's own path: "", "[2]", ".crv" … */
+  readonly path: string;
+  readonly want: string;
+}
+
+export type Check = (value: Json) => Complaint | undefined;
+
+/** A check from a predicate and its wish in words. */
+export function holds(want: string, predicate: (value: Json) => boolean): Check {
+  return (value) => (predicate(value) ? undefined : { path: "", want });
+}
+
+export const text = holds("text, not empty", (value) => typeof value === "string" && value !== "");
+
+/** ≤ 128 printable characters: no control, format, private or unassigned ones. */
+export const label = holds(
+  "1 to 128 printable characters",
+  (value) => typeof value === "string" && /^[^\p{C}]{1,128}$/u.test(value),
+);
+
+export const recordId = holds(
+  "a record id: sha256: and 64 lower-case hex digits",
+  (value) => typeof value === "string" && /^sha256:[0-9a-f]{64}$/.test(value),
+);
+
+export const keyId = holds(
+  "a key id: 64 lower-case hex digits, the RFC 9679 thumbprint",
+  (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
+);
+
+export const time = holds("an RFC 3339 time in UTC, such as 2026-05-01T12:00:00Z", isTime);
+
+export const count = holds(
+  "a whole number ≥ 0",
+  (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0,
+);
+
+export const jwk = holds(
+  'a JWK: {"kty":"OKP","crv":"Ed25519","x"} or {"kty":"EC","crv":"P-256","x","y"}, a sound key (canonical, on the curve, prime order)',
+  (value) => fromJwk(value) !== undefined,
+);
+
+export function oneOf(...words: readonly string[]): Check {
+  return holds(words.join(" or "), (value) => typeof value === "string" && words.includes(value));
+}
+
+/** A list whose elements all pass; `least` of them at least. */
+export function listOf(check: Check, least = 0): Check {
+  return (value) => {
+    if (!isList(value) || value.length < least)
+      return { path: "", want: least ? `a list of at least ${least}` : "a list" };
+    for (const [i, element] of value.entries()) {
+      const complaint = check(element);
+      if (complaint !== undefined) return { path: `[${i}]${complaint.path}`, want: complaint.want };
+    }
+    return undefined;
+  };
+}
+
+export const object = holds("an object", isJsonObject);
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+/** RFC 3339 §5.6 with `Z`, and a day that the calendar has. */
+function isTime(value: Json): boolean {
+  if (typeof value !== "string") return false;
+  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?Z$/.exec(value);
+  if (match === null) return false;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
+  const date = new Date(Date.UTC(year, month - 1, day));
+  const onCalendar = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  return onCalendar && hour < 24 && minute < 60 && second < 60;
+}

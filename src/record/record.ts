@@ -1,0 +1,90 @@
+/**
+ * A record: one JSON object that says one thing, known by the hash of its exact bytes. Nothing here ever writes a
+ * record again to check it.
+ */
+import { sha256 } from "#crypto";
+import { type ErrorCode, WritError } from "../errors.js";
+import { toHex } from "../format/bytes.js";
+import { isJsonObject, type JsonObject, parseJson } from "../statement/json.js";
+import { COMMON, type Members, TYPES, type TypeRules } from "./types.js";
+
+/** The content type of our records; a statement with any other is foreign. */
+export const RECORD_MEDIA_TYPE = "application/vnd.writ.record+json";
+
+export interface Record {
+  /** `sha256:` and 64 lower-case hex digits, of the exact bytes. */
+  readonly id: string;
+  readonly value: JsonObject;
+  readonly type: string;
+  readonly issuer: string;
+  readonly traceId: string | null;
+  readonly previousTraceHash: string | null;
+}
+
+export function recordIdOf(bytes: Uint8Array): string {
+  return `sha256:${toHex(sha256(bytes))}`;
+}
+
+/** The record in a payload, its common members checked. WritError RECORD_MALFORMED with the member's path. */
+export function parseRecord(bytes: Uint8Array): Record {
+  const value = parseJson(bytes, "RECORD_MALFORMED");
+  if (!isJsonObject(value)) throw new WritError("RECORD_MALFORMED", "record: want an object", { path: "" });
+  checkMembers(value, COMMON, "RECORD_MALFORMED");
+  return {
+    id: recordIdOf(bytes),
+    value,
+    type: stringMember(value, "type"),
+    issuer: stringMember(value, "issuer"),
+    traceId: optionalString(value, "trace_id"),
+    previousTraceHash: optionalString(value, "previous_trace_hash"),
+  };
+}
+
+/** The rules of a record's type. RECORD_MALFORMED for a type that is not one of ours. */
+export function rulesOf(record: Record): TypeRules {
+  const rules = TYPES.get(record.type);
+  if (rules !== undefined) return rules;
+  throw new WritError(
+    "RECORD_MALFORMED",
+    `record, type: want one of ${[...TYPES.keys()].join(", ")}; got ${JSON.stringify(record.type.slice(0, 40))}`,
+    {
+      path: "type",
+    },
+  );
+}
+
+/** Required members present and right, optional ones right where present, all others ignored. */
+export function checkMembers(
+  value: JsonObject,
+  { required, optional }: { readonly required: Members; readonly optional: Members },
+  code: ErrorCode,
+): void {
+  for (const [name, check] of [...Object.entries(required), ...Object.entries(optional)]) {
+    const member = value[name];
+    if (member === undefined) {
+      if (name in required) throw new WritError(code, `record, ${name}: missing`, { path: name });
+      continue;
+    }
+    const complaint = check(member);
+    if (complaint !== undefined) {
+      const path = name + complaint.path;
+      throw new WritError(code, `record, ${path}: want ${complaint.want}`, { path });
+    }
+  }
+}
+
+export function stringMember(value: JsonObject, name: string): string {
+  const member = value[name];
+  if (typeof member !== "string") throw new RangeError(`${name} was not checked to be text`);
+  return member;
+}
+
+export function optionalString(value: JsonObject, name: string): string | null {
+  const member = value[name];
+  return typeof member === "string" ? member : null;
+}
+
+export function stringsMember(value: JsonObject, name: string): string[] {
+  const member = value[name];
+  return Array.isArray(member) ? member.filter((element) => typeof element === "string") : [];
+}

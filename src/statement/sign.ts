@@ -1,0 +1,45 @@
+/** Making statements: a payload signed by one key, in either envelope, already in its stored form. */
+import { ed25519Sign, es256Sign } from "#crypto";
+import { fromHex } from "../format/bytes.js";
+import { formatCose, formatHeader, sigStructure } from "./cose.js";
+import { formatDsse, preAuthEncoding } from "./dsse.js";
+import type { PublicKey } from "./key.js";
+
+/** A key that can sign, whatever holds its secret. */
+export interface Signer {
+  readonly publicKey: PublicKey;
+  /** 64 bytes over the message. */
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** A signer that holds its 32-byte secret: an Ed25519 seed or a P-256 scalar. */
+export function secretSigner(publicKey: PublicKey, secret: Uint8Array): Signer {
+  const sign = publicKey.algorithm === "Ed25519" ? ed25519Sign : es256Sign;
+  return { publicKey, sign: (message) => sign(message, secret) };
+}
+
+/** A DSSE envelope by one or several signers. */
+export function signDsse(
+  payloadType: string,
+  payload: Uint8Array,
+  ...signers: readonly Signer[]
+): Uint8Array {
+  const message = preAuthEncoding(payloadType, payload);
+  const signatures = signers
+    .map((signer) => ({ keyId: signer.publicKey.keyId, signature: signer.sign(message) }))
+    .toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
+  return formatDsse(payloadType, payload, signatures);
+}
+
+/** A COSE_Sign1 with the claims that SCITT asks for; `issuedAt` in POSIX seconds. */
+export function signCose(
+  contentType: string,
+  payload: Uint8Array,
+  claims: { readonly issuer: string; readonly subject: string; readonly issuedAt: number },
+  signer: Signer,
+): Uint8Array {
+  const keyId = fromHex(signer.publicKey.keyId);
+  if (keyId === undefined) throw new RangeError("a key id is hex");
+  const header = formatHeader({ algorithm: signer.publicKey.algorithm, contentType, keyId, claims });
+  return formatCose(header, payload, signer.sign(sigStructure(header, payload)));
+}
