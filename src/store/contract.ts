@@ -1,0 +1,81 @@
+/**
+ * The store: where a log keeps what must survive.
+ *
+ * **Guarantee.** When `commit` resolves, the whole of it is on disk and survives a power cut: entries, tiles, rows and
+ * head together. When it rejects, nobody knows what is on disk, so the process stops using the store; opening it again
+ * finds either all of the commit or none of it. There is one writer. Readers see whole commits only, and what they see
+ * is never changed, only added to.
+ *
+ * Every implementation passes the suite in `test/store/suite.ts`.
+ */
+import type { Hash } from "../../merkle/index.js";
+
+/** The state of the tree after a commit. */
+export interface Head {
+  readonly size: number;
+  readonly root: Hash;
+  /** The log's own clock in milliseconds since 1970; never less than in the head before. */
+  readonly receivedAt: number;
+}
+
+export interface TileRef {
+  readonly level: number;
+  readonly index: number;
+}
+
+/** A full tile: 256 hashes, then the 16 hashes four levels up, from which a proof is 8 times quicker: 8,704 bytes. */
+export interface StoredTile extends TileRef {
+  readonly data: Uint8Array;
+}
+
+export const STORED_TILE_BYTES = 8192 + 512;
+
+/** Index rows, derived from the entries and rebuilt from them by `fsck`. Keys sort as bytes. */
+export type Table =
+  /** SHA-256 of an entry (32) → its index (8, big-endian) */
+  | "entry-hash"
+  /** SHA-256 of a record (32) ‖ index of an entry that carries it (8) → nothing */
+  | "record-id"
+  /** key id (32) ‖ index of a `key` record that registers it (8) → nothing */
+  | "key";
+
+export interface Row {
+  readonly table: Table;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export interface Commit {
+  /** The size this commit extends. Another size in the store rejects it with STORE_CONFLICT and changes nothing. */
+  readonly expectedSize: number;
+  readonly head: Head;
+  /** `head.size − expectedSize` of them, in log order. */
+  readonly entries: readonly Uint8Array[];
+  /** The tiles that became full. */
+  readonly tiles: readonly StoredTile[];
+  readonly rows: readonly Row[];
+}
+
+export interface Store {
+  /** The head after the last commit, or null before the first. */
+  head(): Promise<Head | null>;
+
+  /** The head whose commit made entry `index` (the first with a larger size), or null. */
+  headOver(index: number): Promise<Head | null>;
+
+  commit(commit: Commit): Promise<void>;
+
+  /** The entries [start, end). RangeError when the store does not have them all. */
+  entries(start: number, end: number): Promise<Uint8Array[]>;
+
+  /** Full tiles, in the order asked for; undefined where there is none. */
+  tiles(refs: readonly TileRef[]): Promise<(Uint8Array | undefined)[]>;
+
+  /** The values at these keys, in order. */
+  lookup(table: Table, keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
+
+  /** The rows whose keys begin with these bytes, in key order. */
+  scan(table: Table, prefix: Uint8Array, limit?: number): AsyncIterable<Row>;
+
+  close(): Promise<void>;
+}

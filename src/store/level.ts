@@ -1,0 +1,194 @@
+/**
+ * The store on LevelDB. One folder, one process (LevelDB's own lock), one synced write a commit.
+ *
+ * | key (bytes, big-endian numbers)     | value                                   |
+ * |-------------------------------------|-----------------------------------------|
+ * | `e` ‖ index (8)                     | an entry                                |
+ * | `h` ‖ size (8)                      | root (32) ‖ receivedAt (8)              |
+ * | `t` ‖ level (1) ‖ index (8)         | a full tile (8,704)                     |
+ * | `k` `r` `x` ‖ the row's key         | the row's value                         |
+ *
+ * Only full tiles are kept: the right edge of the tree lives in memory and comes back from at most 255 entries and as
+ * many tiles a level.
+ */
+import { type ChainedBatch, Level } from "level";
+import { WritError } from "../errors.js";
+import { readUint64 } from "../format/bytes.js";
+import type { Commit, Head, Row, Store, Table, TileRef } from "./contract.js";
+import { decodeHead, encodeHead } from "./head.js";
+
+type Database = Level<Uint8Array, Uint8Array>;
+
+const ENTRY = 0x65;
+const HEAD = 0x68;
+const TILE = 0x74;
+const TABLES: Readonly<Record<Table, number>> = { "entry-hash": 0x78, "record-id": 0x72, key: 0x6b };
+
+const CACHE_BYTES = 32 * 1024 * 1024;
+const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
+
+export class LevelStore implements Store {
+  private constructor(
+    private readonly db: Database,
+    private last: Head | null,
+  ) {}
+
+  /** Opens or makes the database in a folder. STORE_LOCKED when another process has it, STORE_FAILED otherwise. */
+  static async open(folder: string): Promise<LevelStore> {
+    const db: Database = new Level(folder, {
+      keyEncoding: "view",
+      valueEncoding: "view",
+      cacheSize: CACHE_BYTES,
+      writeBufferSize: WRITE_BUFFER_BYTES,
+    });
+    try {
+      await db.open();
+    } catch (error) {
+      throw openError(folder, error);
+    }
+    const [last] = await db
+      .iterator({ gte: above(HEAD), lt: above(HEAD + 1), reverse: true, limit: 1 })
+      .all();
+    return new LevelStore(db, last === undefined ? null : toHead(...last));
+  }
+
+  async head(): Promise<Head | null> {
+    return this.last;
+  }
+
+  async headOver(index: number): Promise<Head | null> {
+    const [found] = await guard(
+      this.db.iterator({ gt: numbered(HEAD, index), lt: above(HEAD + 1), limit: 1 }).all(),
+    );
+    return found === undefined ? null : toHead(...found);
+  }
+
+  async commit(commit: Commit): Promise<void> {
+    const size = this.last?.size ?? 0;
+    if (size !== commit.expectedSize) {
+      throw new WritError(
+        "STORE_CONFLICT",
+        `the store has size ${size}, the commit extends ${commit.expectedSize}`,
+      );
+    }
+    let batch: ChainedBatch<Database, Uint8Array, Uint8Array>;
+    try {
+      batch = this.db.batch();
+      commit.entries.forEach((entry, i) => batch.put(numbered(ENTRY, size + i), entry));
+      for (const { level, index, data } of commit.tiles) batch.put(tileKey(level, index), data);
+      for (const { table, key, value } of commit.rows) batch.put(rowKey(table, key), value);
+      batch.put(numbered(HEAD, commit.head.size), encodeHead(commit.head));
+    } catch (error) {
+      throw failed(error);
+    }
+    // Before this line nothing of the commit exists; after it, all of it, power cut or not.
+    await guard(batch.write({ sync: true }));
+    this.last = commit.head;
+  }
+
+  async entries(start: number, end: number): Promise<Uint8Array[]> {
+    const found =
+      end - start === 1
+        ? [await guard(this.db.get(numbered(ENTRY, start)))].filter((entry) => entry !== undefined)
+        : await guard(this.db.values({ gte: numbered(ENTRY, start), lt: numbered(ENTRY, end) }).all());
+    if (found.length !== end - start) throw new RangeError(`no entries [${start}, ${end})`);
+    return found;
+  }
+
+  async tiles(refs: readonly TileRef[]): Promise<(Uint8Array | undefined)[]> {
+    return guard(this.db.getMany(refs.map(({ level, index }) => tileKey(level, index))));
+  }
+
+  async lookup(table: Table, keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return guard(this.db.getMany(keys.map((key) => rowKey(table, key))));
+  }
+
+  async *scan(table: Table, prefix: Uint8Array, limit = -1): AsyncGenerator<Row> {
+    const start = rowKey(table, prefix);
+    const range = { gte: start, lt: keyAfter(start), limit };
+    for await (const [key, value] of this.db.iterator(range)) yield { table, key: key.slice(1), value };
+  }
+
+  async close(): Promise<void> {
+    await this.db.close();
+  }
+}
+
+function toHead(key: Uint8Array, value: Uint8Array): Head {
+  return decodeHead(readUint64(key, 1), value);
+}
+
+function above(byte: number): Uint8Array {
+  return Uint8Array.of(byte);
+}
+
+function numbered(byte: number, n: number): Uint8Array {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = byte;
+  writeNumber(key, n, 1);
+  return key;
+}
+
+function tileKey(level: number, index: number): Uint8Array {
+  const key = Buffer.allocUnsafe(10);
+  key[0] = TILE;
+  key[1] = level;
+  writeNumber(key, index, 2);
+  return key;
+}
+
+function writeNumber(key: Buffer, n: number, offset: number): void {
+  key.writeUInt32BE(Math.floor(n / 2 ** 32), offset);
+  key.writeUInt32BE(n % 2 ** 32, offset + 4);
+}
+
+function rowKey(table: Table, key: Uint8Array): Uint8Array {
+  const out = Buffer.allocUnsafe(1 + key.length);
+  out[0] = TABLES[table];
+  out.set(key, 1);
+  return out;
+}
+
+/** The first key that no longer begins with these bytes (the first of them is a letter, so there is one). */
+function keyAfter(start: Uint8Array): Uint8Array {
+  const last = start.findLastIndex((byte) => byte < 0xff);
+  const end = Uint8Array.from(start.subarray(0, last + 1));
+  end[last] = (end[last] ?? 0) + 1;
+  return end;
+}
+
+async function guard<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+function failed(error: unknown): WritError {
+  return new WritError(
+    "STORE_FAILED",
+    `LevelDB: ${error instanceof Error ? error.message : String(error)}`,
+    {},
+    { cause: error },
+  );
+}
+
+function openError(folder: string, error: unknown): WritError {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const reason = cause instanceof Error ? cause : error;
+  if (reason instanceof Error && "code" in reason && reason.code === "LEVEL_LOCKED") {
+    return new WritError(
+      "STORE_LOCKED",
+      `another process has the log in ${folder} open; one log, one process`,
+      {},
+      { cause: error },
+    );
+  }
+  return new WritError(
+    "STORE_FAILED",
+    `cannot open the database in ${folder}: ${reason instanceof Error ? reason.message : String(reason)}`,
+    {},
+    { cause: error },
+  );
+}
