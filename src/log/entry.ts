@@ -1,0 +1,52 @@
+/** An entry as the log describes it: its bytes and what can be read off them. */
+import { sha256 } from "#crypto";
+import { type Hash, leafHash } from "../../merkle/index.js";
+import { toHex } from "../format/bytes.js";
+import { recordIdOf, RECORD_MEDIA_TYPE } from "../record/record.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
+import type { Form, Statement } from "../statement/statement.js";
+
+export interface LogEntry {
+  readonly index: number;
+  readonly stored: Uint8Array;
+  /** `sha256:` + hex of the stored statement. */
+  readonly entryHash: string;
+  readonly leafHash: Hash;
+  /** Null for raw bytes. */
+  readonly form: Form | null;
+  readonly contentType: string | null;
+  /** Key ids of the signers. */
+  readonly signers: readonly string[];
+  /** Null for a foreign statement and raw bytes. */
+  readonly recordId: string | null;
+  /** The record's exact bytes; null likewise. */
+  readonly record: Uint8Array | null;
+  /** The log's own clock, in milliseconds since 1970. */
+  readonly receivedAt: number;
+}
+
+/** Describes entry `index`. In a raw log only entry 0 is a statement; the rest is bytes. */
+export function describeEntry(index: number, stored: Uint8Array, receivedAt: number, raw: boolean): LogEntry {
+  const statement = raw && index > 0 ? null : parseStatement(stored, guessForm(stored));
+  const record = statement?.contentType === RECORD_MEDIA_TYPE ? statement.payload : null;
+  return {
+    index,
+    stored,
+    entryHash: entryHashOf(stored),
+    leafHash: leafHash(stored),
+    form: statement?.form ?? null,
+    contentType: statement?.contentType ?? null,
+    signers: signersOf(statement),
+    recordId: record === null ? null : recordIdOf(record),
+    record,
+    receivedAt,
+  };
+}
+
+export function entryHashOf(stored: Uint8Array): string {
+  return `sha256:${toHex(sha256(stored))}`;
+}
+
+function signersOf(statement: Statement | null): string[] {
+  return statement?.signatures.map(({ keyId }) => keyId) ?? [];
+}

@@ -1,0 +1,180 @@
+/**
+ * Checking a stored log from nothing but its entries: every leaf hashed again, every tile and index row rebuilt and
+ * compared, every stored head's root recomputed. What the store has beyond that is a fault too.
+ */
+import { sha256 } from "#crypto";
+import {
+  type CompactRange,
+  emptyRange,
+  extendRange,
+  leafHash,
+  rangeRoot,
+  sameHash,
+} from "../../merkle/index.js";
+import { WritError } from "../errors.js";
+import { fromHex, sameBytes, toHex } from "../format/bytes.js";
+import type { SigningKey } from "../format/vkey.js";
+import { registrationOf } from "../record/key-record.js";
+import { openLogPolicy } from "../record/log-policy.js";
+import { parseRecord } from "../record/record.js";
+import type { Head, Row, Store, Table } from "../store/contract.js";
+import type { Admitted } from "./admit.js";
+import { describeEntry, type LogEntry } from "./entry.js";
+import { Edge } from "./integrate.js";
+import { rowsOf } from "./rows.js";
+
+export interface FsckReport {
+  readonly size: number;
+  readonly faults: readonly string[];
+}
+
+const TABLES: readonly Table[] = ["entry-hash", "record-id", "key"];
+const STEP = 1024;
+const MAX_FAULTS = 100;
+
+export async function fsckStore(
+  store: Store,
+  key: SigningKey,
+  progress: (done: number, total: number) => void = () => {},
+): Promise<FsckReport> {
+  const head = await store.head();
+  if (head === null) throw new WritError("LOG_MISSING", "the store holds no log");
+  return new Checker(store, key, head, progress).run();
+}
+
+class Checker {
+  private readonly faults: string[] = [];
+  private readonly edge = new Edge();
+  private range: CompactRange = emptyRange();
+  private raw = false;
+  private nextHead: Head | null = null;
+  private readonly rowCounts: { [T in Table]: number } = { "entry-hash": 0, "record-id": 0, key: 0 };
+
+  constructor(
+    private readonly store: Store,
+    private readonly key: SigningKey,
+    private readonly head: Head,
+    private readonly progress: (done: number, total: number) => void,
+  ) {}
+
+  async run(): Promise<FsckReport> {
+    const { size } = this.head;
+    await this.checkPolicy();
+    this.nextHead = await this.store.headOver(0);
+    for (let start = 0; start < size; start += STEP) {
+      const end = Math.min(size, start + STEP);
+      const entries = await this.read(start, end);
+      if (entries === null) break;
+      await this.checkEntries(start, entries);
+      this.progress(end, size);
+    }
+    await this.checkRowCounts();
+    return { size, faults: this.faults };
+  }
+
+  private async checkPolicy(): Promise<void> {
+    try {
+      const [first = new Uint8Array(0)] = await this.store.entries(0, 1);
+      this.raw = openLogPolicy(first, this.key).admission === "raw";
+    } catch (error) {
+      this.fault(`entry 0: ${messageOf(error)}`);
+    }
+  }
+
+  private async read(start: number, end: number): Promise<Uint8Array[] | null> {
+    try {
+      return await this.store.entries(start, end);
+    } catch (error) {
+      this.fault(`entries [${start}, ${end}): ${messageOf(error)}`);
+      return null;
+    }
+  }
+
+  private async checkEntries(start: number, entries: readonly Uint8Array[]): Promise<void> {
+    const leaves = entries.map(leafHash);
+    // Heads may fall anywhere in the step: the range stops at each of them to show its root.
+    for (let done = 0; done < leaves.length; ) {
+      const stop =
+        this.nextHead === null ? leaves.length : Math.min(leaves.length, this.nextHead.size - start);
+      this.range = extendRange(this.range, leaves.slice(done, stop));
+      done = stop;
+      if (this.nextHead !== null && this.range.end === this.nextHead.size)
+        await this.checkHead(this.nextHead);
+    }
+    for (const { level, tile } of this.edge.append(leaves)) {
+      const [stored] = await this.store.tiles([{ level, index: tile.index }]);
+      if (stored === undefined) this.fault(`tile ${level}/${tile.index} is missing`);
+      else if (!sameBytes(stored, tile.toStored()))
+        this.fault(`tile ${level}/${tile.index} is not that of its entries`);
+    }
+    await this.checkRows(entries.flatMap((entry, i) => this.expectedRows(start + i, entry)));
+  }
+
+  private async checkHead(head: Head): Promise<void> {
+    if (!sameHash(rangeRoot(this.range), head.root))
+      this.fault(`the head of ${head.size} has another root than its entries`);
+    const next = await this.store.headOver(head.size);
+    if (next !== null && next.receivedAt < head.receivedAt)
+      this.fault(`the clock goes back between heads ${head.size} and ${next.size}`);
+    this.nextHead = next;
+  }
+
+  private expectedRows(index: number, stored: Uint8Array): Row[] {
+    try {
+      const entry = describeEntry(index, stored, 0, this.raw);
+      return rowsOf(asRowSource(entry), index);
+    } catch (error) {
+      this.fault(`entry ${index}: ${messageOf(error)}`);
+      return [];
+    }
+  }
+
+  private async checkRows(rows: readonly Row[]): Promise<void> {
+    for (const table of TABLES) {
+      const expected = rows.filter((row) => row.table === table);
+      this.rowCounts[table] += expected.length;
+      const found = await this.store.lookup(
+        table,
+        expected.map(({ key }) => key),
+      );
+      expected.forEach(({ key, value }, i) => {
+        const stored = found[i];
+        if (stored === undefined) this.fault(`${table} row ${toHex(key)} is missing`);
+        else if (!sameBytes(stored, value)) this.fault(`${table} row ${toHex(key)} is wrong`);
+      });
+    }
+  }
+
+  /** Every expected row is there; as many rows as expected means there are no others. */
+  private async checkRowCounts(): Promise<void> {
+    for (const table of TABLES) {
+      let count = 0;
+      for await (const _ of this.store.scan(table, new Uint8Array(0))) count++;
+      if (count !== this.rowCounts[table])
+        this.fault(`table ${table} has ${count} rows, its entries make ${this.rowCounts[table]}`);
+    }
+  }
+
+  private fault(what: string): void {
+    if (this.faults.length < MAX_FAULTS) this.faults.push(what);
+  }
+}
+
+/** What an entry's rows are made of, read off the entry alone. */
+function asRowSource(entry: LogEntry): Pick<Admitted, "entryHash" | "recordHash" | "registeredKeyId"> {
+  const recordHash = entry.recordId === null ? undefined : fromHex(entry.recordId.slice("sha256:".length));
+  return {
+    entryHash: sha256(entry.stored),
+    recordHash: recordHash ?? null,
+    registeredKeyId: entry.record === null ? null : keyRegisteredBy(entry.record),
+  };
+}
+
+function keyRegisteredBy(recordBytes: Uint8Array): string | null {
+  const record = parseRecord(recordBytes);
+  return record.type === "key" ? registrationOf(record).key.keyId : null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,334 @@
+/**
+ * The log: what the HTTP room, the commands and (later) the feeder of witnesses see. It ties the stages of the journey
+ * together and owns nothing else: submit → admitted → waiting → durable → checkpoint → proof.
+ */
+import { availableParallelism } from "node:os";
+import { sha256 } from "#crypto";
+import { type Hash, sameHash } from "../../merkle/index.js";
+import { ProofError, WritError } from "../errors.js";
+import { fromHex, readUint64 } from "../format/bytes.js";
+import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
+import type { SigningKey } from "../format/vkey.js";
+import { formatBundle } from "../format/bundle.js";
+import { KeyTable } from "../index/keys.js";
+import { registrationOf } from "../record/key-record.js";
+import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
+import { parseRecord } from "../record/record.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
+import type { Head, Store } from "../store/contract.js";
+import { type Admitted, admitRaw } from "./admit.js";
+import { describeEntry, type LogEntry } from "./entry.js";
+import { Edge } from "./integrate.js";
+import { Pool, type PoolLimits } from "./pool.js";
+import { Prover } from "./prove.js";
+import { type Published, publish } from "./publish.js";
+import { rowsOf } from "./rows.js";
+import { type Placed, Sequencer } from "./sequencer.js";
+import { TileReader } from "./tile-reader.js";
+import { type Submission, Verifiers } from "./verifiers.js";
+import type { IndexedRegistration, Verdict } from "./verify-protocol.js";
+
+export interface LogOptions {
+  readonly key: SigningKey;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  readonly verifierThreads?: number;
+  readonly pool?: PoolLimits;
+  /** Told once, when the log cannot go on and the process should end. */
+  readonly onFatal?: (error: WritError) => void;
+}
+
+export const DEFAULT_POOL: PoolLimits = { entries: 20_000, bytes: 64 * 1024 * 1024 };
+
+/** An entry at its place. */
+export interface PlacedEntry extends Placed {
+  readonly entry: Admitted;
+}
+
+/** What a submission became, or why it did not. */
+export type Submitted = PlacedEntry | WritError;
+
+export function isPlaced(result: Submitted): result is PlacedEntry {
+  return !(result instanceof WritError);
+}
+
+export interface SubmittedGroup {
+  /** One for each statement, in order. New entries stand in a row. */
+  readonly results: readonly Submitted[];
+  /** A checkpoint that covers every one of them. */
+  readonly published: Published;
+}
+
+/** Makes a log out of an empty store: entry 0 is its policy, signed by its key. LOG_EXISTS when there is one. */
+export async function createLog(
+  store: Store,
+  policy: Uint8Array,
+  key: SigningKey,
+  now: number,
+): Promise<void> {
+  if ((await store.head()) !== null) throw new WritError("LOG_EXISTS", "the store holds a log already");
+  openLogPolicy(policy, key);
+  const entry = { ...admitRaw(policy), recordHash: sha256(parseStatement(policy, "dsse").payload) };
+  const edge = new Edge();
+  edge.append([entry.leafHash]);
+  await store.commit({
+    expectedSize: 0,
+    head: { size: 1, root: entry.leafHash, receivedAt: now },
+    entries: [entry.stored],
+    tiles: [],
+    rows: rowsOf(entry, 0),
+  });
+}
+
+export class Log {
+  private readonly pool: Pool;
+  private stopping = false;
+
+  private constructor(
+    readonly policy: LogPolicy,
+    readonly keys: KeyTable,
+    private readonly key: SigningKey,
+    private readonly store: Store,
+    private readonly reader: TileReader,
+    private readonly prover: Prover,
+    private readonly sequencer: Sequencer,
+    private readonly verifiers: Verifiers | null,
+    pool: PoolLimits,
+  ) {
+    this.pool = new Pool(pool);
+  }
+
+  /**
+   * Opens a stored log; this is also recovery, there is no other. LOG_MISSING for an empty store, LOG_KEY_MISMATCH when
+   * the key is not the one that signed entry 0, STORE_CORRUPT when the stored tree does not have the stored root.
+   */
+  static async open(store: Store, options: LogOptions): Promise<Log> {
+    const { key, now = Date.now, pool = DEFAULT_POOL, onFatal = () => {} } = options;
+    const head = await store.head();
+    if (head === null)
+      throw new WritError("LOG_MISSING", "the store holds no log yet; make one with writ init");
+    const policy = await loadPolicy(store, key);
+    const edge = await Edge.restore(store, head.size);
+    const reader = new TileReader(store, edge);
+    const prover = new Prover(reader);
+    await demandStoredRoot(prover, head);
+    const registrations = await loadRegistrations(store);
+    const keys = KeyTable.ofPolicy(policy);
+    for (const { index, registration } of registrations) keys.register(index, registration);
+    const threads = options.verifierThreads ?? availableParallelism();
+    const verifiers =
+      policy.admission === "raw"
+        ? null
+        : new Verifiers(threads, { roots: policy.registrars, registrations }, onFatal);
+    const onCommit = (_: Published, entries: readonly Admitted[], start: number): void => {
+      const added = registrationsIn(entries, start);
+      for (const { index, registration } of added) keys.register(index, registration);
+      if (added.length > 0) verifiers?.register(added);
+    };
+    const root = (size: number): Promise<Hash> => prover.root(size);
+    const sequencer = new Sequencer(
+      { store, edge, reader, key, now, root, onCommit, onFatal },
+      publish(head, key),
+    );
+    return new Log(policy, keys, key, store, reader, prover, sequencer, verifiers, pool);
+  }
+
+  /** The newest checkpoint. Its size never goes back. */
+  get published(): Published {
+    return this.sequencer.published;
+  }
+
+  get origin(): string {
+    return this.key.name;
+  }
+
+  get poolLimits(): PoolLimits {
+    return this.pool.limits;
+  }
+
+  /**
+   * Logs statements, all under one checkpoint, and answers when they are durable. Statements that are refused do not
+   * spoil the others. POOL_FULL at once when too much is waiting; SHUTTING_DOWN, LOG_STOPPED.
+   */
+  async submit(statements: readonly Submission[]): Promise<SubmittedGroup> {
+    const { verifiers } = this;
+    if (verifiers === null) throw new RangeError("a raw log takes bytes, not statements: submitRaw");
+    const bytes = statements.map((statement) => statement.bytes);
+    return this.submitJudged(bytes, () => verifiers.verify(statements));
+  }
+
+  /** The policy `raw`: any bytes. RangeError under another policy. */
+  async submitRaw(entries: readonly Uint8Array[]): Promise<SubmittedGroup> {
+    if (this.verifiers !== null) throw new RangeError("the log's policy is not raw: submit");
+    return this.submitJudged(entries, async () => entries.map(rawVerdict));
+  }
+
+  private async submitJudged(
+    submitted: readonly Uint8Array[],
+    judge: () => Promise<readonly Verdict[]>,
+  ): Promise<SubmittedGroup> {
+    if (this.stopping) throw new WritError("SHUTTING_DOWN", "the log is shutting down");
+    const size = submitted.reduce((sum, bytes) => sum + bytes.length, 0);
+    const giveBack = this.pool.take(submitted.length, size);
+    try {
+      const verdicts = await judge();
+      const admitted = verdicts.filter(isAdmitted);
+      const { places, published } =
+        admitted.length === 0
+          ? { places: [], published: this.published }
+          : await this.sequencer.sequence(admitted);
+      return { results: placeVerdicts(verdicts, places), published };
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Inclusion of `index` under the checkpoint of `size`. */
+  async inclusion(index: number, size: number): Promise<Hash[]> {
+    this.demandPublished(size);
+    return this.prover.inclusion(index, size);
+  }
+
+  /** The one proof of the neighbours [start, end) under the checkpoint of `size`. */
+  async run(start: number, end: number, size: number): Promise<Hash[]> {
+    this.demandPublished(size);
+    return this.prover.run(start, end, size);
+  }
+
+  /** RangeError unless from ≤ to ≤ the published size. */
+  async consistency(from: number, to: number): Promise<Hash[]> {
+    this.demandPublished(to);
+    return this.prover.consistency(from, to);
+  }
+
+  /** The checkpoint of a size that was published once, or null. Signed again: the bytes are the same. */
+  async checkpointAt(size: number): Promise<Published | null> {
+    if (size === this.published.size) return this.published;
+    if (size === 0) return publish({ size, root: await this.prover.root(0), receivedAt: 0 }, this.key);
+    if (size > this.published.size) return null;
+    const head = await this.store.headOver(size - 1);
+    return head?.size === size ? publish(head, this.key) : null;
+  }
+
+  /** The bytes of a tile or entry bundle, or null when the published tree has no such one of that width. */
+  async tile(id: TileId): Promise<Uint8Array | null> {
+    const { size } = this.published;
+    if (id.width > tileWidth(id.kind === "entries" ? 0 : id.level, id.index, size)) return null;
+    const start = id.index * TILE_WIDTH;
+    if (id.kind === "entries") return formatBundle(await this.store.entries(start, start + id.width));
+    return (await this.reader.tile(id.level, id.index)).hashes(id.width);
+  }
+
+  /**
+   * The indexes that a reference names, in log order: an index, an entry hash, a record id, tried in this order. Empty
+   * when nothing published has that name.
+   */
+  async find(ref: { readonly index: number } | { readonly hash: string }): Promise<number[]> {
+    const { size } = this.published;
+    if ("index" in ref) return ref.index < size ? [ref.index] : [];
+    const hash = fromHex(ref.hash);
+    if (hash === undefined) return [];
+    const [found] = await this.store.lookup("entry-hash", [hash]);
+    if (found !== undefined) return [readUint64(found)].filter((index) => index < size);
+    const indexes: number[] = [];
+    for await (const { key } of this.store.scan("record-id", hash, MAX_SAME_RECORD)) {
+      indexes.push(readUint64(key, 32));
+    }
+    return indexes.filter((index) => index < size);
+  }
+
+  /** RangeError unless index < the published size. */
+  async entry(index: number): Promise<LogEntry> {
+    if (index >= this.published.size) throw new RangeError(`no entry ${index}`);
+    const [stored] = await this.store.entries(index, index + 1);
+    const head = await this.store.headOver(index);
+    if (stored === undefined || head === null)
+      throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
+    return describeEntry(index, stored, head.receivedAt, this.policy.admission === "raw");
+  }
+
+  /** Answers everything that was taken in, takes in nothing more, and lets go of store and threads. */
+  async close(): Promise<void> {
+    this.stopping = true;
+    await this.pool.drained();
+    await this.verifiers?.close();
+    await this.store.close();
+  }
+
+  private demandPublished(size: number): void {
+    if (size > this.published.size)
+      throw new RangeError(`size ${size} is beyond the published ${this.published.size}`);
+  }
+}
+
+/** Entries with one record id that an answer names at most. */
+const MAX_SAME_RECORD = 1000;
+
+function rawVerdict(bytes: Uint8Array): Verdict {
+  try {
+    return admitRaw(bytes);
+  } catch (error) {
+    if (error instanceof WritError) return error;
+    throw error;
+  }
+}
+
+function isAdmitted(verdict: Verdict): verdict is Admitted {
+  return !(verdict instanceof WritError);
+}
+
+/** Puts places and refusals back into the order of submission. */
+function placeVerdicts(verdicts: readonly Verdict[], places: readonly Placed[]): Submitted[] {
+  let n = 0;
+  return verdicts.map((verdict): Submitted => {
+    if (verdict instanceof WritError) return verdict;
+    const place = places[n++];
+    if (place === undefined) throw new RangeError("a place for each entry");
+    return { ...place, entry: verdict };
+  });
+}
+
+async function loadPolicy(store: Store, key: SigningKey): Promise<LogPolicy> {
+  const [first] = await store.entries(0, 1);
+  try {
+    return openLogPolicy(first ?? new Uint8Array(0), key);
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    throw new WritError(
+      "LOG_KEY_MISMATCH",
+      `the key ${key.name} is not this log's: ${error.message}`,
+      {},
+      { cause: error },
+    );
+  }
+}
+
+async function demandStoredRoot(prover: Prover, head: Head): Promise<void> {
+  if (sameHash(await prover.root(head.size), head.root)) return;
+  throw new WritError(
+    "STORE_CORRUPT",
+    `the stored tree of ${head.size} does not have the stored root; run writ fsck`,
+  );
+}
+
+async function loadRegistrations(store: Store): Promise<IndexedRegistration[]> {
+  const indexes: number[] = [];
+  for await (const { key } of store.scan("key", new Uint8Array(0))) indexes.push(readUint64(key, 32));
+  const found: IndexedRegistration[] = [];
+  for (const index of indexes.toSorted((a, b) => a - b)) {
+    const [stored] = await store.entries(index, index + 1);
+    if (stored !== undefined) found.push(registrationAt(index, stored));
+  }
+  return found;
+}
+
+function registrationsIn(entries: readonly Admitted[], start: number): IndexedRegistration[] {
+  return entries.flatMap((entry, i) =>
+    entry.registeredKeyId === null ? [] : [registrationAt(start + i, entry.stored)],
+  );
+}
+
+function registrationAt(index: number, stored: Uint8Array): IndexedRegistration {
+  const { payload } = parseStatement(stored, guessForm(stored));
+  return { index, registration: registrationOf(parseRecord(payload)) };
+}

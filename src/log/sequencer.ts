@@ -1,0 +1,178 @@
+/**
+ * Stage 3, durable and integrated: gives entries their places. There is no timer: a batch is whatever arrived while the
+ * one before it was being written. One commit, one sync, one signature and one lookup serve the whole batch.
+ *
+ * Groups (the statements of one request) are never split: their new entries stand in a row, under one checkpoint.
+ */
+import type { Hash } from "../../merkle/index.js";
+import { WritError } from "../errors.js";
+import { readUint64 } from "../format/bytes.js";
+import type { SigningKey } from "../format/vkey.js";
+import type { Store } from "../store/contract.js";
+import type { Admitted } from "./admit.js";
+import type { Edge } from "./integrate.js";
+import { type Published, publish } from "./publish.js";
+import { rowsOf } from "./rows.js";
+import type { TileReader } from "./tile-reader.js";
+
+/** Where an entry stands, and whether this submission put it there. */
+export interface Placed {
+  readonly index: number;
+  readonly isNew: boolean;
+}
+
+export interface Sequenced {
+  /** One for each entry of the group, in order. */
+  readonly places: readonly Placed[];
+  /** A published checkpoint that covers them all. */
+  readonly published: Published;
+}
+
+interface Group {
+  readonly entries: readonly Admitted[];
+  resolve(result: Sequenced): void;
+  reject(error: unknown): void;
+}
+
+/** What a batch adds, and where each group's entries then stand. */
+interface Plan {
+  readonly fresh: readonly Admitted[];
+  readonly places: readonly (readonly Placed[])[];
+}
+
+export interface SequencerParts {
+  readonly store: Store;
+  readonly edge: Edge;
+  readonly reader: TileReader;
+  readonly key: SigningKey;
+  readonly now: () => number;
+  /** The root of the edge as it stands. */
+  readonly root: (size: number) => Promise<Hash>;
+  /** Told of every commit, before anybody is answered. */
+  readonly onCommit: (published: Published, entries: readonly Admitted[], start: number) => void;
+  /** Told once, when a commit failed: nobody knows what is on disk, so the process must end. */
+  readonly onFatal: (error: WritError) => void;
+}
+
+/** Entries in one commit, unless one group alone has more. */
+const MAX_COMMIT_ENTRIES = 4096;
+
+export class Sequencer {
+  private queue: Group[] = [];
+  private running = false;
+  private fatal: WritError | undefined;
+
+  constructor(
+    private readonly parts: SequencerParts,
+    private current: Published,
+  ) {}
+
+  /** The newest published checkpoint. */
+  get published(): Published {
+    return this.current;
+  }
+
+  /** Resolves when every entry of the group is durable and published. LOG_STOPPED once a commit has failed. */
+  async sequence(entries: readonly Admitted[]): Promise<Sequenced> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ entries, resolve, reject });
+      if (!this.running) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.queue.length > 0) await this.next(this.takeGroups());
+    this.running = false;
+  }
+
+  private async next(groups: readonly Group[]): Promise<void> {
+    const rejectAll = (error: unknown): void => groups.forEach((group) => group.reject(error));
+    if (this.fatal !== undefined) return rejectAll(this.fatal);
+    let plan: Plan;
+    try {
+      plan = await this.place(groups, this.current.size);
+    } catch (error) {
+      // Nothing was changed yet: a failed read costs these groups their answer and nobody else anything.
+      return rejectAll(error);
+    }
+    try {
+      await this.commit(plan.fresh);
+    } catch (error) {
+      return rejectAll(this.fail(error));
+    }
+    const { current: published } = this;
+    groups.forEach((group, i) => group.resolve({ places: plan.places[i] ?? [], published }));
+  }
+
+  private takeGroups(): Group[] {
+    let entries = 0;
+    const fits = this.queue.findIndex((group) => (entries += group.entries.length) > MAX_COMMIT_ENTRIES);
+    return this.queue.splice(0, fits < 0 ? this.queue.length : Math.max(1, fits));
+  }
+
+  private async commit(fresh: readonly Admitted[]): Promise<void> {
+    if (fresh.length === 0) return;
+    const { store, edge, reader, key } = this.parts;
+    const { size: start } = this.current;
+    const finished = edge.append(fresh.map((entry) => entry.leafHash));
+    reader.hold(finished);
+    const size = start + fresh.length;
+    const head = { size, root: await this.parts.root(size), receivedAt: this.clock() };
+    await store.commit({
+      expectedSize: start,
+      head,
+      entries: fresh.map((entry) => entry.stored),
+      tiles: finished.map(({ level, tile }) => ({ level, index: tile.index, data: tile.toStored() })),
+      rows: fresh.flatMap((entry, i) => rowsOf(entry, start + i)),
+    });
+    // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
+    reader.release();
+    this.current = publish(head, key);
+    this.parts.onCommit(this.current, fresh, start);
+  }
+
+  /** The same statement has one place, whether it is stored already or twice in this batch. */
+  private async place(groups: readonly Group[], start: number): Promise<Plan> {
+    const all = groups.flatMap((group) => group.entries);
+    const stored = await this.parts.store.lookup(
+      "entry-hash",
+      all.map((entry) => entry.entryHash),
+    );
+    const fresh: Admitted[] = [];
+    const inBatch = new Map<string, number>();
+    let n = 0;
+    const places = groups.map((group) =>
+      group.entries.map((entry): Placed => {
+        const found = stored[n++];
+        if (found !== undefined) return { index: readUint64(found), isNew: false };
+        const name = latin1(entry.entryHash);
+        const twin = inBatch.get(name);
+        if (twin !== undefined) return { index: twin, isNew: false };
+        const index = start + fresh.length;
+        inBatch.set(name, index);
+        fresh.push(entry);
+        return { index, isNew: true };
+      }),
+    );
+    return { fresh, places };
+  }
+
+  /** A clock that jumps back does not take the log's order with it. */
+  private clock(): number {
+    return Math.max(this.parts.now(), this.current.receivedAt);
+  }
+
+  private fail(error: unknown): WritError {
+    if (this.fatal === undefined) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.fatal = new WritError("LOG_STOPPED", `the log has stopped: ${reason}`, {}, { cause: error });
+      this.parts.onFatal(this.fatal);
+    }
+    return this.fatal;
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}

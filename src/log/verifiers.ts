@@ -1,0 +1,131 @@
+/**
+ * The verifier threads: as many as the machine has cores, at most two messages in flight to each, and everything that
+ * arrives meanwhile in the next message. The main thread never verifies a signature.
+ */
+import { Worker } from "node:worker_threads";
+import { WritError } from "../errors.js";
+import type { Form } from "../statement/statement.js";
+import {
+  type FromVerifier,
+  type IndexedRegistration,
+  type ToVerifier,
+  unpackVerdicts,
+  type Verdict,
+  type VerifierStart,
+} from "./verify-protocol.js";
+
+export interface Submission {
+  readonly bytes: Uint8Array;
+  readonly form: Form;
+}
+
+interface Job extends Submission {
+  done(verdict: Verdict): void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Jobs of each message not yet answered, by message id. */
+  readonly inFlight: Map<number, readonly Job[]>;
+}
+
+const MAX_IN_FLIGHT = 2;
+/** Some 3 ms of work: long enough to drown the crossing, short enough that a thread is not kept from the next. */
+const MAX_MESSAGE_STATEMENTS = 64;
+
+export class Verifiers {
+  private readonly threads: readonly Thread[];
+  private queue: Job[] = [];
+  private nextId = 0;
+  private scheduled = false;
+
+  /** `onFatal` is told when a thread dies, which no statement can make happen: the process should end. */
+  constructor(count: number, start: VerifierStart, onFatal: (error: WritError) => void) {
+    this.threads = Array.from({ length: count }, () => {
+      const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { workerData: start });
+      const thread: Thread = { worker, inFlight: new Map() };
+      worker.on("message", (reply: FromVerifier) => this.receive(thread, reply));
+      worker.on("error", (error) => {
+        const fatal = new WritError("LOG_STOPPED", "a verifier thread died", {}, { cause: error });
+        for (const jobs of thread.inFlight.values()) for (const job of jobs) job.done(fatal);
+        thread.inFlight.clear();
+        onFatal(fatal);
+      });
+      worker.unref();
+      return thread;
+    });
+  }
+
+  /** The verdict on each statement, in order. Never rejects. */
+  async verify(submissions: readonly Submission[]): Promise<Verdict[]> {
+    return new Promise((resolve) => {
+      const verdicts: Verdict[] = [];
+      let open = submissions.length;
+      if (open === 0) resolve(verdicts);
+      submissions.forEach(({ bytes, form }, i) => {
+        const done = (verdict: Verdict): void => {
+          verdicts[i] = verdict;
+          if (--open === 0) resolve(verdicts);
+        };
+        this.queue.push({ bytes, form, done });
+      });
+      this.schedule();
+    });
+  }
+
+  /** Makes a registration known to every thread, before any statement that is verified from now on. */
+  register(registrations: readonly IndexedRegistration[]): void {
+    for (const { worker } of this.threads) this.post(worker, { kind: "register", registrations });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+  }
+
+  /** Once a turn of the event loop, so that requests which arrive together travel together. */
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.dispatch();
+    });
+  }
+
+  private dispatch(): void {
+    for (;;) {
+      const [idlest] = this.threads.toSorted((a, b) => a.inFlight.size - b.inFlight.size);
+      if (this.queue.length === 0 || idlest === undefined || idlest.inFlight.size >= MAX_IN_FLIGHT) return;
+      const share = Math.ceil(this.queue.length / this.threads.length);
+      this.send(idlest, this.queue.splice(0, Math.min(share, MAX_MESSAGE_STATEMENTS)));
+    }
+  }
+
+  private send({ worker, inFlight }: Thread, jobs: readonly Job[]): void {
+    const bytes = new Uint8Array(jobs.reduce((sum, job) => sum + job.bytes.length, 0));
+    let offset = 0;
+    for (const job of jobs) {
+      bytes.set(job.bytes, offset);
+      offset += job.bytes.length;
+    }
+    const id = this.nextId++;
+    inFlight.set(id, jobs);
+    const lengths = jobs.map((job) => job.bytes.length);
+    const forms = jobs.map((job) => job.form);
+    this.post(worker, { kind: "verify", id, bytes, lengths, forms }, [bytes.buffer]);
+    // A thread at work keeps the process alive; an idle one does not.
+    worker.ref();
+  }
+
+  private post(worker: Worker, message: ToVerifier, transfer: ArrayBuffer[] = []): void {
+    worker.postMessage(message, transfer);
+  }
+
+  private receive(thread: Thread, reply: FromVerifier): void {
+    const jobs = thread.inFlight.get(reply.id) ?? [];
+    thread.inFlight.delete(reply.id);
+    if (thread.inFlight.size === 0) thread.worker.unref();
+    unpackVerdicts(reply).forEach((verdict, i) => jobs[i]?.done(verdict));
+    this.dispatch();
+  }
+}

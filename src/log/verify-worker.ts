@@ -1,0 +1,36 @@
+/** A verifier thread: runs admission with its own copy of the key table. Never touches the store. */
+import { parentPort, workerData } from "node:worker_threads";
+import { WritError } from "../errors.js";
+import { KeyTable } from "../index/keys.js";
+import type { Form } from "../statement/statement.js";
+import { admit, type VerifierCache } from "./admit.js";
+import { packVerdicts, type ToVerifier, type Verdict, type VerifierStart } from "./verify-protocol.js";
+
+const { roots, registrations } = workerData as VerifierStart;
+const keys = new KeyTable(roots);
+for (const { index, registration } of registrations) keys.register(index, registration);
+const verifiers: VerifierCache = new Map();
+
+parentPort?.on("message", (message: ToVerifier) => {
+  if (message.kind === "register") {
+    for (const { index, registration } of message.registrations) keys.register(index, registration);
+    return;
+  }
+  let offset = 0;
+  const verdicts = message.lengths.map((length, i) => {
+    const bytes = message.bytes.subarray(offset, (offset += length));
+    return verdictOn(bytes, message.forms[i] ?? "dsse");
+  });
+  const reply = packVerdicts(message.id, verdicts);
+  parentPort?.postMessage(reply, [reply.bytes.buffer as ArrayBuffer]);
+});
+
+function verdictOn(bytes: Uint8Array, form: Form): Verdict {
+  try {
+    return admit(bytes, form, keys, verifiers);
+  } catch (error) {
+    if (error instanceof WritError) return error;
+    // A bug of ours must not take the thread, and with it everybody's answers, down.
+    return new WritError("INTERNAL", "admission failed unexpectedly; the statement was not logged");
+  }
+}
