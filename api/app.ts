@@ -1,0 +1,69 @@
+/** The HTTP interface of a log: a function from Request to Response. */
+import { Hono } from "hono";
+import { WritError } from "../src/errors.js";
+import type { Log } from "../src/log/log.js";
+import { BodyReader } from "./body.js";
+import { isUnexpected, problemResponse } from "./problem.js";
+import { type LogDescription, readRoutes } from "./read.js";
+import { submitRoutes } from "./submit.js";
+import { tileRoutes } from "./tiles.js";
+
+export interface AppOptions extends LogDescription {
+  /** Told of errors that an operator should see; the client sees a problem body without the cause. */
+  readonly onError?: (error: unknown, method: string, path: string) => void;
+  /** Bytes of request bodies that may be under way at once. */
+  readonly bodyBudget?: number;
+}
+
+const DEFAULT_BODY_BUDGET = 128 * 1024 * 1024;
+
+export function createApp(log: Log, options: AppOptions): Hono {
+  const app = new Hono();
+  const bodies = new BodyReader(options.bodyBudget ?? DEFAULT_BODY_BUDGET);
+  submitRoutes(app, log, bodies);
+  readRoutes(app, log, options);
+  tileRoutes(app, log);
+
+  app.options("*", (c) => preflight(methodsAt(app, c.req.path)));
+  app.notFound((c) => {
+    const methods = methodsAt(app, c.req.path);
+    if (methods.length === 0)
+      return problemResponse(new WritError("NOT_FOUND", `there is nothing at ${c.req.path.slice(0, 200)}`));
+    const error = new WritError(
+      "METHOD_NOT_ALLOWED",
+      `${c.req.method} is not for this path; it takes ${methods.join(", ")}`,
+    );
+    return problemResponse(error, { allow: methods.join(", ") });
+  });
+  app.onError((error, c) => {
+    if (isUnexpected(error)) options.onError?.(error, c.req.method, c.req.path);
+    return problemResponse(error);
+  });
+  return app;
+}
+
+/** The methods that a path answers, or none when it is not a path of ours. */
+function methodsAt(app: Hono, path: string): string[] {
+  const methods = ["GET", "POST"].filter((method) => {
+    const [handlers] = app.router.match(method, path);
+    return handlers.some(([[, route]]) => route.path !== "*" && route.path !== "/*");
+  });
+  if (methods.includes("GET")) methods.push("HEAD");
+  return methods.length === 0 ? [] : [...methods, "OPTIONS"];
+}
+
+function preflight(methods: readonly string[]): Response {
+  if (methods.length === 0)
+    return problemResponse(new WritError("NOT_FOUND", "there is nothing at this path"));
+  const reads = methods.filter((method) => method !== "POST").join(", ");
+  return new Response(null, {
+    status: 204,
+    headers: {
+      allow: methods.join(", "),
+      "access-control-allow-origin": "*",
+      "access-control-allow-methods": reads,
+      "access-control-allow-headers": "accept",
+      "access-control-max-age": "86400",
+    },
+  });
+}

@@ -1,0 +1,127 @@
+/** Errors as the outside sees them: RFC 9457 problem bodies with a stable code, on every error there is. */
+import { type ErrorCode, isRetryable, ProofError, WritError } from "../src/errors.js";
+
+/** Each code's status. Codes that never reach a client over HTTP are server faults if they do. */
+const STATUS = {
+  BODY_TOO_LARGE: 413,
+  BATCH_TOO_LONG: 413,
+  ENTRY_TOO_LARGE: 413,
+  ENVELOPE_MALFORMED: 400,
+  ENVELOPE_INVALID: 400,
+  ALGORITHM_UNSUPPORTED: 400,
+  KEY_UNKNOWN: 403,
+  SIGNATURE_INVALID: 403,
+  RECORD_MALFORMED: 400,
+  ROLE_MISSING: 403,
+  RECORD_INVALID: 422,
+  REQUEST_MALFORMED: 400,
+  REQUEST_TIMEOUT: 408,
+  QUERY_INVALID: 400,
+  REF_MALFORMED: 400,
+  NOT_FOUND: 404,
+  ENTRY_NOT_FOUND: 404,
+  REF_AMBIGUOUS: 409,
+  SIZE_UNPUBLISHED: 404,
+  METHOD_NOT_ALLOWED: 405,
+  NOT_ACCEPTABLE: 406,
+  MEDIA_TYPE_UNSUPPORTED: 415,
+  WITNESSES_MISSING: 400,
+  POOL_FULL: 503,
+  SHUTTING_DOWN: 503,
+  LOG_STOPPED: 503,
+  INTERNAL: 500,
+  NOTE_MALFORMED: 500,
+  VKEY_MALFORMED: 500,
+  CHECKPOINT_MALFORMED: 500,
+  TILE_MALFORMED: 500,
+  PROOF_MALFORMED: 500,
+  POLICY_MALFORMED: 500,
+  KEY_MALFORMED: 500,
+  STORE_LOCKED: 500,
+  STORE_FAILED: 503,
+  STORE_CORRUPT: 500,
+  STORE_CONFLICT: 500,
+  LOG_EXISTS: 500,
+  LOG_MISSING: 500,
+  LOG_KEY_MISMATCH: 500,
+  FILE_UNREADABLE: 500,
+  USAGE: 500,
+  SERVER_UNREACHABLE: 500,
+  SERVER_ANSWER_INVALID: 500,
+  SERVER_REFUSED: 500,
+} as const satisfies Record<ErrorCode, number>;
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+export interface Problem {
+  readonly type: "about:blank";
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly retryable: boolean;
+  readonly path?: string;
+  readonly index?: number;
+  readonly indexes?: readonly number[];
+}
+
+export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+
+/** Seconds after which a refused submission is worth another try. */
+const RETRY_AFTER_S = 1;
+
+/** The problem of an error. What is no expected failure tells a stranger nothing but that it happened. */
+export function problemOf(error: unknown): Problem {
+  const known =
+    error instanceof WritError
+      ? error
+      : new WritError("INTERNAL", "an unexpected error; nothing was stored by this request");
+  const status = STATUS[known.code];
+  const concealed = status === 500 && known.code !== "INTERNAL";
+  return {
+    type: "about:blank",
+    title: titleOf(status),
+    status,
+    code: known.code,
+    detail: concealed ? "the log cannot answer this; its operator sees why" : known.message,
+    retryable: isRetryable(known.code),
+    ...known.facts,
+  };
+}
+
+export function titleOf(status: number): string {
+  return TITLES[status] ?? "Error";
+}
+
+export function problemResponse(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  const problem = problemOf(error);
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      "content-type": PROBLEM_MEDIA_TYPE,
+      "access-control-allow-origin": "*",
+      "cache-control": "no-store",
+      ...(problem.status === 503 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
+      ...headers,
+    },
+  });
+}
+
+/** Is this error one that an operator should hear of? */
+export function isUnexpected(error: unknown): boolean {
+  return error instanceof ProofError || !(error instanceof WritError) || STATUS[error.code] >= 500;
+}

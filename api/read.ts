@@ -1,0 +1,146 @@
+/** Reading entries, proofs and the log's own description: `GET /v1/…`. All of it is public. */
+import type { Context, Hono } from "hono";
+import { toBase64 } from "#crypto";
+import type { Hash } from "../merkle/index.js";
+import { WritError } from "../src/errors.js";
+import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
+import { formatVerifierKey, type VerifierKey } from "../src/format/vkey.js";
+import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
+import type { LogEntry } from "../src/log/entry.js";
+import type { Log } from "../src/log/log.js";
+import type { Published } from "../src/log/publish.js";
+import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
+import { entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
+import { negotiate } from "./negotiate.js";
+import { parseRef, query, requiredSize, sizeParam } from "./params.js";
+import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
+
+const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
+
+export interface LogDescription {
+  readonly verifierKeys: readonly VerifierKey[];
+  readonly version: string;
+}
+
+export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDescription): void {
+  app.get("/v1/entries/:ref", async (c) => {
+    query(c, []);
+    const indexes = await indexesOf(log, c);
+    const entries = await Promise.all(indexes.map((index) => log.entry(index)));
+    return entryResponse(c, entries);
+  });
+
+  app.get("/v1/entries/:ref/proof", async (c) => {
+    const { size: text } = query(c, ["size"]);
+    const answer = negotiate(c.req.header("accept"), ["text/plain", "application/json"]);
+    const index = onlyOne(await indexesOf(log, c));
+    const published = await publishedAt(log, sizeParam(text, "size"));
+    if (index >= published.size) {
+      throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
+        path: "size",
+      });
+    }
+    const hashes = await log.inclusion(index, published.size);
+    if (answer === "text/plain") return proofFile(index, hashes, published);
+    return new Response(proofAnswer(await log.entry(index), hashes, published), { headers: JSON_HEADERS });
+  });
+
+  app.get("/v1/consistency", async (c) => {
+    const { from: fromText, to: toText } = query(c, ["from", "to"]);
+    const from = requiredSize(fromText, "from");
+    const to = requiredSize(toText, "to");
+    const { size } = log.published;
+    if (from > to)
+      throw new WritError("QUERY_INVALID", `want from ≤ to, got ${from} > ${to}`, { path: "from" });
+    if (to > size)
+      throw new WritError("SIZE_UNPUBLISHED", `the published size is ${size}, got to ${to}`, { path: "to" });
+    const hashes = await log.consistency(from, to);
+    return new Response(`{"from":${from},"to":${to},"hashes":${hashList(hashes)}}`, {
+      headers: JSON_HEADERS,
+    });
+  });
+
+  app.get("/v1/log", (c) => {
+    query(c, []);
+    const { published, policy } = log;
+    const body = {
+      origin: log.origin,
+      verifier_keys: verifierKeys.map(formatVerifierKey),
+      size: published.size,
+      root: toBase64(published.root),
+      log_checkpoint: published.text,
+      policy: policy.record.value,
+      witnesses: [],
+      limits: {
+        max_entry_bytes: MAX_ENTRY_BYTES,
+        max_body_bytes: MAX_SUBMITTED_BYTES,
+        max_batch_entries: MAX_BATCH_ENTRIES,
+        max_batch_bytes: MAX_BATCH_BYTES,
+        max_waiting_entries: log.poolLimits.entries,
+        max_waiting_bytes: log.poolLimits.bytes,
+      },
+      version,
+    };
+    return new Response(JSON.stringify(body), { headers: { ...JSON_HEADERS, "cache-control": "no-cache" } });
+  });
+
+  app.get("/healthz", () => {
+    const body = JSON.stringify({ status: "ok", size: log.published.size });
+    return new Response(body, { headers: { ...JSON_HEADERS, "cache-control": "no-store" } });
+  });
+}
+
+async function indexesOf(log: Log, c: Context): Promise<number[]> {
+  const text = c.req.param("ref") ?? "";
+  const indexes = await log.find(parseRef(text));
+  if (indexes.length > 0) return indexes;
+  throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
+}
+
+function onlyOne(indexes: readonly number[]): number {
+  const [index] = indexes;
+  if (index !== undefined && indexes.length === 1) return index;
+  throw new WritError(
+    "REF_AMBIGUOUS",
+    `entries ${indexes.join(", ")} carry this record; ask for one by its index`,
+    { indexes },
+  );
+}
+
+async function publishedAt(log: Log, size: number | undefined): Promise<Published> {
+  const published = size === undefined ? log.published : await log.checkpointAt(size);
+  if (published !== null) return published;
+  throw new WritError(
+    "SIZE_UNPUBLISHED",
+    `no checkpoint of size ${size} was published; the newest has ${log.published.size}`,
+    { path: "size" },
+  );
+}
+
+function proofFile(index: number, hashes: readonly Hash[], published: Published): Response {
+  return new Response(tlogProof(index, hashes, published), {
+    headers: { "content-type": "text/plain; charset=utf-8", "access-control-allow-origin": "*" },
+  });
+}
+
+/** One entry as itself; several with one record id as a list. Raw bytes when asked for, by either name. */
+function entryResponse(c: Context, entries: readonly LogEntry[]): Response {
+  const accept = c.req.header("accept");
+  const [entry] = entries;
+  if (entry === undefined) throw new RangeError("want an entry");
+  const type = negotiate(accept, ["application/json", "application/octet-stream", ...statementTypes(entry)]);
+  if (type === "application/json") {
+    const body =
+      entries.length === 1 ? entryAnswer(entry) : `{"entries":[${entries.map(entryAnswer).join(",")}]}`;
+    return new Response(body, { headers: JSON_HEADERS });
+  }
+  onlyOne(entries.map(({ index }) => index));
+  return new Response(entry.stored, {
+    headers: { "content-type": type, "access-control-allow-origin": "*" },
+  });
+}
+
+function statementTypes({ form }: LogEntry): string[] {
+  if (form === null) return [];
+  return [form === "cose" ? COSE_MEDIA_TYPE : DSSE_MEDIA_TYPE];
+}
