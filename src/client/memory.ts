@@ -1,0 +1,49 @@
+/** The last checkpoint seen of each log: what makes a rollback or a second history show. */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { sha256 } from "#crypto";
+import { toHex, utf8 } from "../format/bytes.js";
+
+export interface CheckpointMemory {
+  /** The signed note kept under this name, or null. */
+  load(name: string): Promise<Uint8Array | null>;
+  save(name: string, note: Uint8Array): Promise<void>;
+}
+
+/** Remembers for the life of the process. */
+export class ProcessMemory implements CheckpointMemory {
+  private readonly notes = new Map<string, Uint8Array>();
+
+  async load(name: string): Promise<Uint8Array | null> {
+    return this.notes.get(name) ?? null;
+  }
+
+  async save(name: string, note: Uint8Array): Promise<void> {
+    this.notes.set(name, note);
+  }
+}
+
+/** Remembers in a folder, one file a log, replaced whole. */
+export class FolderMemory implements CheckpointMemory {
+  constructor(private readonly folder: string) {}
+
+  async load(name: string): Promise<Uint8Array | null> {
+    try {
+      return await readFile(this.file(name));
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+      throw error;
+    }
+  }
+
+  async save(name: string, note: Uint8Array): Promise<void> {
+    const file = this.file(name);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(`${file}.${process.pid}`, note);
+    await rename(`${file}.${process.pid}`, file);
+  }
+
+  private file(name: string): string {
+    return join(this.folder, `${toHex(sha256(utf8(name))).slice(0, 32)}.checkpoint`);
+  }
+}

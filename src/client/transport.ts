@@ -1,0 +1,129 @@
+/**
+ * Requests that end in a definite answer. A submission may be sent again and again (the same statement has one place), so
+ * whatever leaves the outcome open, a lost connection, a 5xx, a full pool, is retried with growing, jittered pauses.
+ */
+import { Agent, request } from "undici";
+import { WritError } from "../errors.js";
+import { fromUtf8 } from "../format/bytes.js";
+
+export interface TransportOptions {
+  /** The log's origin as a URL, such as `http://127.0.0.1:6962`. */
+  readonly url: string;
+  /** How long to go on trying, in milliseconds; 60 s unless given. */
+  readonly patienceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 5_000;
+const OPEN_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+
+export class Transport {
+  private readonly agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 });
+  private readonly base: string;
+
+  constructor(private readonly options: TransportOptions) {
+    this.base = options.url.replace(/\/+$/, "");
+  }
+
+  /** GET; the body of a 2xx. SERVER_REFUSED with the problem's detail for other definite answers. */
+  async get(path: string, accept: string): Promise<Uint8Array> {
+    return (await this.definite("GET", path, { accept })).body;
+  }
+
+  async post(path: string, contentType: string, body: Uint8Array): Promise<Answer> {
+    return this.definite("POST", path, { accept: "application/json", "content-type": contentType }, body);
+  }
+
+  async close(): Promise<void> {
+    await this.agent.close();
+  }
+
+  private async definite(
+    method: "GET" | "POST",
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body?: Uint8Array,
+  ): Promise<Answer> {
+    const deadline = Date.now() + (this.options.patienceMs ?? 60_000);
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      let open: WritError;
+      try {
+        const answer = await this.once(method, path, headers, body);
+        if (answer.status >= 200 && answer.status < 300) return answer;
+        const refusal = refusalOf(method, path, answer);
+        if (!OPEN_STATUSES.has(answer.status)) throw refusal;
+        open = refusal;
+      } catch (error) {
+        if (error instanceof WritError && error.code === "SERVER_REFUSED") throw error;
+        open = new WritError(
+          "SERVER_UNREACHABLE",
+          `${method} ${this.base}${path}: ${reasonOf(error)}`,
+          {},
+          { cause: error },
+        );
+      }
+      this.options.signal?.throwIfAborted();
+      const wait = pause * (0.5 + Math.random() / 2);
+      if (Date.now() + wait > deadline) throw open;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  private async once(
+    method: "GET" | "POST",
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body?: Uint8Array,
+  ): Promise<Answer> {
+    const { statusCode, body: stream } = await request(`${this.base}${path}`, {
+      method,
+      headers,
+      dispatcher: this.agent,
+      ...(body === undefined ? {} : { body }),
+      ...(this.options.signal === undefined ? {} : { signal: this.options.signal }),
+    });
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of stream) {
+      const bytes = chunk as Buffer;
+      length += bytes.length;
+      if (length > MAX_ANSWER_BYTES)
+        throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
+      chunks.push(bytes);
+    }
+    return { status: statusCode, body: Buffer.concat(chunks) };
+  }
+}
+
+function refusalOf(method: string, path: string, { status, body }: Answer): WritError {
+  const { code, detail } = problemIn(body);
+  return new WritError("SERVER_REFUSED", `${method} ${path}: ${status} ${code ?? ""} ${detail ?? ""}`.trim());
+}
+
+/** The code and detail of a problem body, where there is one. */
+export function problemIn(body: Uint8Array): { code: string | null; detail: string | null } {
+  try {
+    const problem: unknown = JSON.parse(fromUtf8(body) ?? "");
+    if (typeof problem !== "object" || problem === null) return { code: null, detail: null };
+    const { code, detail } = problem as { code?: unknown; detail?: unknown };
+    return {
+      code: typeof code === "string" ? code : null,
+      detail: typeof detail === "string" ? detail : null,
+    };
+  } catch {
+    return { code: null, detail: null };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return error.message === "" ? code : error.message;
+}
