@@ -1,0 +1,37 @@
+import { fsckRemote } from "../../client/fsck.js";
+import { fsckStore } from "../../log/fsck.js";
+import { type Command, onlyWord, type Outcome } from "../command.js";
+import { openFolder } from "../folder.js";
+import { REMOTE_OPTIONS, withClient } from "../remote.js";
+
+export const fsck: Command = {
+  usage: "writ fsck (DIR | URL) [--key VKEY]",
+  about:
+    "Checks a whole log: hashes every entry again, rebuilds every tile and, in a folder, every index row and stored root, and compares. A folder must not be in use.",
+  options: { key: REMOTE_OPTIONS["key"] ?? { type: "string" }, patience: { type: "string" } },
+  async run(invocation, voice) {
+    const target = onlyWord(invocation, "folder or URL");
+    const bar = (done: number, total: number): void => voice.progress("checking entries", done, total);
+    if (/^https?:\/\//.test(target)) {
+      const at = { ...invocation, text: (name: string) => (name === "log" ? target : invocation.text(name)) };
+      return outcome(await withClient(at, voice, (client) => fsckRemote(client, bar)));
+    }
+    const { store, key } = await openFolder(target);
+    try {
+      return outcome(await fsckStore(store, key, bar));
+    } finally {
+      await store.close();
+    }
+  },
+};
+
+function outcome({ size, faults }: { readonly size: number; readonly faults: readonly string[] }): Outcome {
+  const ok = faults.length === 0;
+  return {
+    ok,
+    text: ok
+      ? `clean: ${size} entries`
+      : [`NOT CLEAN: ${faults.length} faults in ${size} entries`, ...faults].join("\n"),
+    json: { clean: ok, size, faults },
+  };
+}

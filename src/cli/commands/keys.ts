@@ -1,0 +1,111 @@
+import { formatVerifierKey } from "../../format/vkey.js";
+import { isKeyName } from "../../format/note.js";
+import { utf8 } from "../../format/bytes.js";
+import { ROLES } from "../../record/types.js";
+import { RECORD_MEDIA_TYPE } from "../../record/record.js";
+import { canonicalJson } from "../../statement/jcs.js";
+import { toJwk } from "../../statement/key.js";
+import { signDsse } from "../../statement/sign.js";
+import { registeredKeys } from "../../client/walk.js";
+import { type Command, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
+import { newSigningKey, readPublicKey, readSigner, writeKeyPair } from "../key-files.js";
+import { REMOTE_OPTIONS, withClient } from "../remote.js";
+
+export const keysNew: Command = {
+  usage: "writ keys new FILE --name NAME",
+  about: "Makes an Ed25519 key: FILE (secret, 0600) and FILE.pub. NAME is the id that the key will sign for.",
+  options: { name: STRING },
+  async run(invocation) {
+    const file = onlyWord(invocation, "file");
+    const name = required(invocation, "name");
+    if (!isKeyName(name))
+      throw usageError(`--name: want a name without spaces and +, got ${JSON.stringify(name)}`);
+    const key = newSigningKey(name);
+    await writeKeyPair(file, key);
+    const vkey = formatVerifierKey(key);
+    return { ok: true, text: vkey, json: { file, public_file: `${file}.pub`, name, verifier_key: vkey } };
+  },
+};
+
+const roles: ReadonlySet<string> = new Set(ROLES);
+
+export const keysRegister: Command = {
+  usage:
+    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--domain DOMAIN] [--approver-role ROLE…] [--not-after TIME]",
+  about: `Makes a key known to a log: logs a key record signed by a registrar. Roles: ${ROLES.join(", ")}. --id defaults to the name in FILE.pub; --domain (whose control the key is under) to the log's own, which is independent of nobody.`,
+  options: {
+    ...REMOTE_OPTIONS,
+    registrar: STRING,
+    id: { type: "string", multiple: true, more: (word) => !/\.(pub|pem)$/.test(word) },
+    role: { type: "string", multiple: true, more: (word) => roles.has(word) },
+    "approver-role": { type: "string", multiple: true },
+    domain: STRING,
+    "not-after": STRING,
+  },
+  async run(invocation, voice) {
+    const { key, keyName } = await readPublicKey(onlyWord(invocation, "public key file"));
+    const registrar = await readSigner(required(invocation, "registrar"));
+    const ids =
+      invocation.texts("id").length > 0 ? invocation.texts("id") : keyName === null ? [] : [keyName];
+    if (ids.length === 0) throw usageError("--id is missing: which ids may the key sign for?");
+    if (invocation.texts("role").length === 0)
+      throw usageError(`--role is missing: want one or more of ${ROLES.join(", ")}`);
+    return withClient(invocation, voice, async (client) => {
+      const { origin } = await client.checkpoint();
+      const record = {
+        type: "key",
+        v: 1,
+        issuer: registrar.keyName ?? origin,
+        issued_at: new Date().toISOString(),
+        key_id: key.keyId,
+        public_key: toJwk(key),
+        algorithm: key.algorithm,
+        roles: invocation.texts("role"),
+        ids,
+        control_domain: invocation.text("domain") ?? origin,
+        ...optional(invocation),
+      };
+      const entry = await client.submit(signDsse(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), registrar));
+      return {
+        ok: true,
+        text: `registered ${key.keyId} for ${ids.join(", ")} as ${invocation.texts("role").join(", ")} (entry ${entry.index})`,
+        json: {
+          key_id: key.keyId,
+          index: entry.index,
+          entry_hash: entry.entryHash,
+          record_id: entry.recordId,
+        },
+      };
+    });
+  },
+};
+
+function optional(invocation: Invocation): { approver_roles?: readonly string[]; not_after?: string } {
+  const approverRoles = invocation.texts("approver-role");
+  const notAfter = invocation.text("not-after");
+  return {
+    ...(approverRoles.length > 0 ? { approver_roles: approverRoles } : {}),
+    ...(notAfter === undefined ? {} : { not_after: notAfter }),
+  };
+}
+
+export const keysList: Command = {
+  usage: "writ keys list --log URL [--key VKEY]",
+  about: "Lists the keys that a log knows, read from its entries, each checked against the log's checkpoint.",
+  options: REMOTE_OPTIONS,
+  async run(invocation, voice) {
+    if (invocation.words.length > 0) throw usageError("want no words here");
+    const keys = await withClient(invocation, voice, (client) =>
+      registeredKeys(client, (done, total) => voice.progress("reading entries", done, total)),
+    );
+    const lines = keys.map(
+      ({ keyId, algorithm, ids, roles: may, index }) =>
+        `${index}\t${keyId}\t${algorithm}\t${may.join(",")}\t${ids.join(",")}`,
+    );
+    return {
+      ok: true,
+      text: ["entry\tkey id\talgorithm\troles\tids", ...lines].join("\n"),
+      json: keys.map(({ keyId, ...rest }) => ({ key_id: keyId, ...rest })),
+    };
+  },
+};

@@ -1,0 +1,48 @@
+/** `get` and `prove`: one entry, or the proof of it. */
+import { proofFile } from "../../client/index.js";
+import { FLAG, type Command, onlyWord, type OptionSpec } from "../command.js";
+import { writeWhole } from "../files.js";
+import { REMOTE_OPTIONS, withClient } from "../remote.js";
+
+const OUTPUT: OptionSpec = { type: "string", short: "o" };
+
+export const get: Command = {
+  usage: "writ get REF --log URL [--key VKEY] [--raw] [-o FILE]",
+  about:
+    "Shows an entry by index, entry hash or record id, after verifying that it is in the log. --raw: the statement's bytes.",
+  options: { ...REMOTE_OPTIONS, raw: FLAG, output: OUTPUT },
+  async run(invocation, voice) {
+    const ref = onlyWord(invocation, "reference");
+    const entry = await withClient(invocation, voice, (client) => client.entry(ref));
+    const text = invocation.flag("raw") ? entry.statement : JSON.stringify(entry.answer, null, 2);
+    const output = invocation.text("output");
+    if (output === undefined) return { ok: true, text, json: entry.answer };
+    await writeWhole(output, text);
+    return {
+      ok: true,
+      text: `entry ${entry.index} is in ${output}`,
+      json: { index: entry.index, file: output },
+    };
+  },
+};
+
+export const prove: Command = {
+  usage: "writ prove REF --log URL [--key VKEY] [-o FILE]",
+  about: "Fetches, verifies and prints (or saves) the tlog-proof of an entry.",
+  options: { ...REMOTE_OPTIONS, output: OUTPUT },
+  async run(invocation, voice) {
+    const ref = onlyWord(invocation, "reference");
+    const entry = await withClient(invocation, voice, (client) => client.entry(ref));
+    const file = proofFile(entry);
+    const output = invocation.text("output");
+    const json = { index: entry.index, entry_hash: entry.entryHash, record_id: entry.recordId };
+    if (output === undefined)
+      return { ok: true, text: file, json: { ...json, proof: Buffer.from(file).toString() } };
+    await writeWhole(output, file);
+    return {
+      ok: true,
+      text: `the proof of entry ${entry.index} is in ${output}`,
+      json: { ...json, file: output },
+    };
+  },
+};

@@ -1,0 +1,72 @@
+import { fromUtf8, utf8 } from "../../format/bytes.js";
+import { parseRecord, RECORD_MEDIA_TYPE, rulesOf, stringMember } from "../../record/record.js";
+import { canonicalJson } from "../../statement/jcs.js";
+import { isJsonObject, type JsonObject, parseJson } from "../../statement/json.js";
+import { signCose, signDsse } from "../../statement/sign.js";
+import { WritError } from "../../errors.js";
+import { type Command, FLAG, onlyWord, required, STRING, type Voice } from "../command.js";
+import { readBytes, writeWhole } from "../files.js";
+import { type NamedSigner, readSigner } from "../key-files.js";
+
+export const sign: Command = {
+  usage: "writ sign RECORD.json --key FILE [--cose] [-o STATEMENT]",
+  about:
+    "Signs a record (a file, or - for standard input) as a DSSE envelope, or as COSE. The record is written in RFC 8785 form; v, issuer and issued_at are filled in where they are missing.",
+  options: { key: STRING, cose: FLAG, output: { type: "string", short: "o" } },
+  async run(invocation, voice) {
+    const bytes = await readBytes(onlyWord(invocation, "record"));
+    const signer = await readSigner(required(invocation, "key"));
+    const { statement, recordId } = signRecord(bytes, signer, invocation.flag("cose"), voice);
+    const output = invocation.text("output");
+    if (output === undefined)
+      return {
+        ok: true,
+        text: statement,
+        json: { record_id: recordId, statement: Buffer.from(statement).toString("base64") },
+      };
+    await writeWhole(output, statement);
+    return { ok: true, text: recordId, json: { record_id: recordId, file: output } };
+  },
+};
+
+/** The signed statement of a record given as JSON. RECORD_MALFORMED when it is none; its type's rules are the log's to check. */
+export function signRecord(
+  bytes: Uint8Array,
+  signer: NamedSigner,
+  cose: boolean,
+  voice: Voice,
+): { statement: Uint8Array; recordId: string } {
+  const given = parseJson(bytes, "RECORD_MALFORMED");
+  if (!isJsonObject(given)) throw new WritError("RECORD_MALFORMED", "record: want a JSON object");
+  const payload = utf8(canonicalJson(completed(given, signer.keyName, voice)));
+  const record = parseRecord(payload);
+  rulesOf(record);
+  if (!cose) return { statement: signDsse(RECORD_MEDIA_TYPE, payload, signer), recordId: record.id };
+  const subject = record.traceId ?? record.id;
+  const issuedAt = Math.floor(Date.parse(stringMember(record.value, "issued_at")) / 1000);
+  const claims = { issuer: record.issuer, subject, issuedAt };
+  return { statement: signCose(RECORD_MEDIA_TYPE, payload, claims, signer), recordId: record.id };
+}
+
+function completed(record: JsonObject, keyName: string | null, voice: Voice): JsonObject {
+  const defaults = {
+    v: 1,
+    issued_at: new Date().toISOString(),
+    ...(keyName === null ? {} : { issuer: keyName }),
+  };
+  const missing = Object.entries(defaults).filter(([name]) => record[name] === undefined);
+  for (const [name, value] of missing) voice.say(`filled in ${name}: ${JSON.stringify(value)}`);
+  return { ...record, ...Object.fromEntries(missing) };
+}
+
+/** Is this JSON a record rather than a statement? A record has a `type`, an envelope has a `payload`. */
+export function looksLikeRecord(bytes: Uint8Array): boolean {
+  if (fromUtf8(bytes)?.trimStart().startsWith("{") !== true) return false;
+  try {
+    const value = parseJson(bytes, "RECORD_MALFORMED");
+    return isJsonObject(value) && value["payload"] === undefined && value["type"] !== undefined;
+  } catch (error) {
+    if (error instanceof WritError) return false;
+    throw error;
+  }
+}

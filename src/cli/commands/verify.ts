@@ -1,0 +1,61 @@
+import { toBase64 } from "#crypto";
+import { ProofError } from "../../errors.js";
+import type { Policy } from "../../format/policy.js";
+import { policyOfKey } from "../../format/policy.js";
+import { trustPolicy, type VerifiedEntry, verifyEntry } from "../../verify/index.js";
+import { type Command, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
+import { readBytes } from "../files.js";
+import { verifierKeyOf } from "../remote.js";
+
+export const verify: Command = {
+  usage: "writ verify STATEMENT --proof FILE (--key VKEY | --policy FILE)",
+  about:
+    "Checks offline that a statement is in a log: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing.",
+  options: { proof: STRING, key: STRING, policy: STRING },
+  async run(invocation) {
+    const statement = await readBytes(onlyWord(invocation, "statement"));
+    const proof = await readBytes(required(invocation, "proof"));
+    const policy = await trustOf(invocation);
+    try {
+      return verified(verifyEntry(statement, proof, policy));
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error;
+      return {
+        ok: false,
+        text: `NOT VERIFIED: ${error.message}`,
+        json: { verified: false, reason: error.message },
+      };
+    }
+  },
+};
+
+async function trustOf(invocation: Invocation): Promise<Policy> {
+  const key = invocation.text("key");
+  const policy = invocation.text("policy");
+  if ((key === undefined) === (policy === undefined))
+    throw usageError("want either --key VKEY or --policy FILE");
+  return key === undefined
+    ? trustPolicy(await readBytes(policy ?? ""))
+    : policyOfKey(await verifierKeyOf(key));
+}
+
+function verified({ index, checkpoint }: VerifiedEntry): { ok: true; text: string; json: object } {
+  const { origin, size, root, cosigners, witnessed } = checkpoint;
+  const names = cosigners.map(({ name }) => name);
+  const trust = witnessed
+    ? `cosigned by ${names.join(", ")}`
+    : "no witness was asked for: the operator is trusted not to show others another history";
+  return {
+    ok: true,
+    text: `VERIFIED: entry ${index} of ${origin}, under the checkpoint of ${size} entries\n${trust}`,
+    json: {
+      verified: true,
+      log: origin,
+      index,
+      tree_size: size,
+      root: toBase64(root),
+      cosigned_by: names,
+      witnessed,
+    },
+  };
+}

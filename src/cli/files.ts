@@ -1,0 +1,67 @@
+/** Files as commands read and write them: FILE_UNREADABLE says which and why, secrets are 0600, results replace whole. */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { WritError } from "../errors.js";
+
+export async function readBytes(path: string): Promise<Uint8Array> {
+  if (path === "-") return readStdin();
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** Writes beside the target, syncs, renames: there is the old file or the new one, never half of it. */
+export async function writeWhole(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(temporary, "wx", mode);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** Writes a file that must not exist yet. FILE_UNREADABLE when it does. */
+export async function writeNew(path: string, text: string, mode: number): Promise<void> {
+  try {
+    const file = await open(path, "wx", mode);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+export function unreadable(path: string, error: unknown): WritError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: "no such file",
+    EACCES: "not permitted",
+    EISDIR: "is a folder",
+    ENOTDIR: "a part of the path is not a folder",
+    EEXIST: "exists already and is not overwritten",
+    ENOSPC: "the disk is full",
+  };
+  const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
+  return new WritError("FILE_UNREADABLE", `${path}: ${reason}`, {}, { cause: error });
+}

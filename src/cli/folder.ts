@@ -1,0 +1,113 @@
+/**
+ * A log's folder: `keys/` (log.key, registrar.key and their .pub) and `db/`. It is made beside its place and renamed into
+ * it, so that there is a whole log or none, whatever interrupts the making.
+ */
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { WritError } from "../errors.js";
+import type { SigningKey } from "../format/vkey.js";
+import { createLog } from "../log/log.js";
+import { type Admission, isOrigin, signLogPolicy } from "../record/log-policy.js";
+import { publicKey } from "../statement/key.js";
+import { type Signer, secretSigner } from "../statement/sign.js";
+import { LevelStore } from "../store/level.js";
+import { unreadable } from "./files.js";
+import { newSigningKey, readSigningKey, writeKeyPair } from "./key-files.js";
+
+export const DEFAULT_FOLDER = "writ-data";
+
+export function keyFile(folder: string, name: "log" | "registrar"): string {
+  return join(folder, "keys", `${name}.key`);
+}
+
+export function databaseFolder(folder: string): string {
+  return join(folder, "db");
+}
+
+/** Makes a log. LOG_EXISTS when anything is in the folder already. */
+export async function initFolder(
+  folder: string,
+  origin: string,
+  admission: Admission,
+  now: Date,
+): Promise<SigningKey> {
+  if (!isOrigin(origin)) {
+    throw new WritError(
+      "USAGE",
+      `--origin: want a name such as log.example.org/agents (no space, no +, at most 255 bytes), got ${JSON.stringify(origin)}`,
+    );
+  }
+  const place = resolve(folder);
+  if (await holdsAnything(place))
+    throw new WritError("LOG_EXISTS", `${folder} is not empty; a log is made in a new or empty folder`);
+  await mkdir(dirname(place), { recursive: true });
+  const draft = await mkdtemp(join(dirname(place), `.${basename(place)}-`));
+  try {
+    const key = await fillFolder(draft, origin, admission, now);
+    await moveInto(draft, place);
+    return key;
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function fillFolder(
+  folder: string,
+  origin: string,
+  admission: Admission,
+  now: Date,
+): Promise<SigningKey> {
+  const key = newSigningKey(origin);
+  const registrar = newSigningKey(`${origin}/registrar`);
+  await mkdir(join(folder, "keys"), { mode: 0o700 });
+  await writeKeyPair(keyFile(folder, "log"), key);
+  await writeKeyPair(keyFile(folder, "registrar"), registrar);
+  const policy = { origin, admission, registrars: [signerOf(registrar).publicKey] };
+  const statement = signLogPolicy(policy, now.toISOString(), signerOf(key));
+  const store = await LevelStore.open(databaseFolder(folder));
+  try {
+    await createLog(store, statement, key, now.getTime());
+  } finally {
+    await store.close();
+  }
+  return key;
+}
+
+/** Is there a log in the folder? */
+export async function holdsLog(folder: string): Promise<boolean> {
+  return (await names(folder)).includes("keys");
+}
+
+/** The store and key of a log's folder. LOG_MISSING when there is none. */
+export async function openFolder(folder: string): Promise<{ store: LevelStore; key: SigningKey }> {
+  if (!(await holdsLog(folder)))
+    throw new WritError("LOG_MISSING", `there is no log in ${folder}; writ init makes one`);
+  const key = await readSigningKey(keyFile(folder, "log"));
+  return { store: await LevelStore.open(databaseFolder(folder)), key };
+}
+
+function signerOf(key: SigningKey): Signer {
+  const known = publicKey("Ed25519", key.publicKey);
+  if (known === undefined) throw new RangeError("a key that was just made is sound");
+  return secretSigner(known, key.seed);
+}
+
+async function holdsAnything(folder: string): Promise<boolean> {
+  return (await names(folder)).length > 0;
+}
+
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw unreadable(folder, error);
+  }
+}
+
+async function moveInto(draft: string, place: string): Promise<void> {
+  // An empty folder may stand in the place, such as the mount point of a volume's subfolder.
+  await rmdir(place).catch(() => {});
+  await rename(draft, place);
+}

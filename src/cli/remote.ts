@@ -1,0 +1,54 @@
+/** The log that a command talks to: `--log URL`, its key pinned by `--key VKEY`, its last checkpoint kept between calls. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { FolderMemory, LogClient } from "../client/index.js";
+import { fromUtf8 } from "../format/bytes.js";
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
+import { type Invocation, required, STRING, type OptionSpec, type Voice } from "./command.js";
+import { readBytes } from "./files.js";
+
+export const REMOTE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  log: STRING,
+  key: STRING,
+  patience: STRING,
+};
+
+/** Does something with a client, and lets go of it afterwards. */
+export async function withClient<T>(
+  invocation: Invocation,
+  voice: Voice,
+  use: (client: LogClient) => Promise<T>,
+): Promise<T> {
+  const url = required(invocation, "log");
+  const patienceMs = Number(invocation.text("patience") ?? "30") * 1000;
+  const key = await pinnedKey(invocation, voice, url, patienceMs);
+  const client = new LogClient({ url, key, patienceMs, memory: new FolderMemory(stateFolder()) });
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+async function pinnedKey(
+  invocation: Invocation,
+  voice: Voice,
+  url: string,
+  patienceMs: number,
+): Promise<VerifierKey> {
+  const given = invocation.text("key");
+  if (given !== undefined) return verifierKeyOf(given);
+  const key = await LogClient.announcedKey({ url, patienceMs });
+  voice.hint(`no --key: believing the log's own word that its key is ${formatVerifierKey(key)}`);
+  return key;
+}
+
+/** A verifier key given as text, or as the file that holds it. */
+export async function verifierKeyOf(textOrFile: string): Promise<VerifierKey> {
+  const text = textOrFile.includes("+") ? textOrFile : (fromUtf8(await readBytes(textOrFile)) ?? "");
+  return parseVerifierKey(text.trim());
+}
+
+function stateFolder(): string {
+  return join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "writ");
+}
