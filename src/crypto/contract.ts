@@ -1,6 +1,6 @@
 /**
- * The one crypto seam: everything the pure rooms need from the outside. (Base64 is here because browsers and Node
- * share no fast form of it.)
+ * The one crypto seam: everything the pure rooms need from the outside. (Base64, hex and UTF-8 are here
+ * because browsers and Node share no fast form of them.)
  *
  * Two implementations exist, chosen by the `#crypto` entry of package.json: `node.ts` (libsodium and
  * node:crypto) and `portable.ts` (noble; runs in a browser). They must agree on every input: a signature that
@@ -10,6 +10,15 @@
  * S, A and R, and neither A nor R of small order.
  */
 export interface Crypto {
+  /** UTF-8 of a well-formed text. */
+  utf8(text: string): Uint8Array;
+
+  /** Lower-case hex. */
+  toHex(bytes: Uint8Array): string;
+
+  /** The bytes of an even number of hex digits; what other text gives is unspecified (`format/bytes.ts` checks). */
+  fromHex(text: string): Uint8Array;
+
   /** Standard base64, padded. */
   toBase64(bytes: Uint8Array): string;
 

@@ -9,6 +9,20 @@ ed.hashes.sha512 = sha512;
 const { Point } = ed;
 const ORDER = Point.CURVE().n;
 
+const encoder = new TextEncoder();
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
 export function toBase64(bytes: Uint8Array): string {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
@@ -103,6 +117,9 @@ function concat(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 ({
+  utf8,
+  toHex,
+  fromHex,
   toBase64,
   fromBase64,
   sha256,

@@ -1,11 +1,9 @@
 /** Bytes and text: the few operations every format needs. Strict UTF-8 both ways. */
+import { fromHex as decodeHex, toHex, utf8 } from "#crypto";
 
-const encoder = new TextEncoder();
+export { toHex, utf8 };
+
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
-}
 
 /** The text, or undefined when the bytes are not valid UTF-8. A byte order mark is kept as U+FEFF. */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
@@ -17,7 +15,9 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
   let offset = 0;
   for (const part of parts) {
     out.set(part, offset);
@@ -27,21 +27,14 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** The bytes of lower-case hex text, or undefined. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
-    Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
-  );
+  return text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? decodeHex(text) : undefined;
 }
 
 /** `n` as 8 big-endian bytes; RangeError unless a safe integer ≥ 0. */

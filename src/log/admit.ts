@@ -11,7 +11,6 @@ import type { Verifier } from "../crypto/contract.js";
 import { leafHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES } from "../format/bundle.js";
-import { fromHex } from "../format/bytes.js";
 import type { KeyTable, KnownKey } from "../index/keys.js";
 import { registrationOf } from "../record/key-record.js";
 import { checkMembers, parseRecord, RECORD_MEDIA_TYPE, type Record, rulesOf } from "../record/record.js";
@@ -134,7 +133,7 @@ function entryOf(stored: Uint8Array, record: Record | null): Admitted {
     stored,
     entryHash: sha256(stored),
     leafHash: leafHash(stored),
-    recordHash: record === null ? null : (fromHex(record.id.slice("sha256:".length)) ?? null),
+    recordHash: record?.hash ?? null,
     type: record?.type ?? null,
     traceId: record?.traceId ?? null,
     previousTraceHash: record?.previousTraceHash ?? null,

@@ -26,7 +26,7 @@ import { rowsOf } from "./rows.js";
 import { type Placed, Sequencer } from "./sequencer.js";
 import { TileReader } from "./tile-reader.js";
 import { type Submission, Verifiers } from "./verifiers.js";
-import type { IndexedRegistration, Verdict } from "./verify-protocol.js";
+import { type IndexedRegistration, isAdmitted, type Verdict } from "./verify-protocol.js";
 
 export interface LogOptions {
   readonly key: SigningKey;
@@ -271,10 +271,6 @@ function rawVerdict(bytes: Uint8Array): Verdict {
     if (error instanceof WritError) return error;
     throw error;
   }
-}
-
-function isAdmitted(verdict: Verdict): verdict is Admitted {
-  return !(verdict instanceof WritError);
 }
 
 /** Puts places and refusals back into the order of submission. */

@@ -3,6 +3,7 @@
  * share, the folded subtrees at its right edge, is folded once.
  */
 import {
+  bitLength,
   cover,
   emptyRoot,
   foldHashes,
@@ -11,10 +12,11 @@ import {
   planConsistency,
   planInclusion,
   planRun,
+  power,
   type Range,
 } from "../../merkle/index.js";
 import { TILE_WIDTH } from "../format/tile-path.js";
-import { TILE_HEIGHT, type TileNodes } from "./tile-nodes.js";
+import { TILE_HEIGHT } from "./tile-nodes.js";
 import type { TileReader } from "./tile-reader.js";
 
 export class Prover {
@@ -36,61 +38,59 @@ export class Prover {
   /** The hashes that prove the run [start, end): `planRun`'s left ones, then its right ones. */
   async run(start: number, end: number, size: number): Promise<Hash[]> {
     const { left, right } = planRun(start, end, size);
-    return Promise.all([...left, ...right].map((node) => this.node(node)));
+    return this.nodes([...left, ...right]);
   }
 
   /** The root of the tree of `size`. */
   async root(size: number): Promise<Hash> {
-    const [root = emptyRoot()] = size === 0 ? [] : await this.hashes([{ start: 0, end: size }], size);
-    return root;
+    return size === 0 ? emptyRoot() : this.ragged(0, size);
   }
 
   private async hashes(ranges: readonly Range[], size: number): Promise<Hash[]> {
-    if (this.folded.size !== size) this.folded = { size, hashes: new Map() };
-    const { hashes: shared } = this.folded;
     const out: Hash[] = [];
     for (const { start, end } of ranges) {
-      const known = end === size ? shared.get(start) : undefined;
-      if (known !== undefined) {
-        out.push(known);
-        continue;
+      if (end === size) out.push(await this.ragged(start, size));
+      else {
+        // A range that ends before the tree does is one complete subtree.
+        const level = bitLength(end - start) - 1;
+        const index = start / power(level);
+        out.push(this.resident(level, index) ?? (await this.read(level, index)));
       }
-      const parts: Hash[] = [];
-      for (const node of cover(start, end)) {
-        const { tile, row, position } = this.locate(node);
-        parts.push((tile ?? (await this.tile(node))).node(row, position));
-      }
-      const hash = foldHashes(parts);
-      if (end === size) shared.set(start, hash);
-      out.push(hash);
     }
     return out;
   }
 
-  private async node(node: Node): Promise<Hash> {
-    const { tile, row, position } = this.locate(node);
-    return (tile ?? (await this.tile(node))).node(row, position);
+  /** The hash of [start, size), whose subtrees shrink to the right. */
+  private async ragged(start: number, size: number): Promise<Hash> {
+    if (this.folded.size !== size) this.folded = { size, hashes: new Map() };
+    const { hashes } = this.folded;
+    const known = hashes.get(start);
+    if (known !== undefined) return known;
+    const hash = foldHashes(await this.nodes(cover(start, size)));
+    hashes.set(start, hash);
+    return hash;
   }
 
-  private async tile(node: Node): Promise<TileNodes> {
-    const { level, index } = placeOf(node);
-    return this.reader.tile(level, index);
+  private async nodes(nodes: readonly Node[]): Promise<Hash[]> {
+    const out: Hash[] = [];
+    for (const { level, index } of nodes)
+      out.push(this.resident(level, index) ?? (await this.read(level, index)));
+    return out;
   }
 
-  private locate(node: Node): { tile: TileNodes | undefined; row: number; position: number } {
-    const { level, index, row, position } = placeOf(node);
-    return { tile: this.reader.resident(level, index), row, position };
+  /** The node, if its tile is at hand. */
+  private resident(level: number, index: number): Hash | undefined {
+    const row = level % TILE_HEIGHT;
+    const width = TILE_WIDTH / power(row);
+    return this.reader
+      .resident((level - row) / TILE_HEIGHT, Math.floor(index / width))
+      ?.node(row, index % width);
   }
-}
 
-/** In which tile, and where in it, a node of the tree lies. */
-function placeOf({ level, index }: Node): { level: number; index: number; row: number; position: number } {
-  const row = level % TILE_HEIGHT;
-  const width = TILE_WIDTH / 2 ** row;
-  return {
-    level: (level - row) / TILE_HEIGHT,
-    index: Math.floor(index / width),
-    row,
-    position: index % width,
-  };
+  private async read(level: number, index: number): Promise<Hash> {
+    const row = level % TILE_HEIGHT;
+    const width = TILE_WIDTH / power(row);
+    const tile = await this.reader.tile((level - row) / TILE_HEIGHT, Math.floor(index / width));
+    return tile.node(row, index % width);
+  }
 }

@@ -1,5 +1,5 @@
 /** The index rows of an entry: what the store keeps beside it, computed the same way at admission and by `fsck`. */
-import { concat, fromHex, uint64 } from "../format/bytes.js";
+import { fromHex } from "../format/bytes.js";
 import type { Row } from "../store/contract.js";
 import type { Admitted } from "./admit.js";
 
@@ -9,11 +9,19 @@ export function rowsOf(
   entry: Pick<Admitted, "entryHash" | "recordHash" | "registeredKeyId">,
   index: number,
 ): Row[] {
-  const at = uint64(index);
-  const rows: Row[] = [{ table: "entry-hash", key: entry.entryHash, value: at }];
+  const rows: Row[] = [{ table: "entry-hash", key: entry.entryHash, value: placed(NOTHING, index) }];
   if (entry.recordHash !== null)
-    rows.push({ table: "record-id", key: concat(entry.recordHash, at), value: NOTHING });
+    rows.push({ table: "record-id", key: placed(entry.recordHash, index), value: NOTHING });
   const keyId = entry.registeredKeyId === null ? undefined : fromHex(entry.registeredKeyId);
-  if (keyId !== undefined) rows.push({ table: "key", key: concat(keyId, at), value: NOTHING });
+  if (keyId !== undefined) rows.push({ table: "key", key: placed(keyId, index), value: NOTHING });
   return rows;
+}
+
+/** A name, then the index in 8 big-endian bytes. */
+function placed(name: Uint8Array, index: number): Uint8Array {
+  const out = Buffer.allocUnsafe(name.length + 8);
+  out.set(name);
+  out.writeUInt32BE(Math.floor(index / 2 ** 32), name.length);
+  out.writeUInt32BE(index % 2 ** 32, name.length + 4);
+  return out;
 }

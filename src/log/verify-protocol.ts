@@ -27,65 +27,99 @@ export type ToVerifier =
       readonly id: number;
       /** The statements one after another. */
       readonly bytes: Uint8Array;
-      readonly lengths: readonly number[];
+      readonly lengths: Uint32Array;
       readonly forms: readonly Form[];
     };
 
+/**
+ * The reply, in columns: one object an entry would cost more to carry over than the entry (measured).
+ * `lengths[i]` is 0 for a refused statement, whose reason is the next in `refusals`.
+ */
 export interface FromVerifier {
   readonly id: number;
-  /** For each admitted one: stored form ‖ entry hash ‖ leaf hash ‖ record hash (only where there is a record). */
+  /** For each admitted one: stored form ‖ entry hash ‖ leaf hash ‖ record hash (zeros where there is no record). */
   readonly bytes: Uint8Array;
-  readonly outcomes: readonly Outcome[];
+  readonly lengths: Uint32Array;
+  readonly types: readonly (string | null)[];
+  readonly traceIds: readonly (string | null)[];
+  readonly previousTraceHashes: readonly (string | null)[];
+  readonly registeredKeyIds: readonly (string | null)[];
+  readonly refusals: readonly {
+    readonly code: ErrorCode;
+    readonly message: string;
+    readonly facts: ErrorFacts;
+  }[];
 }
-
-type Outcome =
-  | { readonly refused: { readonly code: ErrorCode; readonly message: string; readonly facts: ErrorFacts } }
-  | (Omit<Admitted, "stored" | "entryHash" | "leafHash" | "recordHash"> & {
-      readonly length: number;
-      readonly hasRecord: boolean;
-    });
 
 /** An admitted statement, or why it was not. */
 export type Verdict = Admitted | WritError;
 
 const HASH = 32;
+const NO_HASH = new Uint8Array(HASH);
 
 /** The reply for these verdicts; its buffer may be transferred. */
 export function packVerdicts(id: number, verdicts: readonly Verdict[]): FromVerifier {
-  const size = verdicts.reduce(
-    (sum, v) => (v instanceof WritError ? sum : sum + v.stored.length + 3 * HASH),
-    0,
+  const admitted = verdicts.filter(isAdmitted);
+  const bytes = Buffer.allocUnsafeSlow(
+    admitted.reduce((sum, { stored }) => sum + stored.length + 3 * HASH, 0),
   );
-  const bytes = new Uint8Array(size);
   let offset = 0;
-  const put = (part: Uint8Array): void => {
-    bytes.set(part, offset);
-    offset += part.length;
+  for (const { stored, entryHash, leafHash, recordHash } of admitted) {
+    bytes.set(stored, offset);
+    offset += stored.length;
+    bytes.set(entryHash, offset);
+    bytes.set(leafHash, offset + HASH);
+    bytes.set(recordHash ?? NO_HASH, offset + 2 * HASH);
+    offset += 3 * HASH;
+  }
+  return {
+    id,
+    bytes,
+    lengths: Uint32Array.from(verdicts, (verdict) =>
+      verdict instanceof WritError ? 0 : verdict.stored.length,
+    ),
+    types: admitted.map(({ type }) => type),
+    traceIds: admitted.map(({ traceId }) => traceId),
+    previousTraceHashes: admitted.map(({ previousTraceHash }) => previousTraceHash),
+    registeredKeyIds: admitted.map(({ registeredKeyId }) => registeredKeyId),
+    refusals: verdicts
+      .filter((verdict) => verdict instanceof WritError)
+      .map(({ code, message, facts }) => ({ code, message, facts })),
   };
-  const outcomes = verdicts.map((verdict): Outcome => {
-    if (verdict instanceof WritError) {
-      const { code, message, facts } = verdict;
-      return { refused: { code, message, facts } };
-    }
-    const { stored, entryHash, leafHash, recordHash, ...facts } = verdict;
-    for (const part of [stored, entryHash, leafHash, recordHash]) if (part !== null) put(part);
-    return { ...facts, length: stored.length, hasRecord: recordHash !== null };
-  });
-  return { id, bytes, outcomes };
 }
 
-export function unpackVerdicts({ bytes, outcomes }: FromVerifier): Verdict[] {
+export function unpackVerdicts(reply: FromVerifier): Verdict[] {
+  const { bytes } = reply;
+  const verdicts: Verdict[] = [];
   let offset = 0;
-  const take = (length: number): Uint8Array => bytes.subarray(offset, (offset += length));
-  return outcomes.map((outcome): Verdict => {
-    if ("refused" in outcome) {
-      const { code, message, facts } = outcome.refused;
-      return new WritError(code, message, facts);
+  let n = 0;
+  let refused = 0;
+  for (const length of reply.lengths) {
+    if (length === 0) {
+      const { code, message, facts } = reply.refusals[refused++] ?? NO_REASON;
+      verdicts.push(new WritError(code, message, facts));
+      continue;
     }
-    const { length, hasRecord, ...facts } = outcome;
-    const stored = take(length);
-    const entryHash = take(HASH);
-    const leafHash = asHash(take(HASH));
-    return { ...facts, stored, entryHash, leafHash, recordHash: hasRecord ? take(HASH) : null };
-  });
+    const hashes = offset + length;
+    const type = reply.types[n] ?? null;
+    verdicts.push({
+      stored: bytes.subarray(offset, hashes),
+      entryHash: bytes.subarray(hashes, hashes + HASH),
+      leafHash: asHash(bytes.subarray(hashes + HASH, hashes + 2 * HASH)),
+      recordHash: type === null ? null : bytes.subarray(hashes + 2 * HASH, hashes + 3 * HASH),
+      type,
+      traceId: reply.traceIds[n] ?? null,
+      previousTraceHash: reply.previousTraceHashes[n] ?? null,
+      registeredKeyId: reply.registeredKeyIds[n] ?? null,
+    });
+    offset = hashes + 3 * HASH;
+    n++;
+  }
+  return verdicts;
 }
+
+export function isAdmitted(verdict: Verdict): verdict is Admitted {
+  return !(verdict instanceof WritError);
+}
+
+const NO_REASON = { code: "INTERNAL", message: "refused without a reason", facts: {} } as const;

@@ -17,7 +17,7 @@ parentPort?.on("message", (message: ToVerifier) => {
     return;
   }
   let offset = 0;
-  const verdicts = message.lengths.map((length, i) => {
+  const verdicts = Array.from(message.lengths, (length, i) => {
     const bytes = message.bytes.subarray(offset, (offset += length));
     return verdictOn(bytes, message.forms[i] ?? "dsse");
   });

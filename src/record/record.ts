@@ -5,15 +5,15 @@
 import { sha256 } from "#crypto";
 import { type ErrorCode, WritError } from "../errors.js";
 import { toHex } from "../format/bytes.js";
-import { isJsonObject, type JsonObject, parseJson } from "../statement/json.js";
+import { isJsonObject, type Json, type JsonObject, parseJson } from "../statement/json.js";
 import { COMMON, type Members, TYPES, type TypeRules } from "./types.js";
 
 /** The content type of our records; a statement with any other is foreign. */
 export const RECORD_MEDIA_TYPE = "application/vnd.writ.record+json";
 
 export interface Record {
-  /** `sha256:` and 64 lower-case hex digits, of the exact bytes. */
-  readonly id: string;
+  /** SHA-256 of the exact bytes: 32 bytes. */
+  readonly hash: Uint8Array;
   readonly value: JsonObject;
   readonly type: string;
   readonly issuer: string;
@@ -21,6 +21,7 @@ export interface Record {
   readonly previousTraceHash: string | null;
 }
 
+/** `sha256:` and 64 lower-case hex digits, of the record's exact bytes. */
 export function recordIdOf(bytes: Uint8Array): string {
   return `sha256:${toHex(sha256(bytes))}`;
 }
@@ -31,7 +32,7 @@ export function parseRecord(bytes: Uint8Array): Record {
   if (!isJsonObject(value)) throw new WritError("RECORD_MALFORMED", "record: want an object", { path: "" });
   checkMembers(value, COMMON, "RECORD_MALFORMED");
   return {
-    id: recordIdOf(bytes),
+    hash: sha256(bytes),
     value,
     type: stringMember(value, "type"),
     issuer: stringMember(value, "issuer"),
@@ -59,18 +60,22 @@ export function checkMembers(
   { required, optional }: { readonly required: Members; readonly optional: Members },
   code: ErrorCode,
 ): void {
-  for (const [name, check] of [...Object.entries(required), ...Object.entries(optional)]) {
+  for (const name in required) {
     const member = value[name];
-    if (member === undefined) {
-      if (name in required) throw new WritError(code, `record, ${name}: missing`, { path: name });
-      continue;
-    }
-    const complaint = check(member);
-    if (complaint !== undefined) {
-      const path = name + complaint.path;
-      throw new WritError(code, `record, ${path}: want ${complaint.want}`, { path });
-    }
+    if (member === undefined) throw new WritError(code, `record, ${name}: missing`, { path: name });
+    checkMember(name, member, required, code);
   }
+  for (const name in optional) {
+    const member = value[name];
+    if (member !== undefined) checkMember(name, member, optional, code);
+  }
+}
+
+function checkMember(name: string, member: Json, members: Members, code: ErrorCode): void {
+  const complaint = members[name]?.(member);
+  if (complaint === undefined) return;
+  const path = name + complaint.path;
+  throw new WritError(code, `record, ${path}: want ${complaint.want}`, { path });
 }
 
 export function stringMember(value: JsonObject, name: string): string {

@@ -55,7 +55,7 @@ export function formatDsse(
 /** PAE: `DSSEv1 SP len(type) SP type SP len(body) SP body`, lengths of bytes in ASCII decimal. */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8Array {
   const type = utf8(payloadType);
-  return concat(utf8(`DSSEv1 ${type.length} `), type, utf8(` ${payload.length} `), payload);
+  return concat(utf8(`DSSEv1 ${type.length} ${payloadType} ${payload.length} `), payload);
 }
 
 function parseSignature(value: Json, i: number): StatementSignature {

@@ -12,6 +12,14 @@ export interface JsonObject {
 }
 
 const MAX_DEPTH = 64;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 
 /** The value in these bytes. WritError with the caller's code, the offset and what was wanted. */
@@ -38,13 +46,12 @@ class Reader {
 
   value(depth: number): Json {
     if (depth > MAX_DEPTH) this.fail(`at most ${MAX_DEPTH} levels`);
-    this.space();
-    switch (this.text.charCodeAt(this.at)) {
-      case 0x7b:
+    switch (this.space()) {
+      case OPEN_BRACE:
         return this.object(depth);
-      case 0x5b:
+      case OPEN_BRACKET:
         return this.array(depth);
-      case 0x22:
+      case QUOTE:
         return this.string();
       case 0x74:
         return this.literal("true", true);
@@ -65,27 +72,26 @@ class Reader {
   private object(depth: number): JsonObject {
     const object: Record<string, Json> = {};
     this.at++;
-    if (this.next("}")) return object;
+    if (this.next(CLOSE_BRACE)) return object;
     do {
-      this.space();
-      if (this.text[this.at] !== '"') this.fail("want a member name");
+      if (this.space() !== QUOTE) this.fail("want a member name");
       const name = this.string();
       if (name === "__proto__") this.fail("a member may not be named __proto__");
       if (Object.hasOwn(object, name)) this.fail(`member ${JSON.stringify(name.slice(0, 40))} twice`);
-      if (!this.next(":")) this.fail("want : after a member name");
+      if (!this.next(COLON)) this.fail("want : after a member name");
       object[name] = this.value(depth + 1);
-    } while (this.next(","));
-    if (!this.next("}")) this.fail("want , or } after a member");
+    } while (this.next(COMMA));
+    if (!this.next(CLOSE_BRACE)) this.fail("want , or } after a member");
     return object;
   }
 
   private array(depth: number): Json[] {
     const array: Json[] = [];
     this.at++;
-    if (this.next("]")) return array;
+    if (this.next(CLOSE_BRACKET)) return array;
     do array.push(this.value(depth + 1));
-    while (this.next(","));
-    if (!this.next("]")) this.fail("want , or ] after an element");
+    while (this.next(COMMA));
+    if (!this.next(CLOSE_BRACKET)) this.fail("want , or ] after an element");
     return array;
   }
 
@@ -95,12 +101,12 @@ class Reader {
     let escaped = false;
     for (let i = start + 1; i < text.length; i++) {
       const char = text.charCodeAt(i);
-      if (char === 0x22) {
+      if (char === QUOTE) {
         this.at = i + 1;
         return escaped ? this.unescape(text.slice(start, i + 1)) : text.slice(start + 1, i);
       }
       if (char < 0x20) this.fail("a control character in a string", i);
-      if (char === 0x5c) {
+      if (char === BACKSLASH) {
         escaped = true;
         i++;
       }
@@ -139,17 +145,17 @@ class Reader {
   }
 
   /** Skips space and, if it comes next, the character. */
-  private next(char: string): boolean {
-    this.space();
-    if (this.text[this.at] !== char) return false;
+  private next(char: number): boolean {
+    if (this.space() !== char) return false;
     this.at++;
     return true;
   }
 
-  private space(): void {
+  /** Skips space and returns the code of the character after it; NaN at the end. */
+  private space(): number {
     for (;;) {
       const char = this.text.charCodeAt(this.at);
-      if (char !== 0x20 && char !== 0x0a && char !== 0x0d && char !== 0x09) return;
+      if (char !== 0x20 && char !== 0x0a && char !== 0x0d && char !== 0x09) return char;
       this.at++;
     }
   }

@@ -1,5 +1,5 @@
 import { fromUtf8, utf8 } from "../../format/bytes.js";
-import { parseRecord, RECORD_MEDIA_TYPE, rulesOf, stringMember } from "../../record/record.js";
+import { parseRecord, recordIdOf, RECORD_MEDIA_TYPE, rulesOf, stringMember } from "../../record/record.js";
 import { canonicalJson } from "../../statement/jcs.js";
 import { isJsonObject, type JsonObject, parseJson } from "../../statement/json.js";
 import { signCose, signDsse } from "../../statement/sign.js";
@@ -41,11 +41,12 @@ export function signRecord(
   const payload = utf8(canonicalJson(completed(given, signer.keyName, voice)));
   const record = parseRecord(payload);
   rulesOf(record);
-  if (!cose) return { statement: signDsse(RECORD_MEDIA_TYPE, payload, signer), recordId: record.id };
-  const subject = record.traceId ?? record.id;
+  if (!cose)
+    return { statement: signDsse(RECORD_MEDIA_TYPE, payload, signer), recordId: recordIdOf(payload) };
+  const subject = record.traceId ?? recordIdOf(payload);
   const issuedAt = Math.floor(Date.parse(stringMember(record.value, "issued_at")) / 1000);
   const claims = { issuer: record.issuer, subject, issuedAt };
-  return { statement: signCose(RECORD_MEDIA_TYPE, payload, claims, signer), recordId: record.id };
+  return { statement: signCose(RECORD_MEDIA_TYPE, payload, claims, signer), recordId: recordIdOf(payload) };
 }
 
 function completed(record: JsonObject, keyName: string | null, voice: Voice): JsonObject {
