@@ -39,6 +39,7 @@ export const MAX_SUBMITTED_BYTES = 2 * MAX_ENTRY_BYTES;
 /** Admits under the policy `registered`. `size` is the log's size: only keys known before it count. */
 export function admit(bytes: Uint8Array, form: Form, keys: KeyTable, verifiers: VerifierCache): Admitted {
   demandSize(bytes.length, MAX_SUBMITTED_BYTES, "submitted");
+  if (bytes.length === 0) throw new WritError("ENVELOPE_MALFORMED", "want a statement, got no bytes");
   const statement = parseStatement(bytes, form);
   demandSize(statement.stored.length, MAX_ENTRY_BYTES, "in its stored form");
   const signers = knownSigners(statement, keys);
@@ -59,7 +60,6 @@ export type VerifierCache = Map<string, Verifier>;
 function demandSize(length: number, most: number, what: string): void {
   if (length > most)
     throw new WritError("ENTRY_TOO_LARGE", `an entry has at most ${most} bytes ${what}, got ${length}`);
-  if (length === 0) throw new WritError("ENVELOPE_MALFORMED", "want a statement, got no bytes");
 }
 
 function knownSigners(statement: Statement, keys: KeyTable): KnownKey[] {
