@@ -1,0 +1,136 @@
+/** The server against clients that are slow, rude or broken: each gets a coded answer or a closed socket, nobody else notices. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { createApp } from "../../api/app.js";
+import { listen, type RunningServer } from "../../api/server.js";
+import type { Log } from "../../src/log/log.js";
+import { logKey, logWithAgent, request } from "../support/log.js";
+
+async function withServer(use: (server: RunningServer, log: Log) => Promise<void>): Promise<void> {
+  const log = await logWithAgent();
+  const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", 0);
+  try {
+    await use(server, log);
+  } finally {
+    await server.close();
+    await log.close();
+  }
+}
+
+/** Sends bytes as they are and returns everything that comes back until the server closes, or until `enough` has come. */
+async function raw(port: number, text: string, enough?: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1");
+    let received = "";
+    socket.on("connect", () => socket.write(text));
+    socket.on("data", (chunk) => {
+      received += chunk.toString();
+      if (enough?.test(received)) socket.destroy();
+    });
+    socket.on("close", () => resolve(received));
+    socket.on("error", reject);
+  });
+}
+
+const POST = "POST /v1/entries HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+
+test("what is not HTTP, or too much header, gets a problem body", async () => {
+  await withServer(async ({ port }) => {
+    for (const bad of [
+      "hello\r\n\r\n",
+      "GET / HTTP/1.1\r\nhost: a\r\nx y: z\r\n\r\n",
+      `${POST}content-length: x\r\n\r\n`,
+      `${POST}content-length: 5\r\ncontent-length: 6\r\n\r\n`,
+      `GET / HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`,
+    ]) {
+      const answer = await raw(port, bad);
+      assert.match(
+        answer,
+        /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/,
+        JSON.stringify(bad.slice(0, 60)),
+      );
+      assert.match(answer, /"code":"REQUEST_MALFORMED"/);
+    }
+    const host = await raw(port, "GET /checkpoint HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n");
+    assert.match(host, /^HTTP\/1\.1 400 /);
+    assert.match(host, /application\/problem\+json/);
+  });
+});
+
+test("a body beyond the limit is refused by its declared length, or as it grows", async () => {
+  await withServer(async ({ port }, log) => {
+    const declared = await raw(port, `${POST}content-length: 999999999\r\n\r\n{`, /retryable/);
+    assert.match(declared, /^HTTP\/1\.1 413 /);
+    assert.match(declared, /BODY_TOO_LARGE/);
+    const chunk = `${(65_536).toString(16)}\r\n${"x".repeat(65_536)}\r\n`;
+    const growing = await raw(
+      port,
+      `${POST}transfer-encoding: chunked\r\n\r\n${chunk.repeat(3)}0\r\n\r\n`,
+      /retryable/,
+    );
+    assert.match(growing, /BODY_TOO_LARGE/);
+    assert.equal(log.published.size, 2);
+  });
+});
+
+test("a chunked statement is a statement", async () => {
+  await withServer(async ({ port }, log) => {
+    const text = Buffer.from(request(1).bytes).toString();
+    const halves = [text.slice(0, 100), text.slice(100)]
+      .map((half) => `${half.length.toString(16)}\r\n${half}\r\n`)
+      .join("");
+    const answer = await raw(
+      port,
+      `${POST}transfer-encoding: chunked\r\n\r\n${halves}0\r\n\r\n`,
+      /cosigned_by/,
+    );
+    assert.match(answer, /^HTTP\/1\.1 201 /);
+    assert.equal(log.published.size, 3);
+  });
+});
+
+test("clients that hang up, before or after the whole body, stop nobody", async () => {
+  await withServer(async ({ port }, log) => {
+    const text = Buffer.from(request(1).bytes).toString();
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(port, "127.0.0.1");
+      await new Promise((resolve) => socket.on("connect", resolve));
+      const whole = i % 2 === 0;
+      socket.write(`${POST}content-length: ${text.length}\r\n\r\n${whole ? text : text.slice(0, 50)}`, () =>
+        socket.destroy(),
+      );
+      await new Promise((resolve) => socket.on("close", resolve));
+    }
+    const response = await fetch(`http://127.0.0.1:${port}/v1/entries`, {
+      method: "POST",
+      body: Buffer.from(request(1).bytes),
+      headers: { "content-type": "application/json" },
+    });
+    assert.ok([200, 201].includes(response.status));
+    assert.equal(log.published.size, 3, "the statement has one place, however often it was cut off");
+  });
+});
+
+test("draining: requests under way are answered, new connections are not taken", async () => {
+  const log = await logWithAgent();
+  const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", 0);
+  const url = `http://127.0.0.1:${server.port}`;
+  const answers = Array.from({ length: 50 }, (_, n) =>
+    fetch(`${url}/v1/entries`, {
+      method: "POST",
+      body: Buffer.from(request(n).bytes),
+      headers: { "content-type": "application/json" },
+    }),
+  );
+  const first = await Promise.race(answers);
+  assert.equal(first.status, 201);
+  const closing = server.close();
+  const settled = await Promise.allSettled(answers);
+  await closing;
+  const acknowledged = settled.filter((s) => s.status === "fulfilled" && s.value.status === 201).length;
+  assert.ok(acknowledged > 0);
+  await assert.rejects(fetch(`${url}/checkpoint`));
+  assert.ok(log.published.size >= acknowledged + 2);
+  await log.close();
+});
