@@ -51,6 +51,7 @@ export type ErrorCode =
   | "LOG_EXISTS"
   | "LOG_MISSING"
   | "LOG_KEY_MISMATCH"
+  | "ADDRESS_UNAVAILABLE"
   | "FILE_UNREADABLE"
   | "USAGE"
   | "SERVER_UNREACHABLE"

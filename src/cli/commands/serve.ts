@@ -13,16 +13,16 @@ const DEFAULT_ORIGIN = "localhost/writ";
 const DEFAULT_LISTEN = "127.0.0.1:6962";
 
 export const serve: Command = {
-  usage: "writ serve [DIR] [--listen HOST:PORT] [--origin NAME]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second signal ends at once.`,
-  options: { listen: STRING, origin: STRING, quiet: FLAG },
+  usage: "writ serve [DIR] [--listen HOST:PORT] [--origin NAME] [--log]",
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops.`,
+  options: { listen: STRING, origin: STRING, log: FLAG },
   async run(invocation, voice) {
     const [folder = DEFAULT_FOLDER, ...rest] = invocation.words;
     if (rest.length > 0) throw usageError("want at most one folder");
     const { host, port } = parseListen(invocation.text("listen") ?? DEFAULT_LISTEN);
     await makeIfMissing(folder, invocation.text("origin"), voice);
     const logger = pino(
-      { level: invocation.flag("quiet") ? "fatal" : "info" },
+      { level: invocation.flag("log") ? "info" : "error" },
       pino.destination({ dest: 2, sync: true }),
     );
     const { store, key } = await openFolder(folder);
@@ -35,19 +35,22 @@ export const serve: Command = {
     });
     const server = await listen(app, host, port).catch((error: unknown) => {
       throw new WritError(
-        "USAGE",
+        "ADDRESS_UNAVAILABLE",
         `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`,
         {},
         { cause: error },
       );
     });
     const url = `http://${server.host.includes(":") ? `[${server.host}]` : server.host}:${server.port}`;
+    const { origin, policy, published } = log;
     logger.info(
-      { url, origin: log.origin, size: log.published.size, admission: log.policy.admission, verifierKey },
+      { url, origin, size: published.size, admission: policy.admission, verifierKey },
       "the log is up",
     );
+    voice.say(`${origin} is up at ${url} with ${published.size} entries; its verifier key is ${verifierKey}`);
     const signal = await firstSignal();
-    logger.info({ signal }, "draining: answering what was taken in");
+    logger.info({ signal }, "draining");
+    voice.say(`${signal}: answering what was taken in, then ending; a second signal ends at once`);
     await server.close();
     await log.close();
     logger.info({ size: log.published.size }, "the log is down");

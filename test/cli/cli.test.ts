@@ -1,0 +1,314 @@
+/** The command line as a newcomer uses it: the README's session as pasted, and what each mistake is told. */
+import assert from "node:assert/strict";
+import { chmod, cp, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
+import { join } from "node:path";
+import { test } from "node:test";
+import { end, freePort, MAIN, PROJECT, run, startLog, temporaryFolder, writ } from "../support/process.js";
+
+/** The shell blocks of the README with this word after `sh`. */
+async function readmeBlock(name: string): Promise<string> {
+  const readme = await readFile(join(PROJECT, "README.md"), "utf8");
+  const block = new RegExp(`\`\`\`sh ${name}\\n([^]*?)\`\`\``).exec(readme)?.[1];
+  assert.ok(block, `the README has a block named ${name}`);
+  return block;
+}
+
+test("the README's first session works when pasted, and its proof verifies with the server stopped", async () => {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  const log = await startLog(folder, port);
+  await symlink(join(folder, "log"), join(folder, "writ-data"));
+  const shell = (text: string) =>
+    run(folder, "bash", [
+      "-euc",
+      `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }\n${text.replace("127.0.0.1:6962", `127.0.0.1:${port}`)}`,
+    ]);
+  const session = await readmeBlock("session");
+  const online = await shell(session);
+  assert.equal(online.code, 0, online.stderr);
+  assert.match(online.stdout, /request\.dsse\tlogged\t2\tsha256:[0-9a-f]{64}\trequest\.dsse\.tlog-proof/);
+  const requests = (await readmeCurls()).replaceAll("$LOG", `http://127.0.0.1:${port}`);
+  const curls = await shell(requests);
+  assert.equal(curls.code, 0, curls.stderr);
+  assert.equal(await end(log, "SIGTERM"), 0);
+  const offline = await shell(`${session.split("\n")[0]}\n${await readmeBlock("session-offline")}`);
+  assert.equal(offline.code, 0, offline.stderr);
+  assert.match(
+    offline.stdout,
+    /^VERIFIED: entry 2 of localhost\/writ, under the checkpoint of 3 entries\n.*\nclean: 3 entries\n$/,
+  );
+});
+
+async function readmeCurls(): Promise<string> {
+  const readme = await readFile(join(PROJECT, "README.md"), "utf8");
+  return [...readme.matchAll(/^curl .*$/gm)].map(([line]) => line.replace("curl ", "curl -sSf ")).join("\n");
+}
+
+test("init refuses to overwrite; secrets are 0600; serve refuses a second process and another log's key", async () => {
+  const folder = await temporaryFolder();
+  const made = await writ(folder, "init", "log", "--origin", "log.example/one");
+  assert.match(made.stdout, /^log\.example\/one\+[0-9a-f]{8}\+A/);
+  assert.equal(made.stdout.trim(), (await readFile(join(folder, "log/keys/log.key.pub"), "utf8")).trim());
+  for (const [file, mode] of [
+    ["log.key", 0o600],
+    ["registrar.key", 0o600],
+    ["log.key.pub", 0o644],
+  ] as const) {
+    assert.equal((await stat(join(folder, "log/keys", file))).mode & 0o777, mode, file);
+  }
+  const again = await writ(folder, "init", "log", "--origin", "log.example/two");
+  assert.deepEqual([again.code, again.stdout], [1, ""]);
+  assert.match(again.stderr, /^writ: error: LOG_EXISTS: /);
+
+  const port = await freePort();
+  const first = await startLog(folder, port);
+  const second = await writ(folder, "serve", "log", "--listen", `127.0.0.1:${await freePort()}`);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /STORE_LOCKED: another process has the log in log\/db open/);
+  const fsck = await writ(folder, "fsck", "log");
+  assert.match(fsck.stderr, /STORE_LOCKED/);
+  assert.equal(await end(first, "SIGTERM"), 0);
+
+  await writ(folder, "init", "other", "--origin", "log.example/one");
+  await cp(join(folder, "other/keys/log.key"), join(folder, "log/keys/log.key"));
+  const wrong = await writ(folder, "serve", "log", "--listen", `127.0.0.1:${port}`);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /LOG_KEY_MISMATCH/);
+  assert.doesNotMatch(wrong.stderr, /PRIVATE/);
+});
+
+test("a port that is taken is said so, before anything else goes wrong", async () => {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  const log = await startLog(folder, port);
+  await writ(folder, "init", "two", "--origin", "log.example/two");
+  const taken = await writ(folder, "serve", "two", "--listen", `127.0.0.1:${port}`);
+  assert.match(taken.stderr, /cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
+  assert.equal(taken.code, 1);
+  assert.equal((await writ(folder, "fsck", "two")).stdout, "clean: 1 entries\n");
+  await end(log, "SIGTERM");
+});
+
+test("folders, standard input, records with a key, ES256 in PEM: submit takes them all and saves the proofs", async () => {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  const log = await startLog(folder, port);
+  const at = ["--log", `http://127.0.0.1:${port}`, "--key", "log/keys/log.key.pub"];
+  const registrar = ["--registrar", "log/keys/registrar.key"];
+  await writ(folder, "keys", "new", "a.key", "--name", "agent://a");
+  const spread = await writ(
+    folder,
+    "keys",
+    "register",
+    "a.key.pub",
+    "--id",
+    "agent://a",
+    "agent://b",
+    "--role",
+    "agent",
+    "recorder",
+    ...registrar,
+    ...at,
+  );
+  assert.match(spread.stdout, /for agent:\/\/a, agent:\/\/b as agent, recorder \(entry 1\)/);
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  await writeFile(join(folder, "es.pem"), privateKey.export({ type: "pkcs8", format: "pem" }));
+  await writeFile(join(folder, "es.pub.pem"), publicKey.export({ type: "spki", format: "pem" }));
+  assert.equal(
+    (
+      await writ(
+        folder,
+        "keys",
+        "register",
+        "es.pub.pem",
+        "--id",
+        "agent://es",
+        "--role",
+        "agent",
+        ...registrar,
+        ...at,
+      )
+    ).code,
+    0,
+  );
+
+  await mkdir(join(folder, "records"));
+  for (let n = 0; n < 30; n++)
+    await writeFile(join(folder, `records/r${n}.json`), JSON.stringify({ type: "fact", n }));
+  const many = await writ(folder, "submit", "records", "--sign", "a.key", "--json", ...at);
+  assert.equal(many.code, 0, many.stderr);
+  const results = JSON.parse(many.stdout) as { index: number; proof: string; new: boolean }[];
+  assert.deepEqual(
+    results.map(({ index }) => index).toSorted((a, b) => a - b),
+    Array.from({ length: 30 }, (_, i) => 3 + i),
+  );
+  assert.equal(
+    (await readdir(join(folder, "records"))).filter((name) => name.endsWith(".tlog-proof")).length,
+    30,
+  );
+
+  await writeFile(join(folder, "es.json"), JSON.stringify({ type: "action-request", issuer: "agent://es" }));
+  for (const [out, cose] of [
+    ["es.dsse", []],
+    ["es.cose", ["--cose"]],
+  ] as const) {
+    assert.equal((await writ(folder, "sign", "es.json", "--key", "es.pem", "-o", out, ...cose)).code, 0);
+    assert.equal((await writ(folder, "submit", out, ...at)).code, 0);
+    const verified = await writ(
+      folder,
+      "verify",
+      out,
+      "--proof",
+      `${out}.tlog-proof`,
+      "--key",
+      "log/keys/log.key.pub",
+      "--json",
+    );
+    assert.equal((JSON.parse(verified.stdout) as { verified: boolean }).verified, true);
+  }
+  const lines = (await Promise.all(["es.dsse"].map((file) => readFile(join(folder, file), "utf8")))).join(
+    "\n",
+  );
+  const piped = await run(
+    folder,
+    process.execPath,
+    [MAIN, "submit", "-", "--out", "proofs", ...at],
+    `${lines}\n`,
+  );
+  assert.match(piped.stdout, /standard input\talready there\t/);
+  assert.equal((await readdir(join(folder, "proofs"))).length, 1);
+
+  const listed = await writ(folder, "keys", "list", "--json", ...at);
+  assert.deepEqual(
+    (JSON.parse(listed.stdout) as { algorithm: string }[]).map(({ algorithm }) => algorithm),
+    ["Ed25519", "Ed25519", "ES256"],
+  );
+  const raw = await run(folder, "bash", [
+    "-c",
+    `'${process.execPath}' '${MAIN}' get 33 --raw ${at.join(" ")} 2>/dev/null | cmp - es.dsse`,
+  ]);
+  assert.equal(raw.code, 0);
+  await writ(folder, "prove", "34", "-o", "p.tlog-proof", ...at);
+  assert.equal(
+    (await writ(folder, "verify", "es.cose", "--proof", "p.tlog-proof", "--key", "log/keys/log.key.pub"))
+      .code,
+    0,
+  );
+  await writeFile(
+    join(folder, "policy.txt"),
+    `log ${(await readFile(join(folder, "log/keys/log.key.pub"), "utf8")).trim()}\nquorum none\n`,
+  );
+  assert.equal(
+    (await writ(folder, "verify", "es.cose", "--proof", "p.tlog-proof", "--policy", "policy.txt")).code,
+    0,
+  );
+  const wrong = await writ(folder, "verify", "es.dsse", "--proof", "p.tlog-proof", "--policy", "policy.txt");
+  assert.deepEqual([wrong.code, wrong.stdout.startsWith("NOT VERIFIED")], [1, true]);
+  assert.equal(
+    (await writ(folder, "fsck", `http://127.0.0.1:${port}`, "--key", "log/keys/log.key.pub")).stdout,
+    "clean: 35 entries\n",
+  );
+  assert.equal(await end(log, "SIGTERM"), 0);
+  assert.equal((await writ(folder, "fsck", "log")).stdout, "clean: 35 entries\n");
+});
+
+test("mistakes are told apart: 2 for usage, 1 for no; results on stdout, the rest on stderr", async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, "bad.json"), '{"type":"fact","type":"fact"}');
+  await writeFile(join(folder, "not.key"), "PRIVATE+KEY+a+00000000+AAAA");
+  await writ(folder, "keys", "new", "a.key", "--name", "agent://a");
+  const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [["frobnicate"], 2, /there is no verb "frobnicate"/],
+    [["init", "x"], 2, /--origin is missing/],
+    [["init", "x", "--origin", "a b"], 2, /want a name such as/],
+    [["init", "x", "--origin", "o", "--admission", "open"], 2, /registered or raw/],
+    [["init", "x", "y", "--origin", "o"], 2, /want one folder, got 2/],
+    [["serve", "--listen", "nonsense"], 2, /HOST:PORT/],
+    [["serve", "--colour"], 2, /--colour/],
+    [["keys", "new", "a.key", "--name", "b"], 1, /FILE_UNREADABLE: a\.key: exists already/],
+    [["keys", "new", "b.key", "--name", "b c"], 2, /without spaces/],
+    [["sign", "nothing.json", "--key", "a.key"], 1, /nothing\.json: no such file/],
+    [["sign", "bad.json", "--key", "a.key"], 1, /RECORD_MALFORMED: .*twice/],
+    [["sign", "bad.json", "--key", "not.key"], 1, /KEY_MALFORMED/],
+    [["submit", "bad.json", "--log", "http://127.0.0.1:1"], 1, /bad\.json/],
+    [["submit"], 2, /want at least one file/],
+    [
+      ["get", "1", "--log", "http://127.0.0.1:1", "--key", "a.key.pub", "--patience", "0"],
+      1,
+      /SERVER_UNREACHABLE/,
+    ],
+    [["verify", "bad.json", "--proof", "bad.json"], 2, /either --key VKEY or --policy FILE/],
+    [["verify", "bad.json", "--proof", "bad.json", "--key", "a.key.pub"], 1, /PROOF_MALFORMED/],
+    [["fsck", "nowhere"], 1, /LOG_MISSING: there is no log in nowhere/],
+  ];
+  for (const [args, code, said] of cases) {
+    const { stdout, stderr, code: got } = await writ(folder, ...args);
+    assert.deepEqual([got, stdout], [code, ""], `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, said, args.join(" "));
+    assert.doesNotMatch(stderr, /\n\s+at /, "no stack");
+  }
+  const help = await writ(folder, "--help");
+  assert.deepEqual([help.code, help.stderr], [0, ""]);
+  for (const verb of ["init", "serve", "keys register", "sign", "submit", "get", "prove", "verify", "fsck"])
+    assert.match(help.stdout, new RegExp(`writ ${verb}`));
+});
+
+test("the packed package, put into an empty folder, is a working command and typed imports", async () => {
+  const folder = await temporaryFolder();
+  const packed = await run(PROJECT, "npm", [
+    "pack",
+    "--ignore-scripts",
+    "--pack-destination",
+    folder,
+    "--json",
+  ]);
+  const [{ filename, files }] = JSON.parse(packed.stdout) as [
+    { filename: string; files: { path: string }[] },
+  ];
+  assert.ok(
+    files.every(({ path }) => !/^(src|test|bench|dist\/test|dist\/bench)\//.test(path)),
+    "no sources, tests or benchmarks",
+  );
+  await mkdir(join(folder, "node_modules"));
+  assert.equal((await run(folder, "tar", ["xzf", filename])).code, 0);
+  await run(folder, "mv", ["package", "node_modules/writ"]);
+  for (const name of await readdir(join(PROJECT, "node_modules"))) {
+    if (name !== "writ")
+      await symlink(join(PROJECT, "node_modules", name), join(folder, "node_modules", name)).catch(() => {});
+  }
+  const bin = join(folder, "node_modules/writ/dist/src/cli/main.js");
+  await chmod(bin, 0o755);
+  assert.match((await run(folder, bin, ["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.equal((await run(folder, bin, ["init", "log", "--origin", "packed.example"])).code, 0);
+  assert.equal((await run(folder, bin, ["fsck", "log"])).stdout, "clean: 1 entries\n");
+  await writeFile(join(folder, "package.json"), '{"type":"module"}');
+  await writeFile(
+    join(folder, "use.ts"),
+    `import { LogClient, type LoggedEntry } from "writ/client";
+import { trustKey, verifyEntry } from "writ/verify";
+import { leafHash, type Hash } from "writ/merkle";
+const hash: Hash = leafHash(new Uint8Array(1));
+const use = async (client: LogClient): Promise<LoggedEntry> => client.submit(hash);
+// A wrong type must be an error, or the types are not there at all.
+// @ts-${"expect-error"}
+const wrong: number = leafHash(new Uint8Array(1));
+console.log(typeof use, typeof trustKey, typeof verifyEntry, typeof wrong);
+`,
+  );
+  const tsc = await run(folder, join(PROJECT, "node_modules/.bin/tsc"), [
+    "--module",
+    "nodenext",
+    "--target",
+    "es2022",
+    "--strict",
+    "--types",
+    "node",
+    "use.ts",
+  ]);
+  assert.equal(tsc.code, 0, tsc.stdout);
+  assert.equal(
+    (await run(folder, process.execPath, ["use.js"])).stdout,
+    "function function function object\n",
+  );
+});

@@ -1,0 +1,82 @@
+/** The real command in real processes: started, talked to, killed. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtemp } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+export const PROJECT = resolve(import.meta.dirname, "../../..");
+export const MAIN = join(PROJECT, "dist/src/cli/main.js");
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function temporaryFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "writ-test-"));
+}
+
+/** Runs a command to its end; its state (remembered checkpoints) stays in the folder. */
+export async function run(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  input?: string,
+): Promise<Ran> {
+  return new Promise((done) => {
+    const env = { ...process.env, XDG_STATE_HOME: join(folder, "state") };
+    const child = execFile(
+      command,
+      args,
+      { cwd: folder, env, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        done({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
+      },
+    );
+    child.stdin?.end(input ?? "");
+  });
+}
+
+export async function writ(folder: string, ...args: readonly string[]): Promise<Ran> {
+  return run(folder, process.execPath, [MAIN, ...args]);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve_) => server.listen(0, "127.0.0.1", resolve_));
+  const address = server.address();
+  await new Promise((resolve_) => server.close(resolve_));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** A log in a process of its own. Resolves when it says that it is up; rejects with what it said when it is not. */
+export async function startLog(
+  folder: string,
+  port: number,
+  ...args: readonly string[]
+): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [MAIN, "serve", "log", "--listen", `127.0.0.1:${port}`, ...args], {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  await new Promise<void>((up, down) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes(" is up at ")) up();
+    });
+    child.once("exit", () => down(new Error(said)));
+  });
+  return child;
+}
+
+/** Sends a signal and resolves with the exit code, or the signal's name when that ended it. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | string | null> {
+  const exited = new Promise<number | string | null>((resolve_) =>
+    child.once("exit", (code, by) => resolve_(code ?? by)),
+  );
+  child.kill(signal);
+  return exited;
+}
