@@ -78,6 +78,10 @@ async function problem(response: Response, status: number, code: string): Promis
   return body;
 }
 
+function problemAt(results: readonly Body[], i: number): unknown {
+  return ((results[i] ?? {})["problem"] as Body)["code"];
+}
+
 function hashes(list: unknown): Hash[] {
   return (list as string[]).map((text) => asHash(new Uint8Array(Buffer.from(text, "base64"))));
 }
@@ -217,8 +221,8 @@ test("POST /v1/entries/batch: one checkpoint, one compact proof, each statement 
       checkpoint.root,
     );
   }
-  assert.equal((results[2]?.["problem"] as Body)["code"], "ENVELOPE_MALFORMED");
-  assert.equal((results[5]?.["problem"] as Body)["code"], "KEY_UNKNOWN");
+  assert.equal(problemAt(results, 2), "ENVELOPE_MALFORMED");
+  assert.equal(problemAt(results, 5), "KEY_UNKNOWN");
   await log.close();
 });
 

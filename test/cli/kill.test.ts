@@ -100,7 +100,7 @@ test("a second signal ends the process where it stands", async () => {
     headers: { "content-type": "application/json" },
     body: new ReadableStream({ start: (controller) => controller.enqueue(record({})) }),
     duplex: "half",
-  } as RequestInit).catch(() => "cut off");
+  }).catch(() => "cut off");
   await (await fetch(`http://127.0.0.1:${port}/healthz`)).text();
   let said = "";
   const draining = new Promise<void>((resolve) => {

@@ -40,7 +40,7 @@ import {
 
 const vkey = formatVerifierKey(logKey);
 
-async function serve(log: Log): Promise<{ url: string; close(): Promise<void> }> {
+async function serve(log: Log): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
   const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", 0);
   return { url: `http://127.0.0.1:${server.port}`, close: () => server.close() };
 }

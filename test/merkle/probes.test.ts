@@ -72,7 +72,7 @@ test("the 518 probes of transparency-dev/merkle are accepted and refused as they
   let count = 0;
   for (const [name, check] of Object.entries(CHECKS)) {
     for (const [key, probe] of Object.entries(
-      readJsonVector<Record<string, Probe>>(`merkle-probes/${name}.json`),
+      readJsonVector(`merkle-probes/${name}.json`) as Record<string, Probe>,
     )) {
       count++;
       if (probe.wantErr) assert.throws(() => check(probe), isRefusal, `${name} ${key}`);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { utf8 } from "../../src/format/bytes.js";
 import { type SigningKey, signingKey } from "../../src/format/vkey.js";
 import { fsckStore } from "../../src/log/fsck.js";
-import { createLog, Log, type LogOptions } from "../../src/log/log.js";
+import { createLog, isPlaced, Log, type LogOptions } from "../../src/log/log.js";
 import { type Admission, signLogPolicy } from "../../src/record/log-policy.js";
 import { RECORD_MEDIA_TYPE } from "../../src/record/record.js";
 import { canonicalJson } from "../../src/statement/jcs.js";
@@ -50,7 +50,8 @@ export async function openLog(store: Store, options: Partial<LogOptions> = {}): 
 export async function logWithAgent(options: Partial<LogOptions> = {}, store?: Store): Promise<Log> {
   const log = await openLog(await newStore("registered", store), options);
   const { results } = await log.submit([registration(agent, ["agent"], [AGENT])]);
-  assert.ok(results[0] && "index" in results[0], String(results[0]));
+  const [registered] = results;
+  assert.ok(registered !== undefined && isPlaced(registered));
   return log;
 }
 
