@@ -2,7 +2,6 @@
 import { Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
-import { BodyReader } from "./body.js";
 import { isUnexpected, problemResponse } from "./problem.js";
 import { type LogDescription, readRoutes } from "./read.js";
 import { submitRoutes } from "./submit.js";
@@ -11,16 +10,15 @@ import { tileRoutes } from "./tiles.js";
 export interface AppOptions extends LogDescription {
   /** Told of errors that an operator should see; the client sees a problem body without the cause. */
   readonly onError?: (error: unknown, method: string, path: string) => void;
-  /** Bytes of request bodies that may be under way at once. */
+  /** Bytes of request bodies that may be under way at once; single statements and batches have one each. */
   readonly bodyBudget?: number;
 }
 
-const DEFAULT_BODY_BUDGET = 128 * 1024 * 1024;
+const DEFAULT_BODY_BUDGET = 64 * 1024 * 1024;
 
 export function createApp(log: Log, options: AppOptions): Hono {
   const app = new Hono();
-  const bodies = new BodyReader(options.bodyBudget ?? DEFAULT_BODY_BUDGET);
-  submitRoutes(app, log, bodies);
+  submitRoutes(app, log, options.bodyBudget ?? DEFAULT_BODY_BUDGET);
   readRoutes(app, log, options);
   tileRoutes(app, log);
 

@@ -7,7 +7,7 @@ import type { Context } from "hono";
 import { WritError } from "../src/errors.js";
 
 export class BodyReader {
-  private reserved = 0;
+  private held = 0;
 
   /** `budget`: bytes of all bodies that may be under way at once. */
   constructor(private readonly budget: number) {}
@@ -15,24 +15,28 @@ export class BodyReader {
   /** The whole body. BODY_TOO_LARGE beyond `limit`, POOL_FULL beyond the budget, REQUEST_MALFORMED when cut short. */
   async read(c: Context, limit: number): Promise<Uint8Array> {
     const declared = c.req.header("content-length");
-    // Without a declared length (a chunked body) room for the largest is set aside.
-    const most = declared === undefined ? limit : Number(declared);
-    if (most > limit) throw tooLarge(limit, String(most));
-    if (this.reserved + most > this.budget) {
-      throw new WritError(
-        "POOL_FULL",
-        `bodies of ${this.reserved} bytes are being read, of at most ${this.budget}`,
-      );
-    }
-    this.reserved += most;
+    if (declared !== undefined && Number(declared) > limit) throw tooLarge(limit, declared);
+    const incoming = incomingOf(c);
+    let length = 0;
+    // Only what has arrived is counted: a length that is merely declared holds nobody up.
+    const charge = (bytes: number): void => {
+      length += bytes;
+      this.held += bytes;
+      if (length > limit) throw tooLarge(limit, "more");
+      if (this.held > this.budget) {
+        throw new WritError("POOL_FULL", `bodies of more than ${this.budget} bytes are being read`);
+      }
+    };
     try {
-      const incoming = incomingOf(c);
-      return incoming === undefined ? await readRequest(c, limit) : await readIncoming(incoming, limit);
+      return incoming === undefined ? await readRequest(c, charge) : await readIncoming(incoming, charge);
     } finally {
-      this.reserved -= most;
+      this.held -= length;
     }
   }
 }
+
+/** Told of every piece before it is kept; throws when it may not be. */
+type Charge = (bytes: number) => void;
 
 /** On Node the body is taken from the message itself: a detour by `Request` copies it once more (measured). */
 function incomingOf(c: Context): IncomingMessage | undefined {
@@ -40,18 +44,20 @@ function incomingOf(c: Context): IncomingMessage | undefined {
   return incoming;
 }
 
-function readIncoming(incoming: IncomingMessage, limit: number): Promise<Uint8Array> {
+function readIncoming(incoming: IncomingMessage, charge: Charge): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    let length = 0;
     const settle = (act: () => void): void => {
       incoming.off("data", onData).off("end", onEnd).off("close", onCut).off("error", onCut);
       act();
     };
     const onData = (chunk: Buffer): void => {
-      length += chunk.length;
-      chunks.push(chunk);
-      if (length > limit) settle(() => reject(tooLarge(limit, "more")));
+      try {
+        charge(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        settle(() => reject(error instanceof Error ? error : cutShort()));
+      }
     };
     const onEnd = (): void =>
       settle(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
@@ -60,9 +66,9 @@ function readIncoming(incoming: IncomingMessage, limit: number): Promise<Uint8Ar
   });
 }
 
-async function readRequest(c: Context, limit: number): Promise<Uint8Array> {
+async function readRequest(c: Context, charge: Charge): Promise<Uint8Array> {
   const body = new Uint8Array(await c.req.arrayBuffer());
-  if (body.length > limit) throw tooLarge(limit, String(body.length));
+  charge(body.length);
   return body;
 }
 

@@ -16,6 +16,7 @@ const STATUS = {
   RECORD_INVALID: 422,
   REQUEST_MALFORMED: 400,
   REQUEST_TIMEOUT: 408,
+  HEADERS_TOO_LARGE: 431,
   QUERY_INVALID: 400,
   REF_MALFORMED: 400,
   NOT_FOUND: 404,
@@ -124,5 +125,7 @@ export function problemResponse(error: unknown, headers: Readonly<Record<string,
 
 /** Is this error one that an operator should hear of? */
 export function isUnexpected(error: unknown): boolean {
-  return error instanceof ProofError || !(error instanceof WritError) || STATUS[error.code] >= 500;
+  if (error instanceof ProofError || !(error instanceof WritError)) return true;
+  // A full pool is load, not a fault: a line for each refusal would only add to it.
+  return STATUS[error.code] >= 500 && error.code !== "POOL_FULL" && error.code !== "SHUTTING_DOWN";
 }

@@ -7,7 +7,7 @@ import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
 import { formatVerifierKey, type VerifierKey } from "../src/format/vkey.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import type { LogEntry } from "../src/log/entry.js";
-import type { Log } from "../src/log/log.js";
+import { type Log, MAX_SAME_RECORD } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
@@ -84,7 +84,8 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
     return new Response(JSON.stringify(body), { headers: { ...JSON_HEADERS, "cache-control": "no-cache" } });
   });
 
-  app.get("/healthz", () => {
+  app.get("/healthz", (c) => {
+    query(c, []);
     const body = JSON.stringify({ status: "ok", size: log.published.size });
     return new Response(body, { headers: { ...JSON_HEADERS, "cache-control": "no-store" } });
   });
@@ -130,8 +131,9 @@ function entryResponse(c: Context, entries: readonly LogEntry[]): Response {
   if (entry === undefined) throw new RangeError("want an entry");
   const type = negotiate(accept, ["application/json", "application/octet-stream", ...statementTypes(entry)]);
   if (type === "application/json") {
-    const body =
-      entries.length === 1 ? entryAnswer(entry) : `{"entries":[${entries.map(entryAnswer).join(",")}]}`;
+    const truncated = entries.length === MAX_SAME_RECORD;
+    const list = `{"entries":[${entries.map(entryAnswer).join(",")}],"truncated":${truncated}}`;
+    const body = entries.length === 1 ? entryAnswer(entry) : list;
     return new Response(body, { headers: JSON_HEADERS });
   }
   onlyOne(entries.map(({ index }) => index));

@@ -1,10 +1,10 @@
 /** The app on Node's HTTP server: limits against slow clients, problem bodies for what never reaches the app, draining. */
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { WritError } from "../src/errors.js";
-import { problemOf, problemResponse } from "./problem.js";
+import { PROBLEM_MEDIA_TYPE, problemOf, problemResponse } from "./problem.js";
 
 const LIMITS = {
   headersTimeout: 10_000,
@@ -12,7 +12,13 @@ const LIMITS = {
   keepAliveTimeout: 60_000,
   connectionsCheckingInterval: 2_000,
   noDelay: true,
+  // A missing Host header is answered by us, with a problem body.
+  requireHostHeader: false,
 } as const;
+/** A connection on which nothing moves, in either direction, for so long is closed: a reader that does not read. */
+const IDLE_MS = 60_000;
+/** How long a draining server waits for requests that are still arriving or answers that are not being read. */
+const DRAIN_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
 
 export interface RunningServer {
@@ -27,15 +33,70 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
     errorHandler: () =>
       problemResponse(new WritError("REQUEST_MALFORMED", "the request line or Host header is not valid")),
   });
-  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
+  const open = new Connections();
+  const server = createServer(LIMITS, (incoming, outgoing) => {
+    open.begin(outgoing);
+    void listener(incoming, outgoing);
+  });
   server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = IDLE_MS;
+  server.on("connection", (socket: Socket) => open.add(socket));
   server.on("clientError", answerClientError);
+  server.on("checkExpectation", (_: IncomingMessage, outgoing: ServerResponse) => {
+    const problem = JSON.stringify(
+      problemOf(new WritError("REQUEST_MALFORMED", "the only expectation that is met is 100-continue")),
+    );
+    outgoing.writeHead(400, { "content-type": PROBLEM_MEDIA_TYPE, connection: "close" }).end(problem);
+  });
+  server.on("connect", (_: IncomingMessage, socket: Socket) => {
+    answerRaw(socket, new WritError("METHOD_NOT_ALLOWED", "CONNECT is not for a log"));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
   const address = server.address() as AddressInfo;
-  return { host: address.address, port: address.port, close: () => drain(server) };
+  return { host: address.address, port: address.port, close: () => open.drain(server) };
+}
+
+/** Which connections are open, and on which a request is being answered: what draining has to wait for. */
+class Connections {
+  private readonly busy = new Map<Socket, number>();
+  private draining = false;
+
+  add(socket: Socket): void {
+    this.busy.set(socket, 0);
+    socket.once("close", () => this.busy.delete(socket));
+  }
+
+  /** A request has arrived; its connection is busy until the answer has left. */
+  begin(outgoing: ServerResponse): void {
+    const { socket } = outgoing;
+    if (socket === null) return;
+    this.busy.set(socket, (this.busy.get(socket) ?? 0) + 1);
+    if (this.draining) outgoing.setHeader("connection", "close");
+    outgoing.once("close", () => {
+      this.busy.set(socket, (this.busy.get(socket) ?? 1) - 1);
+      if (this.draining) this.endIfIdle(socket);
+    });
+  }
+
+  /**
+   * Takes no new connections and resolves when all are closed: those without a request at once, those with one when
+   * its answer has left, and whatever is left after DRAIN_MS by force, so that no stranger can keep the log from ending.
+   */
+  async drain(server: Server): Promise<void> {
+    this.draining = true;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of this.busy.keys()) this.endIfIdle(socket);
+    const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    await closed;
+    clearTimeout(deadline);
+  }
+
+  private endIfIdle(socket: Socket): void {
+    if ((this.busy.get(socket) ?? 0) === 0) socket.destroySoon();
+  }
 }
 
 /** What Node's parser refuses still gets a problem body, if the socket can take one. */
@@ -44,24 +105,23 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const late = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
-  const problem = problemOf(
-    late
-      ? new WritError("REQUEST_TIMEOUT", "the request did not arrive in time")
-      : new WritError("REQUEST_MALFORMED", `not HTTP/1.1 as we read it (${error.code ?? "no code"})`),
-  );
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  answerRaw(socket, clientError(error.code));
 }
 
-async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // A connection kept alive would hold the server open; whenever one falls idle it is closed.
-  const sweep = setInterval(() => server.closeIdleConnections(), 20);
-  server.closeIdleConnections();
-  await closed;
-  clearInterval(sweep);
+function clientError(code = "no code"): WritError {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return new WritError("REQUEST_TIMEOUT", "the request did not arrive in time");
+  if (code === "HPE_HEADER_OVERFLOW")
+    return new WritError("HEADERS_TOO_LARGE", "request headers have at most 16 KiB");
+  return new WritError("REQUEST_MALFORMED", `not HTTP/1.1 as we read it (${code})`);
+}
+
+/** A problem body on a bare socket, which is then closed. */
+function answerRaw(socket: Socket, error: WritError): void {
+  const problem = problemOf(error);
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
 }

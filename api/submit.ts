@@ -7,8 +7,8 @@ import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import { isPlaced, type Log, type SubmittedGroup } from "../src/log/log.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE, type Form } from "../src/statement/statement.js";
 import { batchAnswer, tlogProof, transparencyEntry } from "./answers.js";
-import { type BatchItem, splitLines, splitSequence } from "./batch.js";
-import type { BodyReader } from "./body.js";
+import { type Splitter, splitLines, splitSequence } from "./batch.js";
+import { BodyReader } from "./body.js";
 import { mediaType, negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemOf } from "./problem.js";
@@ -22,7 +22,7 @@ const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ["application/json", "dsse"],
 ]);
 
-const SPLITTERS: ReadonlyMap<string, (body: Uint8Array) => BatchItem[]> = new Map([
+const SPLITTERS: ReadonlyMap<string, Splitter> = new Map([
   ["application/x-ndjson", splitLines],
   ["application/ndjson", splitLines],
   ["application/jsonl", splitLines],
@@ -31,7 +31,10 @@ const SPLITTERS: ReadonlyMap<string, (body: Uint8Array) => BatchItem[]> = new Ma
 
 const ANSWERS = ["application/json", "text/plain"] as const;
 
-export function submitRoutes(app: Hono, log: Log, bodies: BodyReader): void {
+export function submitRoutes(app: Hono, log: Log, bodyBudget: number): void {
+  // Apart, so that slow batches cannot keep single statements out.
+  const bodies = new BodyReader(bodyBudget);
+  const batchBodies = new BodyReader(bodyBudget);
   const raw = log.policy.admission === "raw";
 
   app.post("/v1/entries", async (c) => {
@@ -48,15 +51,9 @@ export function submitRoutes(app: Hono, log: Log, bodies: BodyReader): void {
     demandNoWait(c);
     negotiate(c.req.header("accept"), ["application/json"]);
     const split = pick(SPLITTERS, c, "a batch");
-    const items = split(await bodies.read(c, MAX_BATCH_BYTES));
+    const items = split(await batchBodies.read(c, MAX_BATCH_BYTES), MAX_BATCH_ENTRIES);
     if (items.length === 0)
       throw new WritError("ENVELOPE_MALFORMED", "want at least one statement, got an empty batch");
-    if (items.length > MAX_BATCH_ENTRIES) {
-      throw new WritError(
-        "BATCH_TOO_LONG",
-        `a batch has at most ${MAX_BATCH_ENTRIES} statements, got ${items.length}`,
-      );
-    }
     return answerBatch(
       log,
       raw ? await log.submitRaw(items.map(({ bytes }) => bytes)) : await log.submit(items),

@@ -61,15 +61,15 @@ export async function openLoop(
   onAnswer: OnAnswer,
 ): Promise<LoadResult> {
   const recorder = new Recorder(requests.length, onAnswer);
-  const idle = await Promise.all(Array.from({ length: 64 }, () => Connection.open(port)));
-  const all = [...idle];
+  const idle: Connection[] = [];
+  const all: Connection[] = [];
   const start = performance.now();
   const pending: Promise<void>[] = [];
   for (let i = 0; i < requests.length; i++) {
     const due = start + (i * 1000) / perSecond;
     while (performance.now() < due)
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
-    const socket = idle.pop() ?? (await Connection.open(port));
+    const socket = liveOne(idle) ?? (await Connection.open(port));
     if (!all.includes(socket)) all.push(socket);
     pending.push(
       socket.send(requests[i] as Buffer).then((answer) => {
@@ -80,6 +80,12 @@ export async function openLoop(
   }
   await Promise.all(pending);
   return finish(recorder, all, start);
+}
+
+/** The connection used last; one that the server closed for idleness is dropped. */
+function liveOne(idle: Connection[]): Connection | undefined {
+  for (let socket = idle.pop(); socket !== undefined; socket = idle.pop()) if (socket.alive) return socket;
+  return undefined;
 }
 
 function finish(recorder: Recorder, sockets: readonly Connection[], start: number): LoadResult {
@@ -128,6 +134,10 @@ class Connection {
       socket.once("error", reject);
     });
     return new Connection(socket);
+  }
+
+  get alive(): boolean {
+    return !this.socket.destroyed && this.socket.writable;
   }
 
   async send(request: Buffer): Promise<HttpAnswer> {

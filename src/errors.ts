@@ -20,6 +20,7 @@ export type ErrorCode =
   // What was asked.
   | "REQUEST_MALFORMED"
   | "REQUEST_TIMEOUT"
+  | "HEADERS_TOO_LARGE"
   | "QUERY_INVALID"
   | "REF_MALFORMED"
   | "NOT_FOUND"

@@ -2,7 +2,7 @@
  * A log's folder: `keys/` (log.key, registrar.key and their .pub) and `db/`. It is made beside its place and renamed into
  * it, so that there is a whole log or none, whatever interrupts the making.
  */
-import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { WritError } from "../errors.js";
 import type { SigningKey } from "../format/vkey.js";
@@ -106,8 +106,20 @@ async function names(folder: string): Promise<string[]> {
   }
 }
 
+/** A rename or a new file survives a power cut only once its folder is synced. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 async function moveInto(draft: string, place: string): Promise<void> {
   // An empty folder may stand in the place, such as the mount point of a volume's subfolder.
   await rmdir(place).catch(() => {});
+  await syncFolder(join(draft, "keys"));
   await rename(draft, place);
+  await syncFolder(dirname(place));
 }

@@ -5,8 +5,11 @@ import { parseBase64, parseBase64Of } from "../format/base64.js";
 import { utf8 } from "../format/bytes.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../statement/json.js";
 
+/** An answer may hold a record, which may be as deep as a record may be. */
+const MAX_ANSWER_DEPTH = 80;
+
 export function parseObject(bytes: Uint8Array): JsonObject {
-  const value = parseJson(bytes, "SERVER_ANSWER_INVALID");
+  const value = parseJson(bytes, "SERVER_ANSWER_INVALID", MAX_ANSWER_DEPTH);
   return isJsonObject(value) ? value : invalid("an object");
 }
 

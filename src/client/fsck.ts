@@ -3,7 +3,7 @@
  * one another and with the signed checkpoint.
  */
 import { asHash, nodeHash, sameHash, type Hash } from "../../merkle/index.js";
-import { ProofError } from "../errors.js";
+import { ProofError, WritError } from "../errors.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { parseTile } from "../format/tile.js";
 import type { LogClient } from "./index.js";
@@ -53,7 +53,14 @@ async function compareTile(
   faults: string[],
 ): Promise<void> {
   const path = formatTilePath({ kind: "hashes", level, index, width: want.length });
-  const got = parseTile(await client.tile(path), want.length);
+  let got: Hash[];
+  try {
+    got = parseTile(await client.tile(path), want.length);
+  } catch (error) {
+    if (!(error instanceof WritError) || error.code === "SERVER_UNREACHABLE") throw error;
+    faults.push(`${path}: ${error.message}`);
+    return;
+  }
   if (!got.every((hash, i) => sameHash(hash, want[i] ?? asHash(new Uint8Array(32)))))
     faults.push(`${path} is not that of the entries`);
 }

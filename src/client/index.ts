@@ -18,7 +18,7 @@ import type { Checkpoint } from "../format/checkpoint.js";
 import { openCheckpoint } from "../format/cosignature.js";
 import { formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
-import { recordIdOf, RECORD_MEDIA_TYPE } from "../record/record.js";
+import { parseRecord, RECORD_MEDIA_TYPE, recordIdOf } from "../record/record.js";
 import { isJsonObject, type JsonObject } from "../statement/json.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import { DSSE_MEDIA_TYPE, COSE_MEDIA_TYPE, type Form } from "../statement/statement.js";
@@ -64,6 +64,19 @@ export interface LoggedEntry {
   readonly isNew: boolean;
   readonly proof: TlogProof;
 }
+
+/** An entry with what its verified statement says. Nothing here is the log's word but `receivedAt`. */
+export interface FoundEntry extends LoggedEntry {
+  readonly contentType: string | null;
+  /** Key ids. */
+  readonly signers: readonly string[];
+  /** Null for a foreign statement. */
+  readonly record: JsonObject | null;
+  /** The log's own clock: a claim that nothing proves. */
+  readonly receivedAt: string;
+}
+
+const RESEND_PAUSE_MS = 200;
 
 /** One statement of a batch that the log refused. */
 export interface RefusedEntry {
@@ -123,13 +136,31 @@ export class LogClient {
 
   /**
    * Logs many statements of one form under one checkpoint. The one compact proof of the new ones is verified and expanded
-   * into an ordinary proof for each.
+   * into an ordinary proof for each. What the log refuses for the moment only is sent again while there is patience.
    */
   async submitBatch(statements: readonly Uint8Array[]): Promise<(LoggedEntry | RefusedEntry)[]> {
     const [first] = statements;
     if (first === undefined) return [];
     const form = guessForm(first);
     const stored = statements.map((statement) => parseStatement(statement, form).stored);
+    const deadline = Date.now() + this.transport.patienceMs;
+    const results = await this.sendBatch(stored, form);
+    for (;;) {
+      const again = [...results.keys()].filter((i) => isOpen(results[i]));
+      if (again.length === 0 || Date.now() > deadline) return results;
+      await new Promise((resolve) => setTimeout(resolve, RESEND_PAUSE_MS));
+      const answers = await this.sendBatch(
+        again.map((i) => stored[i] as Uint8Array),
+        form,
+      );
+      again.forEach((i, n) => (results[i] = answers[n] as LoggedEntry | RefusedEntry));
+    }
+  }
+
+  private async sendBatch(
+    stored: readonly Uint8Array[],
+    form: Form,
+  ): Promise<(LoggedEntry | RefusedEntry)[]> {
     const body =
       form === "dsse" ? concat(...stored.flatMap((line) => [line, utf8("\n")])) : concat(...stored);
     const type = form === "dsse" ? "application/x-ndjson" : "application/cbor-seq";
@@ -138,7 +169,7 @@ export class LogClient {
   }
 
   /** An entry by index, entry hash or record id, with its verified proof. SERVER_REFUSED when there is none or several. */
-  async entry(ref: string | number): Promise<LoggedEntry & { readonly answer: JsonObject }> {
+  async entry(ref: string | number): Promise<FoundEntry> {
     const path = `/v1/entries/${encodeURIComponent(String(ref))}`;
     const answer = parseObject(await this.transport.get(path, "application/json"));
     if (answer["entries"] !== undefined) {
@@ -167,7 +198,8 @@ export class LogClient {
     if (![String(entry.index), entry.entryHash, entry.recordId].includes(String(ref))) {
       throw new ProofError(`the log answered ${String(ref)} with another entry, ${entry.entryHash}`);
     }
-    return { ...entry, answer };
+    const { contentType, signers, record } = readStatement(entry.statement);
+    return { ...entry, contentType, signers, record, receivedAt: textAt(answer, "received_at") };
   }
 
   /** The newest checkpoint, verified and consistent with the last one seen. */
@@ -279,22 +311,38 @@ function described(statement: Uint8Array, proof: TlogProof, isNew: boolean): Log
     index: proof.index,
     statement,
     entryHash: `sha256:${toHex(sha256(statement))}`,
-    recordId: recordIdIn(statement),
+    recordId: readStatement(statement).recordId,
     isNew,
     proof,
   };
 }
 
-/** The record id inside a stored statement; null for foreign statements and raw bytes. */
-function recordIdIn(statement: Uint8Array): string | null {
+interface ReadStatement {
+  readonly contentType: string | null;
+  readonly signers: readonly string[];
+  readonly recordId: string | null;
+  readonly record: JsonObject | null;
+}
+
+/** What a stored statement says of itself; nothing for raw bytes. */
+function readStatement(bytes: Uint8Array): ReadStatement {
   try {
-    const parsed = parseStatement(statement, guessForm(statement));
-    const ours = parsed.contentType === RECORD_MEDIA_TYPE && sameBytes(parsed.stored, statement);
-    return ours ? recordIdOf(parsed.payload) : null;
+    const { contentType, payload, signatures, stored } = parseStatement(bytes, guessForm(bytes));
+    if (!sameBytes(stored, bytes)) return NO_STATEMENT;
+    const signers = signatures.map(({ keyId }) => keyId);
+    if (contentType !== RECORD_MEDIA_TYPE) return { contentType, signers, recordId: null, record: null };
+    return { contentType, signers, recordId: recordIdOf(payload), record: parseRecord(payload).value };
   } catch (error) {
-    if (error instanceof WritError) return null;
+    if (error instanceof WritError) return NO_STATEMENT;
     throw error;
   }
+}
+
+const NO_STATEMENT: ReadStatement = { contentType: null, signers: [], recordId: null, record: null };
+
+/** Refused for now only. */
+function isOpen(result: LoggedEntry | RefusedEntry | undefined): boolean {
+  return result !== undefined && !isLogged(result) && result.retryable;
 }
 
 function refusedEntry(problem: JsonObject): RefusedEntry {

@@ -1,4 +1,5 @@
 /** The last checkpoint seen of each log: what makes a rollback or a second history show. */
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256 } from "#crypto";
@@ -39,8 +40,9 @@ export class FolderMemory implements CheckpointMemory {
   async save(name: string, note: Uint8Array): Promise<void> {
     const file = this.file(name);
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(`${file}.${process.pid}`, note);
-    await rename(`${file}.${process.pid}`, file);
+    const temporary = `${file}.${randomUUID()}`;
+    await writeFile(temporary, note);
+    await rename(temporary, file);
   }
 
   private file(name: string): string {

@@ -19,7 +19,10 @@ export interface Answer {
   readonly body: Uint8Array;
 }
 
+const DEFAULT_PATIENCE_MS = 60_000;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+/** Even without patience an attempt gets so long. */
+const MIN_ATTEMPT_MS = 1_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 const OPEN_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
@@ -41,6 +44,11 @@ export class Transport {
     return this.definite("POST", path, { accept: "application/json", "content-type": contentType }, body);
   }
 
+  /** How long one call goes on trying, in milliseconds. */
+  get patienceMs(): number {
+    return this.options.patienceMs ?? DEFAULT_PATIENCE_MS;
+  }
+
   async close(): Promise<void> {
     await this.agent.close();
   }
@@ -51,11 +59,17 @@ export class Transport {
     headers: Readonly<Record<string, string>>,
     body?: Uint8Array,
   ): Promise<Answer> {
-    const deadline = Date.now() + (this.options.patienceMs ?? 60_000);
+    const deadline = Date.now() + this.patienceMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       let open: WritError;
       try {
-        const answer = await this.once(method, path, headers, body);
+        const answer = await this.once(
+          method,
+          path,
+          headers,
+          body,
+          Math.max(MIN_ATTEMPT_MS, deadline - Date.now()),
+        );
         if (answer.status >= 200 && answer.status < 300) return answer;
         const refusal = refusalOf(method, path, answer);
         if (!OPEN_STATUSES.has(answer.status)) throw refusal;
@@ -80,14 +94,18 @@ export class Transport {
     method: "GET" | "POST",
     path: string,
     headers: Readonly<Record<string, string>>,
-    body?: Uint8Array,
+    body: Uint8Array | undefined,
+    withinMs: number,
   ): Promise<Answer> {
+    const timeout = AbortSignal.timeout(withinMs);
+    const signal =
+      this.options.signal === undefined ? timeout : AbortSignal.any([this.options.signal, timeout]);
     const { statusCode, body: stream } = await request(`${this.base}${path}`, {
       method,
       headers,
       dispatcher: this.agent,
       ...(body === undefined ? {} : { body }),
-      ...(this.options.signal === undefined ? {} : { signal: this.options.signal }),
+      signal,
     });
     const chunks: Buffer[] = [];
     let length = 0;

@@ -13,6 +13,7 @@ import {
 } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { fromHex, sameBytes, toHex } from "../format/bytes.js";
+import { TILE_WIDTH } from "../format/tile-path.js";
 import type { SigningKey } from "../format/vkey.js";
 import { registrationOf } from "../record/key-record.js";
 import { openLogPolicy } from "../record/log-policy.js";
@@ -69,6 +70,7 @@ class Checker {
       this.progress(end, size);
     }
     await this.checkRowCounts();
+    await this.checkNothingBeyond();
     return { size, faults: this.faults };
   }
 
@@ -152,6 +154,21 @@ class Checker {
       for await (const _ of this.store.scan(table, new Uint8Array(0))) count++;
       if (count !== this.rowCounts[table])
         this.fault(`table ${table} has ${count} rows, its entries make ${this.rowCounts[table]}`);
+    }
+  }
+
+  /** No entry after the last, no tile after the last of its level. */
+  private async checkNothingBeyond(): Promise<void> {
+    const { size } = this.head;
+    const extra = await this.store.entries(size, size + 1).catch(() => []);
+    if (extra.length > 0) this.fault(`entry ${size} is there, beyond the head`);
+    for (
+      let level = 0, full = Math.floor(size / TILE_WIDTH);
+      level < 8;
+      level++, full = Math.floor(full / TILE_WIDTH)
+    ) {
+      const [tile] = await this.store.tiles([{ level, index: full }]);
+      if (tile !== undefined) this.fault(`tile ${level}/${full} is there, beyond the head`);
     }
   }
 

@@ -262,7 +262,7 @@ export class Log {
 }
 
 /** Entries with one record id that an answer names at most. */
-const MAX_SAME_RECORD = 1000;
+export const MAX_SAME_RECORD = 1000;
 
 function rawVerdict(bytes: Uint8Array): Verdict {
   try {

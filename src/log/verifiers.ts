@@ -39,6 +39,9 @@ export class Verifiers {
   private queue: Job[] = [];
   private nextId = 0;
   private scheduled = false;
+  private closing = false;
+  /** Set when a thread has died: nothing is verified any more. */
+  private dead: WritError | undefined;
 
   /** `onFatal` is told when a thread dies, which no statement can make happen: the process should end. */
   constructor(count: number, start: VerifierStart, onFatal: (error: WritError) => void) {
@@ -46,12 +49,10 @@ export class Verifiers {
       const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { workerData: start });
       const thread: Thread = { worker, inFlight: new Map() };
       worker.on("message", (reply: FromVerifier) => this.receive(thread, reply));
-      worker.on("error", (error) => {
-        const fatal = new WritError("LOG_STOPPED", "a verifier thread died", {}, { cause: error });
-        for (const jobs of thread.inFlight.values()) for (const job of jobs) job.done(fatal);
-        thread.inFlight.clear();
-        onFatal(fatal);
-      });
+      const die = (cause: unknown): void => {
+        this.die(new WritError("LOG_STOPPED", "a verifier thread died", {}, { cause }), onFatal);
+      };
+      worker.on("error", die).on("messageerror", die).on("exit", die);
       worker.unref();
       return thread;
     });
@@ -68,7 +69,8 @@ export class Verifiers {
           verdicts[i] = verdict;
           if (--open === 0) resolve(verdicts);
         };
-        this.queue.push({ bytes, form, done });
+        if (this.dead === undefined) this.queue.push({ bytes, form, done });
+        else done(this.dead);
       });
       this.schedule();
     });
@@ -79,7 +81,19 @@ export class Verifiers {
     for (const { worker } of this.threads) this.post(worker, { kind: "register", registrations });
   }
 
+  /** Nothing is left waiting for a thread that is gone. */
+  private die(error: WritError, onFatal: (error: WritError) => void): void {
+    if (this.dead !== undefined || this.closing) return;
+    this.dead = error;
+    const jobs = [...this.queue, ...this.threads.flatMap(({ inFlight }) => [...inFlight.values()].flat())];
+    this.queue = [];
+    for (const { inFlight } of this.threads) inFlight.clear();
+    for (const job of jobs) job.done(error);
+    onFatal(error);
+  }
+
   async close(): Promise<void> {
+    this.closing = true;
     await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
   }
 

@@ -16,9 +16,14 @@ const codec = new Encoder({
   tagUint8Array: false,
 });
 
-/** The value of exactly these bytes: maps as Map, byte strings as Uint8Array. WritError ENVELOPE_MALFORMED. */
+/**
+ * The value of exactly these bytes: maps as Map, byte strings as Uint8Array. WritError ENVELOPE_MALFORMED.
+ *
+ * Nothing that we decode has a tag or a float in it, and cbor-x folds them into the plain value (1.0 is its 1, tag 64 its
+ * byte string), where another reader keeps two keys apart. So they are refused, and map keys are integers or text.
+ */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  const reader = new CborReader(bytes);
+  const reader = new CborReader(bytes, 0, true);
   reader.skip();
   reader.end();
   try {
@@ -62,9 +67,11 @@ export function head(major: number, argument: number): Uint8Array {
 
 /** Walks strict CBOR item by item. Every method throws WritError ENVELOPE_MALFORMED on anything else. */
 export class CborReader {
+  /** `plain`: no tags, no floats, and no map keys but integers and text. */
   constructor(
     private readonly bytes: Uint8Array,
     private at = 0,
+    private readonly plain = false,
   ) {}
 
   get offset(): number {
@@ -96,13 +103,19 @@ export class CborReader {
     else if (major === 3) this.demandText(this.take(argument));
     else if (major === 4) for (let i = 0; i < argument; i++) this.skip(depth + 1);
     else if (major === 5) this.skipMap(argument, depth);
-    else if (major === 6) this.skip(depth + 1);
+    else if (major === 6) {
+      if (this.plain) this.fail("a tag where none belongs");
+      this.skip(depth + 1);
+    }
   }
 
   private skipMap(pairs: number, depth: number): void {
     const keys = new Set<string>();
     for (let i = 0; i < pairs; i++) {
       const start = this.at;
+      if (this.plain && ![0, 1, 3].includes(Math.floor((this.bytes[start] ?? 0) / 32))) {
+        this.fail("a map key that is neither an integer nor text");
+      }
       this.skip(depth + 1);
       // In strict form equal keys have equal bytes.
       const key = toHex(this.bytes.subarray(start, this.at));
@@ -133,6 +146,7 @@ export class CborReader {
     if (info <= 23) return info;
     if (info < 25 || info > 27)
       this.fail(info === 31 ? "a break without an indefinite item" : "a reserved simple value");
+    if (this.plain) this.fail("a float where none belongs");
     this.take(2 ** (info - 24));
     return info;
   }

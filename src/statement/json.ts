@@ -11,6 +11,7 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 
+/** How deep a statement or record may nest. */
 const MAX_DEPTH = 64;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -23,10 +24,10 @@ const CLOSE_BRACE = 0x7d;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 
 /** The value in these bytes. WritError with the caller's code, the offset and what was wanted. */
-export function parseJson(bytes: Uint8Array, code: ErrorCode): Json {
+export function parseJson(bytes: Uint8Array, code: ErrorCode, maxDepth = MAX_DEPTH): Json {
   const text = fromUtf8(bytes);
   if (text === undefined) throw new WritError(code, "JSON: not valid UTF-8");
-  const reader = new Reader(text, code);
+  const reader = new Reader(text, code, maxDepth);
   const value = reader.value(0);
   reader.end();
   return value;
@@ -42,10 +43,11 @@ class Reader {
   constructor(
     private readonly text: string,
     private readonly code: ErrorCode,
+    private readonly maxDepth: number,
   ) {}
 
   value(depth: number): Json {
-    if (depth > MAX_DEPTH) this.fail(`at most ${MAX_DEPTH} levels`);
+    if (depth > this.maxDepth) this.fail(`at most ${this.maxDepth} levels`);
     switch (this.space()) {
       case OPEN_BRACE:
         return this.object(depth);

@@ -46,9 +46,8 @@ export class LevelStore implements Store {
     } catch (error) {
       throw openError(folder, error);
     }
-    const [last] = await db
-      .iterator({ gte: above(HEAD), lt: above(HEAD + 1), reverse: true, limit: 1 })
-      .all();
+    const newest = { gte: above(HEAD), lt: above(HEAD + 1), reverse: true, limit: 1 };
+    const [last] = await guard(db.iterator(newest).all());
     return new LevelStore(db, last === undefined ? null : toHead(...last));
   }
 
@@ -106,7 +105,11 @@ export class LevelStore implements Store {
   async *scan(table: Table, prefix: Uint8Array, limit = -1): AsyncGenerator<Row> {
     const start = rowKey(table, prefix);
     const range = { gte: start, lt: keyAfter(start), limit };
-    for await (const [key, value] of this.db.iterator(range)) yield { table, key: key.slice(1), value };
+    try {
+      for await (const [key, value] of this.db.iterator(range)) yield { table, key: key.slice(1), value };
+    } catch (error) {
+      throw failed(error);
+    }
   }
 
   async close(): Promise<void> {

@@ -254,6 +254,9 @@ test("POST /v1/entries/batch: a CBOR sequence; long forms, indefinite lengths an
     ["application/json", request(1).bytes, 415, "MEDIA_TYPE_UNSUPPORTED"],
     ["application/x-ndjson", utf8("\n \n"), 400, "ENVELOPE_MALFORMED"],
     ["application/x-ndjson", utf8("x\n".repeat(10_001)), 413, "BATCH_TOO_LONG"],
+    ["application/x-ndjson", utf8("x\n".repeat(8_000_000)), 413, "BATCH_TOO_LONG"],
+    ["application/cbor-seq", new Uint8Array(16_000_000), 413, "BATCH_TOO_LONG"],
+    ["application/x-ndjson", new Uint8Array(16_000_000).fill(10), 400, "ENVELOPE_MALFORMED"],
   ] as const) {
     await problem(await post(app, "/v1/entries/batch", bytes, { "content-type": type }), status, code);
   }

@@ -42,7 +42,6 @@ test("what is not HTTP, or too much header, gets a problem body", async () => {
       "GET / HTTP/1.1\r\nhost: a\r\nx y: z\r\n\r\n",
       `${POST}content-length: x\r\n\r\n`,
       `${POST}content-length: 5\r\ncontent-length: 6\r\n\r\n`,
-      `GET / HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`,
     ]) {
       const answer = await raw(port, bad);
       assert.match(
@@ -51,6 +50,15 @@ test("what is not HTTP, or too much header, gets a problem body", async () => {
         JSON.stringify(bad.slice(0, 60)),
       );
       assert.match(answer, /"code":"REQUEST_MALFORMED"/);
+    }
+    const big = await raw(port, `GET / HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`);
+    assert.match(big, /^HTTP\/1\.1 431 [^]*"code":"HEADERS_TOO_LARGE"/);
+    for (const odd of [
+      "GET /checkpoint HTTP/1.1\r\nconnection: close\r\n\r\n",
+      "GET / HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\n\r\n",
+      "CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
+    ]) {
+      assert.match(await raw(port, odd), /^HTTP\/1\.1 4\d\d [^]*application\/problem\+json/, odd);
     }
     const host = await raw(port, "GET /checkpoint HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n");
     assert.match(host, /^HTTP\/1\.1 400 /);
@@ -133,4 +141,75 @@ test("draining: requests under way are answered, new connections are not taken",
   await assert.rejects(fetch(`${url}/checkpoint`));
   assert.ok(log.published.size >= acknowledged + 2);
   await log.close();
+});
+
+test("draining ends although strangers hold connections open; answers under way arrive whole", async () => {
+  const log = await logWithAgent();
+  const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", 0);
+  const silent = ["", "GET /check", "GET /checkpoint HTTP/1.1\r\nhost: a\r\n"].map((text) =>
+    raw(server.port, text),
+  );
+  const statement = Buffer.from(request(1).bytes);
+  await fetch(`http://127.0.0.1:${server.port}/v1/entries`, {
+    method: "POST",
+    body: statement,
+    headers: { "content-type": "application/json" },
+  });
+  // An answer of megabytes, asked for and not read until the server is draining.
+  const body = Buffer.concat(
+    Array.from({ length: 5000 }, () => Buffer.concat([statement, Buffer.from("\n")])),
+  );
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(
+    `POST /v1/entries/batch HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ncontent-length: ${body.length}\r\n\r\n`,
+  );
+  socket.write(body);
+  await new Promise<void>((resolve) => socket.once("readable", resolve));
+  const closed = server.close();
+  let received = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+  await new Promise((resolve) => socket.once("close", resolve));
+  const length = Number(/content-length: (\d+)/i.exec(received.toString("latin1", 0, 400))?.[1]);
+  assert.equal(received.length - received.indexOf("\r\n\r\n") - 4, length);
+  await closed;
+  await Promise.all(silent);
+  await log.close();
+});
+
+test("bodies that are only declared hold nobody up", async () => {
+  await withServer(async ({ port }, log) => {
+    const sockets = Array.from({ length: 20 }, () => connect(port, "127.0.0.1"));
+    for (const socket of sockets) {
+      socket.on("error", () => {});
+      socket.write(
+        "POST /v1/entries/batch HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ncontent-length: 16777216\r\n\r\n{",
+      );
+    }
+    const response = await fetch(`http://127.0.0.1:${port}/v1/entries`, {
+      method: "POST",
+      body: Buffer.from(request(1).bytes),
+      headers: { "content-type": "application/json" },
+    });
+    assert.equal(response.status, 201);
+    for (const socket of sockets) socket.destroy();
+    assert.equal(log.published.size, 3);
+  });
+});
+
+test("a tile has one spelling on the wire: dots and encodings are not resolved first", async () => {
+  await withServer(async ({ port }) => {
+    const get = (path: string) => raw(port, `GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+    assert.match(await get("/tile/0/000.p/2"), /^HTTP\/1\.1 200 /);
+    for (const path of [
+      "/foo/../tile/0/000.p/2",
+      "/tile/0/./000.p/2",
+      "/tile/entries/../0/000.p/2",
+      "/tile/0/%30%30%30.p/2",
+      "/tile/0/000.p//2",
+    ]) {
+      assert.match(await get(path), /^HTTP\/1\.1 404 /, path);
+    }
+    assert.match(await get("/tile/0/000.p/2?x=1"), /^HTTP\/1\.1 400 /);
+    assert.match(await get("/healthz?x=1"), /^HTTP\/1\.1 400 /);
+  });
 });

@@ -467,4 +467,9 @@ test("fsck finds what was changed: an entry, a tile, a row, a head", async () =>
   assert.match(await faults(), /entry-hash has 302 rows/);
   rows.delete("00".repeat(32));
   await checkStore(store, 301);
+  inside.log.push(utf8("an orphan"));
+  assert.match(await faults(), /entry 301 is there, beyond the head/);
+  inside.log.pop();
+  inside.tileData.set("0/1", tile);
+  assert.match(await faults(), /tile 0\/1 is there, beyond the head/);
 });

@@ -170,6 +170,26 @@ test("CBOR: deterministic on the way out, and only that on the way in", () => {
   }
 });
 
+test("CBOR: what cbor-x would fold into another value is refused: floats, tags, keys of other kinds", () => {
+  for (const bad of [
+    "a20132f90c0026",
+    "a20132fb3ff000000000000026",
+    "a2 01 32 d9d9f7 01 26",
+    "d9d9f7a10132",
+    "d90103a10132",
+    "a104d84041aa",
+    "a101fbc033000000000000",
+    "a1410132",
+    "a1800132",
+  ]) {
+    assert.throws(
+      () => decodeCbor(Buffer.from(bad.replaceAll(" ", ""), "hex")),
+      coded("ENVELOPE_MALFORMED"),
+      bad,
+    );
+  }
+});
+
 test("DSSE: whatever form is accepted, there is one stored form, and it is stable", () => {
   const stored = dsse(record({ n: 1 }), agent, registrar).bytes;
   const envelope = JSON.parse(Buffer.from(stored).toString()) as {

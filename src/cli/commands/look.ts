@@ -1,5 +1,6 @@
 /** `get` and `prove`: one entry, or the proof of it. */
-import { proofFile } from "../../client/index.js";
+import { toBase64 } from "#crypto";
+import { type FoundEntry, proofFile } from "../../client/index.js";
 import { FLAG, type Command, onlyWord, type OptionSpec } from "../command.js";
 import { writeWhole } from "../files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
@@ -14,9 +15,10 @@ export const get: Command = {
   async run(invocation, voice) {
     const ref = onlyWord(invocation, "reference");
     const entry = await withClient(invocation, voice, (client) => client.entry(ref));
-    const text = invocation.flag("raw") ? entry.statement : JSON.stringify(entry.answer, null, 2);
+    const view = viewOf(entry);
+    const text = invocation.flag("raw") ? entry.statement : JSON.stringify(view, null, 2);
     const output = invocation.text("output");
-    if (output === undefined) return { ok: true, text, json: entry.answer };
+    if (output === undefined) return { ok: true, text, json: view };
     await writeWhole(output, text);
     return {
       ok: true,
@@ -25,6 +27,20 @@ export const get: Command = {
     };
   },
 };
+
+/** The entry in the interface's spelling, made from the statement that was verified, not from the log's description of it. */
+function viewOf(entry: FoundEntry): object {
+  return {
+    index: entry.index,
+    entry_hash: entry.entryHash,
+    record_id: entry.recordId,
+    content_type: entry.contentType,
+    signers: entry.signers,
+    statement: toBase64(entry.statement),
+    record: entry.record,
+    received_at: entry.receivedAt,
+  };
+}
 
 export const prove: Command = {
   usage: "writ prove REF --log URL [--key VKEY] [-o FILE]",
