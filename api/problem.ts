@@ -89,11 +89,13 @@ const RETRY_AFTER_S = 1;
 /** The problem of an error. What is no expected failure tells a stranger nothing but that it happened. */
 export function problemOf(error: unknown): Problem {
   const known =
-    error instanceof WritError
-      ? error
-      : new WritError("INTERNAL", "an unexpected error; nothing was stored by this request");
+    error instanceof WritError ? error : new WritError("INTERNAL", "an unexpected error of the log");
   const status = STATUS[known.code];
-  const concealed = status === 500 && known.code !== "INTERNAL";
+  // What a store says has paths of the operator's machine in it.
+  const concealed =
+    (status === 500 && known.code !== "INTERNAL") ||
+    known.code === "STORE_FAILED" ||
+    known.code === "LOG_STOPPED";
   return {
     type: "about:blank",
     title: titleOf(status),

@@ -30,23 +30,24 @@ export interface RunningServer {
 
 export async function listen(app: Hono, host: string, port: number): Promise<RunningServer> {
   const listener = getRequestListener(app.fetch, {
+    // For HTTP/1.0, which knows no Host header; no answer depends on it.
+    hostname: "localhost",
     errorHandler: () =>
       problemResponse(new WritError("REQUEST_MALFORMED", "the request line or Host header is not valid")),
   });
   const open = new Connections();
   const server = createServer(LIMITS, (incoming, outgoing) => {
     open.begin(outgoing);
-    void listener(incoming, outgoing);
+    if (incoming.httpVersion === "1.1" && incoming.headers.host === undefined)
+      refuse(outgoing, "HTTP/1.1 wants a Host header");
+    else void listener(incoming, outgoing);
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = IDLE_MS;
   server.on("connection", (socket: Socket) => open.add(socket));
   server.on("clientError", answerClientError);
   server.on("checkExpectation", (_: IncomingMessage, outgoing: ServerResponse) => {
-    const problem = JSON.stringify(
-      problemOf(new WritError("REQUEST_MALFORMED", "the only expectation that is met is 100-continue")),
-    );
-    outgoing.writeHead(400, { "content-type": PROBLEM_MEDIA_TYPE, connection: "close" }).end(problem);
+    refuse(outgoing, "the only expectation that is met is 100-continue");
   });
   server.on("connect", (_: IncomingMessage, socket: Socket) => {
     answerRaw(socket, new WritError("METHOD_NOT_ALLOWED", "CONNECT is not for a log"));
@@ -57,6 +58,12 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   });
   const address = server.address() as AddressInfo;
   return { host: address.address, port: address.port, close: () => open.drain(server) };
+}
+
+function refuse(outgoing: ServerResponse, why: string): void {
+  const problem = problemOf(new WritError("REQUEST_MALFORMED", why));
+  outgoing.writeHead(problem.status, { "content-type": PROBLEM_MEDIA_TYPE, connection: "close" });
+  outgoing.end(JSON.stringify(problem));
 }
 
 /** Which connections are open, and on which a request is being answered: what draining has to wait for. */
@@ -120,8 +127,9 @@ function clientError(code = "no code"): WritError {
 function answerRaw(socket: Socket, error: WritError): void {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
-  socket.end(
+  const head =
     `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  // Ended and destroyed: the other side may never close its half.
+  socket.end(head + body, () => socket.destroy());
 }

@@ -64,6 +64,8 @@ export interface ErrorFacts {
   readonly path?: string;
   readonly index?: number;
   readonly indexes?: readonly number[];
+  /** The code in the problem body that a log answered with. */
+  readonly refusal?: string;
 }
 
 export class WritError extends Error {

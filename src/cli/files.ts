@@ -1,6 +1,6 @@
 /** Files as commands read and write them: FILE_UNREADABLE says which and why, secrets are 0600, results replace whole. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WritError } from "../errors.js";
 
@@ -44,6 +44,9 @@ export async function writeNew(path: string, text: string, mode: number): Promis
     try {
       await file.writeFile(text);
       await file.sync();
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
     } finally {
       await file.close();
     }
@@ -61,6 +64,7 @@ export function unreadable(path: string, error: unknown): WritError {
     ENOTDIR: "a part of the path is not a folder",
     EEXIST: "exists already and is not overwritten",
     ENOSPC: "the disk is full",
+    EROFS: "the file system is read-only",
   };
   const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
   return new WritError("FILE_UNREADABLE", `${path}: ${reason}`, {}, { cause: error });

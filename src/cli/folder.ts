@@ -40,8 +40,7 @@ export async function initFolder(
   const place = resolve(folder);
   if (await holdsAnything(place))
     throw new WritError("LOG_EXISTS", `${folder} is not empty; a log is made in a new or empty folder`);
-  await mkdir(dirname(place), { recursive: true });
-  const draft = await mkdtemp(join(dirname(place), `.${basename(place)}-`));
+  const draft = await draftFolder(place);
   try {
     const key = await fillFolder(draft, origin, admission, now);
     await moveInto(draft, place);
@@ -49,6 +48,15 @@ export async function initFolder(
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
+  }
+}
+
+async function draftFolder(place: string): Promise<string> {
+  try {
+    await mkdir(dirname(place), { recursive: true });
+    return await mkdtemp(join(dirname(place), `.${basename(place)}-`));
+  } catch (error) {
+    throw unreadable(place, error);
   }
 }
 
@@ -65,7 +73,7 @@ async function fillFolder(
   await writeKeyPair(keyFile(folder, "registrar"), registrar);
   const policy = { origin, admission, registrars: [signerOf(registrar).publicKey] };
   const statement = signLogPolicy(policy, now.toISOString(), signerOf(key));
-  const store = await LevelStore.open(databaseFolder(folder));
+  const store = await LevelStore.open(databaseFolder(folder), { create: true });
   try {
     await createLog(store, statement, key, now.getTime());
   } finally {

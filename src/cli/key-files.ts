@@ -2,6 +2,7 @@
  * Keys in files. Ed25519 in signed-note form, as Go's note package writes them (`PRIVATE+KEY+name+id+…`, `name+id+…`; the
  * name is the id the key signs for); PEM (PKCS#8, SPKI) is read as well, for ES256 and for keys from elsewhere.
  */
+import { rm } from "node:fs/promises";
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto";
 import { WritError } from "../errors.js";
 import { parseBase64url } from "../format/base64.js";
@@ -36,12 +37,19 @@ export function newSigningKey(name: string): SigningKey {
 
 /** Writes FILE (0600) and FILE.pub. Refuses to overwrite either. */
 export async function writeKeyPair(file: string, key: SigningKey): Promise<void> {
-  await writeNew(file, `${formatSigningKey(key)}\n`, 0o600);
   await writeNew(`${file}.pub`, `${formatVerifierKey(key)}\n`, 0o644);
+  try {
+    await writeNew(file, `${formatSigningKey(key)}\n`, 0o600);
+  } catch (error) {
+    // Half a pair would only be in the way of the next try.
+    await rm(`${file}.pub`, { force: true });
+    throw error;
+  }
 }
 
 export async function readSigningKey(file: string): Promise<SigningKey> {
-  return parseSigningKey((await readText(file)).trim());
+  const text = await readText(file);
+  return signed(file, () => parseSigningKey(text.trim()));
 }
 
 /** The signer in a secret key file of either kind. Nothing of the secret is in any error. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `writ` command. The one file that prints and exits: commands return what they have to say. */
-import { isRetryable, ProofError, WritError } from "../errors.js";
+import { ProofError, WritError } from "../errors.js";
 import type { Command, Outcome } from "./command.js";
 import { fsck } from "./commands/fsck.js";
 import { init } from "./commands/init.js";
@@ -59,6 +59,10 @@ function help(args: readonly string[]): number {
   const list = [...COMMANDS.values()].map(({ usage }) => `  ${usage}`).join("\n");
   const text = `writ: a transparency log for machine authority\n\n${list}\n\nwrit VERB --help says more. --json gives every result as JSON. Exit: 0 yes, 1 no, 2 usage.`;
   if (verb === undefined || verb === "help" || verb === "--help" || verb === "-h") return print(text);
+  const group = [...COMMANDS]
+    .filter(([name]) => name.startsWith(`${verb} `))
+    .map(([, { usage }]) => `  ${usage}`);
+  if (group.length > 0) return print(group.join("\n"));
   voice.error(`there is no verb ${JSON.stringify(args.slice(0, 2).join(" "))}`);
   voice.hint("writ --help lists the verbs");
   return EXIT.usage;
@@ -79,12 +83,15 @@ function report({ ok, text, json }: Outcome, asJson: boolean): number {
 function complain(error: unknown, command: Command, asJson: boolean): number {
   const code = error instanceof WritError || error instanceof ProofError ? error.code : "INTERNAL";
   const message = error instanceof Error ? error.message : String(error);
-  if (asJson) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  if (asJson)
+    process.stdout.write(
+      `${JSON.stringify({ error: { code, message, ...(error instanceof WritError ? error.facts : {}) } })}\n`,
+    );
   voice.error(`${code}: ${message}`);
   if (code === "USAGE") voice.hint(command.usage);
   if (code === "INTERNAL" && error instanceof Error) voice.say(error.stack ?? "");
-  if (error instanceof WritError && isRetryable(error.code))
-    voice.hint("this may work later; the same statement can be sent again safely");
+  if (code === "SERVER_UNREACHABLE")
+    voice.hint("try again later: sending a statement twice is safe, it keeps its one place");
   return code === "USAGE" ? EXIT.usage : EXIT.no;
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { FolderMemory, LogClient } from "../client/index.js";
 import { fromUtf8 } from "../format/bytes.js";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
-import { type Invocation, required, STRING, type OptionSpec, type Voice } from "./command.js";
+import { type Invocation, type OptionSpec, required, STRING, usageError, type Voice } from "./command.js";
 import { readBytes } from "./files.js";
 
 export const REMOTE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -20,7 +20,7 @@ export async function withClient<T>(
   use: (client: LogClient) => Promise<T>,
 ): Promise<T> {
   const url = required(invocation, "log");
-  const patienceMs = Number(invocation.text("patience") ?? "30") * 1000;
+  const patienceMs = patienceOf(invocation);
   const key = await pinnedKey(invocation, voice, url, patienceMs);
   const client = new LogClient({ url, key, patienceMs, memory: new FolderMemory(stateFolder()) });
   try {
@@ -28,6 +28,12 @@ export async function withClient<T>(
   } finally {
     await client.close();
   }
+}
+
+function patienceOf(invocation: Invocation): number {
+  const seconds = Number(invocation.text("patience") ?? "30");
+  if (!Number.isFinite(seconds) || seconds < 0) throw usageError("--patience: want seconds");
+  return seconds * 1000;
 }
 
 async function pinnedKey(
@@ -45,7 +51,8 @@ async function pinnedKey(
 
 /** A verifier key given as text, or as the file that holds it. */
 export async function verifierKeyOf(textOrFile: string): Promise<VerifierKey> {
-  const text = textOrFile.includes("+") ? textOrFile : (fromUtf8(await readBytes(textOrFile)) ?? "");
+  const isText = /^[^+]+\+[0-9a-f]{8}\+/.test(textOrFile);
+  const text = isText ? textOrFile : (fromUtf8(await readBytes(textOrFile)) ?? "");
   return parseVerifierKey(text.trim());
 }
 

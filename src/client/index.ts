@@ -122,7 +122,7 @@ export class LogClient {
   async submit(statement: Uint8Array): Promise<LoggedEntry> {
     const form = guessForm(statement);
     const { stored } = parseStatement(statement, form);
-    const { status, body } = await this.transport.post("/v1/entries", mediaTypeOf(form), statement);
+    const { status, body } = await this.transport.post("/v1/entries", mediaTypeOf(form), stored);
     const answer = parseObject(body);
     const note = noteAt(answer, "log_checkpoint");
     return this.logged(

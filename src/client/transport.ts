@@ -32,6 +32,12 @@ export class Transport {
   private readonly base: string;
 
   constructor(private readonly options: TransportOptions) {
+    if (!/^https?:\/\/[^/]/.test(options.url)) {
+      throw new WritError(
+        "USAGE",
+        `the log's URL: want http://… or https://…, got ${JSON.stringify(options.url)}`,
+      );
+    }
     this.base = options.url.replace(/\/+$/, "");
   }
 
@@ -122,7 +128,8 @@ export class Transport {
 
 function refusalOf(method: string, path: string, { status, body }: Answer): WritError {
   const { code, detail } = problemIn(body);
-  return new WritError("SERVER_REFUSED", `${method} ${path}: ${status} ${code ?? ""} ${detail ?? ""}`.trim());
+  const message = `${method} ${path}: ${status} ${code ?? ""} ${detail ?? ""}`.trim();
+  return new WritError("SERVER_REFUSED", message, code === null ? {} : { refusal: code });
 }
 
 /** The code and detail of a problem body, where there is one. */

@@ -61,6 +61,7 @@ class Checker {
   async run(): Promise<FsckReport> {
     const { size } = this.head;
     await this.checkPolicy();
+    if (this.faults.length > 0) return { size, faults: this.faults };
     this.nextHead = await this.store.headOver(0);
     for (let start = 0; start < size; start += STEP) {
       const end = Math.min(size, start + STEP);

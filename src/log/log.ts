@@ -34,6 +34,8 @@ export interface LogOptions {
   readonly now?: () => number;
   readonly verifierThreads?: number;
   readonly pool?: PoolLimits;
+  /** Told of every checkpoint as it is published, before anybody is answered. Must not throw. */
+  readonly onPublish?: (published: Published) => void;
   /** Told once, when the log cannot go on and the process should end. */
   readonly onFatal?: (error: WritError) => void;
 }
@@ -103,7 +105,7 @@ export class Log {
    * the key is not the one that signed entry 0, STORE_CORRUPT when the stored tree does not have the stored root.
    */
   static async open(store: Store, options: LogOptions): Promise<Log> {
-    const { key, now = Date.now, pool = DEFAULT_POOL, onFatal = () => {} } = options;
+    const { key, now = Date.now, pool = DEFAULT_POOL, onPublish = () => {}, onFatal = () => {} } = options;
     const head = await store.head();
     if (head === null)
       throw new WritError("LOG_MISSING", "the store holds no log yet; make one with writ init");
@@ -120,7 +122,8 @@ export class Log {
       policy.admission === "raw"
         ? null
         : new Verifiers(threads, { roots: policy.registrars, registrations }, onFatal);
-    const onCommit = (_: Published, entries: readonly Admitted[], start: number): void => {
+    const onCommit = (published: Published, entries: readonly Admitted[], start: number): void => {
+      onPublish(published);
       const added = registrationsIn(entries, start);
       for (const { index, registration } of added) keys.register(index, registration);
       if (added.length > 0) verifiers?.register(added);
@@ -215,7 +218,7 @@ export class Log {
     const { size } = this.published;
     if (id.width > tileWidth(id.kind === "entries" ? 0 : id.level, id.index, size)) return null;
     const start = id.index * TILE_WIDTH;
-    if (id.kind === "entries") return formatBundle(await this.store.entries(start, start + id.width));
+    if (id.kind === "entries") return formatBundle(await this.stored(start, start + id.width));
     return (await this.reader.tile(id.level, id.index)).hashes(id.width);
   }
 
@@ -240,7 +243,7 @@ export class Log {
   /** RangeError unless index < the published size. */
   async entry(index: number): Promise<LogEntry> {
     if (index >= this.published.size) throw new RangeError(`no entry ${index}`);
-    const [stored] = await this.store.entries(index, index + 1);
+    const [stored] = await this.stored(index, index + 1);
     const head = await this.store.headOver(index);
     if (stored === undefined || head === null)
       throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
@@ -253,6 +256,21 @@ export class Log {
     await this.pool.drained();
     await this.verifiers?.close();
     await this.store.close();
+  }
+
+  /** Entries below the published size: that one is missing is not the asker's mistake. */
+  private async stored(start: number, end: number): Promise<Uint8Array[]> {
+    try {
+      return await this.store.entries(start, end);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new WritError(
+        "STORE_CORRUPT",
+        `an entry of [${start}, ${end}) is missing; run writ fsck`,
+        {},
+        { cause: error },
+      );
+    }
   }
 
   private demandPublished(size: number): void {

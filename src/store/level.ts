@@ -15,7 +15,7 @@ import { type ChainedBatch, Level } from "level";
 import { WritError } from "../errors.js";
 import { readUint64 } from "../format/bytes.js";
 import type { Commit, Head, Row, Store, Table, TileRef } from "./contract.js";
-import { decodeHead, encodeHead } from "./head.js";
+import { decodeHead, encodeHead, sizeBefore } from "./head.js";
 
 type Database = Level<Uint8Array, Uint8Array>;
 
@@ -33,9 +33,18 @@ export class LevelStore implements Store {
     private last: Head | null,
   ) {}
 
-  /** Opens or makes the database in a folder. STORE_LOCKED when another process has it, STORE_FAILED otherwise. */
-  static async open(folder: string): Promise<LevelStore> {
+  /**
+   * Opens the database in a folder; with `create`, makes it, and refuses one that is there. (LevelDB, left to itself,
+   * makes an empty database over a damaged one and deletes what it no longer knows.) STORE_LOCKED when another process
+   * has it, STORE_FAILED otherwise.
+   */
+  static async open(
+    folder: string,
+    { create = false }: { readonly create?: boolean } = {},
+  ): Promise<LevelStore> {
     const db: Database = new Level(folder, {
+      createIfMissing: create,
+      errorIfExists: create,
       keyEncoding: "view",
       valueEncoding: "view",
       cacheSize: CACHE_BYTES,
@@ -48,6 +57,7 @@ export class LevelStore implements Store {
     }
     const newest = { gte: above(HEAD), lt: above(HEAD + 1), reverse: true, limit: 1 };
     const [last] = await guard(db.iterator(newest).all());
+    await demandChain(db);
     return new LevelStore(db, last === undefined ? null : toHead(...last));
   }
 
@@ -76,7 +86,7 @@ export class LevelStore implements Store {
       commit.entries.forEach((entry, i) => batch.put(numbered(ENTRY, size + i), entry));
       for (const { level, index, data } of commit.tiles) batch.put(tileKey(level, index), data);
       for (const { table, key, value } of commit.rows) batch.put(rowKey(table, key), value);
-      batch.put(numbered(HEAD, commit.head.size), encodeHead(commit.head));
+      batch.put(numbered(HEAD, commit.head.size), encodeHead(commit.head, size));
     } catch (error) {
       throw failed(error);
     }
@@ -114,6 +124,28 @@ export class LevelStore implements Store {
 
   async close(): Promise<void> {
     await this.db.close();
+  }
+}
+
+/** As many heads as the write-ahead log can hold: older ones are in tables, which have checksums of their own. */
+const CHAINED_HEADS = 100_000;
+
+/**
+ * Each head names the one before it. LevelDB drops damaged records of its write-ahead log without a word, and with them
+ * whole commits from the middle of the log; the gap in the chain shows it. STORE_CORRUPT.
+ */
+async function demandChain(db: Database): Promise<void> {
+  let next: number | undefined;
+  const heads = db.iterator({ gte: above(HEAD), lt: above(HEAD + 1), reverse: true, limit: CHAINED_HEADS });
+  for await (const [key, value] of heads) {
+    const size = readUint64(key, 1);
+    if (next !== undefined && next !== size) {
+      throw new WritError(
+        "STORE_CORRUPT",
+        `the commit that ended at ${next} entries is gone; restore the database from a backup`,
+      );
+    }
+    next = sizeBefore(value);
   }
 }
 

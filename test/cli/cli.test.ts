@@ -1,6 +1,6 @@
 /** The command line as a newcomer uses it: the README's session as pasted, and what each mistake is told. */
 import assert from "node:assert/strict";
-import { chmod, cp, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -226,12 +226,28 @@ test("mistakes are told apart: 2 for usage, 1 for no; results on stdout, the res
     [["init", "x", "y", "--origin", "o"], 2, /want one folder, got 2/],
     [["serve", "--listen", "nonsense"], 2, /HOST:PORT/],
     [["serve", "--colour"], 2, /--colour/],
-    [["keys", "new", "a.key", "--name", "b"], 1, /FILE_UNREADABLE: a\.key: exists already/],
+    [["get", "1", "--log", "notaurl"], 2, /want http:/],
+    [["get", "1", "--log", "http://127.0.0.1:1", "--patience", "abc"], 2, /--patience/],
+    [
+      [
+        "keys",
+        "register",
+        "a.key.pub",
+        "--registrar",
+        "a.key",
+        "--role",
+        "king",
+        "--log",
+        "http://127.0.0.1:1",
+      ],
+      2,
+      /got king/,
+    ],
+    [["keys", "new", "a.key", "--name", "b"], 1, /FILE_UNREADABLE: a\.key\.pub: exists already/],
     [["keys", "new", "b.key", "--name", "b c"], 2, /without spaces/],
     [["sign", "nothing.json", "--key", "a.key"], 1, /nothing\.json: no such file/],
     [["sign", "bad.json", "--key", "a.key"], 1, /RECORD_MALFORMED: .*twice/],
     [["sign", "bad.json", "--key", "not.key"], 1, /KEY_MALFORMED/],
-    [["submit", "bad.json", "--log", "http://127.0.0.1:1"], 1, /bad\.json/],
     [["submit"], 2, /want at least one file/],
     [
       ["get", "1", "--log", "http://127.0.0.1:1", "--key", "a.key.pub", "--patience", "0"],
@@ -252,6 +268,104 @@ test("mistakes are told apart: 2 for usage, 1 for no; results on stdout, the res
   assert.deepEqual([help.code, help.stderr], [0, ""]);
   for (const verb of ["init", "serve", "keys register", "sign", "submit", "get", "prove", "verify", "fsck"])
     assert.match(help.stdout, new RegExp(`writ ${verb}`));
+});
+
+test("one bad line or file is reported and holds nothing else back", async () => {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  const log = await startLog(folder, port);
+  const at = ["--log", `http://127.0.0.1:${port}`, "--key", "log/keys/log.key.pub"];
+  await writ(folder, "keys", "new", "a.key", "--name", "agent://a");
+  await writ(
+    folder,
+    "keys",
+    "register",
+    "a.key.pub",
+    "--role",
+    "recorder",
+    "--registrar",
+    "log/keys/registrar.key",
+    ...at,
+  );
+  const lines = '{"type":"fact","n":1}\n{"type":"fact",\n\n{"type":"fact","n":2}\n';
+  const piped = await run(
+    folder,
+    process.execPath,
+    [MAIN, "submit", "-", "--sign", "a.key", "--json", ...at],
+    lines,
+  );
+  assert.equal(piped.code, 1);
+  const results = JSON.parse(piped.stdout) as { name: string; index?: number; refused?: { code: string } }[];
+  assert.deepEqual(
+    results.map(({ name, index, refused }) => [name, index ?? refused?.code]),
+    [
+      ["line 1", 2],
+      ["line 4", 3],
+      ["line 2", "ENVELOPE_MALFORMED"],
+    ],
+  );
+  await end(log, "SIGTERM");
+});
+
+test("fsck of a folder minds the pinned key", async () => {
+  const folder = await temporaryFolder();
+  await writ(folder, "init", "log", "--origin", "log.example/one");
+  await writ(folder, "init", "other", "--origin", "log.example/one");
+  assert.equal((await writ(folder, "fsck", "log", "--key", "log/keys/log.key.pub")).code, 0);
+  const wrong = await writ(folder, "fsck", "log", "--key", "other/keys/log.key.pub");
+  assert.deepEqual([wrong.code, wrong.stdout], [1, ""]);
+  assert.match(wrong.stderr, /LOG_KEY_MISMATCH/);
+  assert.match((await writ(folder, "fsck", "log", "--key", "nonsense")).stderr, /nonsense: no such file/);
+});
+
+test("a damaged or older database is refused, not written over: the log never goes on behind what it has signed", async () => {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  const at = ["--log", `http://127.0.0.1:${port}`, "--key", "log/keys/log.key.pub"];
+  let log = await startLog(folder, port);
+  await writ(folder, "keys", "new", "a.key", "--name", "agent://a");
+  await end(log, "SIGTERM");
+  await cp(join(folder, "log/db"), join(folder, "older"), { recursive: true });
+  log = await startLog(folder, port);
+  await writ(
+    folder,
+    "keys",
+    "register",
+    "a.key.pub",
+    "--role",
+    "agent",
+    "--registrar",
+    "log/keys/registrar.key",
+    ...at,
+  );
+  await end(log, "SIGTERM");
+
+  await cp(join(folder, "log"), join(folder, "rolled"), { recursive: true });
+  await rm(join(folder, "rolled/db"), { recursive: true });
+  await cp(join(folder, "older"), join(folder, "rolled/db"), { recursive: true });
+  const rolled = await writ(folder, "serve", "rolled", "--listen", `127.0.0.1:${port}`);
+  assert.deepEqual(
+    [rolled.code, /has signed a checkpoint of 2 entries, and the database holds 1/.test(rolled.stderr)],
+    [1, true],
+  );
+  assert.match((await writ(folder, "fsck", "rolled")).stdout, /NOT CLEAN[^]*has signed a checkpoint of 2/);
+
+  await rm(join(folder, "log/db/CURRENT"));
+  const before = (await readdir(join(folder, "log/db"))).toSorted();
+  for (const verb of [
+    ["fsck", "log"],
+    ["serve", "log"],
+  ]) {
+    const refused = await writ(folder, ...verb);
+    assert.deepEqual([refused.code, /STORE_FAILED/.test(refused.stderr)], [1, true], refused.stderr);
+    assert.doesNotMatch(refused.stderr, /\n\s+at /);
+  }
+  const after = (await readdir(join(folder, "log/db"))).toSorted();
+  assert.deepEqual(
+    after.filter((name) => /ldb|MANIFEST/.test(name)),
+    before.filter((name) => /ldb|MANIFEST/.test(name)),
+    "nothing was deleted",
+  );
 });
 
 test("the packed package, put into an empty folder, is a working command and typed imports", async () => {

@@ -4,6 +4,8 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Level } from "level";
+import { asHash } from "../../merkle/index.js";
 import { WritError } from "../../src/errors.js";
 import { LevelStore } from "../../src/store/level.js";
 import { MemoryStore } from "../../src/store/memory.js";
@@ -13,17 +15,42 @@ storeSuite("memory", async () => ({ open: async () => new MemoryStore(), reopen:
 
 storeSuite("LevelDB", async () => {
   const folder = await mkdtemp(join(tmpdir(), "writ-store-"));
-  const open = () => LevelStore.open(folder);
-  return { open, reopen: open };
+  return { open: () => LevelStore.open(folder, { create: true }), reopen: () => LevelStore.open(folder) };
 });
 
 test("LevelDB: a folder that is open is locked to everybody else, and says so", async () => {
   const folder = await mkdtemp(join(tmpdir(), "writ-store-"));
-  const store = await LevelStore.open(folder);
+  const store = await LevelStore.open(folder, { create: true });
   await assert.rejects(
     LevelStore.open(folder),
     (error) => error instanceof WritError && error.code === "STORE_LOCKED" && error.message.includes(folder),
   );
   await store.close();
   await (await LevelStore.open(folder)).close();
+});
+
+test("LevelDB: a commit that vanished from the middle is missed at the next open", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "writ-store-"));
+  const store = await LevelStore.open(folder, { create: true });
+  for (let size = 0; size < 5; size++) {
+    const head = { size: size + 1, root: asHash(new Uint8Array(32)), receivedAt: size };
+    await store.commit({ expectedSize: size, head, entries: [Uint8Array.of(size)], tiles: [], rows: [] });
+  }
+  await store.close();
+  await (await LevelStore.open(folder)).close();
+  const raw = new Level<Uint8Array, Uint8Array>(folder, { keyEncoding: "view", valueEncoding: "view" });
+  await raw.del(Uint8Array.of(0x68, 0, 0, 0, 0, 0, 0, 0, 3));
+  await raw.close();
+  await assert.rejects(
+    LevelStore.open(folder),
+    (error) => error instanceof WritError && error.code === "STORE_CORRUPT",
+  );
+});
+
+test("LevelDB: opening never makes a database, making never takes over one", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "writ-store-"));
+  const failed = (error: unknown) => error instanceof WritError && error.code === "STORE_FAILED";
+  await assert.rejects(LevelStore.open(folder), failed);
+  await (await LevelStore.open(folder, { create: true })).close();
+  await assert.rejects(LevelStore.open(folder, { create: true }), failed);
 });

@@ -1,8 +1,11 @@
 import { fsckRemote } from "../../client/fsck.js";
 import { fsckStore } from "../../log/fsck.js";
 import { type Command, onlyWord, type Outcome } from "../command.js";
+import { WritError } from "../../errors.js";
+import { formatVerifierKey, type VerifierKey } from "../../format/vkey.js";
 import { openFolder } from "../folder.js";
-import { REMOTE_OPTIONS, withClient } from "../remote.js";
+import { lastPublished, rollback } from "../published-file.js";
+import { REMOTE_OPTIONS, verifierKeyOf, withClient } from "../remote.js";
 
 export const fsck: Command = {
   usage: "writ fsck (DIR | URL) [--key VKEY]",
@@ -18,12 +21,24 @@ export const fsck: Command = {
     }
     const { store, key } = await openFolder(target);
     try {
-      return outcome(await fsckStore(store, key, bar));
+      await demandKey(invocation.text("key"), key);
+      const published = await lastPublished(target, key);
+      const report = await fsckStore(store, key, bar);
+      const rolledBack = published === null ? null : await rollback(store, published);
+      return outcome({ ...report, faults: [...report.faults, ...(rolledBack === null ? [] : [rolledBack])] });
     } finally {
       await store.close();
     }
   },
 };
+
+/** The pinned key, where one is given, must be that of the folder's log. */
+async function demandKey(pinned: string | undefined, key: VerifierKey): Promise<void> {
+  if (pinned === undefined) return;
+  const want = formatVerifierKey(await verifierKeyOf(pinned));
+  if (want !== formatVerifierKey(key))
+    throw new WritError("LOG_KEY_MISMATCH", `the folder's log is ${formatVerifierKey(key)}, not ${want}`);
+}
 
 function outcome({ size, faults }: { readonly size: number; readonly faults: readonly string[] }): Outcome {
   const ok = faults.length === 0;

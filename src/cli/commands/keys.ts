@@ -31,7 +31,7 @@ const roles: ReadonlySet<string> = new Set(ROLES);
 
 export const keysRegister: Command = {
   usage:
-    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--domain DOMAIN] [--approver-role ROLE…] [--not-after TIME]",
+    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--patience SECONDS] [--domain DOMAIN] [--approver-role ROLE…] [--not-after TIME]",
   about: `Makes a key known to a log: logs a key record signed by a registrar. Roles: ${ROLES.join(", ")}. --id defaults to the name in FILE.pub; --domain (whose control the key is under) to the log's own, which is independent of nobody.`,
   options: {
     ...REMOTE_OPTIONS,
@@ -50,6 +50,9 @@ export const keysRegister: Command = {
     if (ids.length === 0) throw usageError("--id is missing: which ids may the key sign for?");
     if (invocation.texts("role").length === 0)
       throw usageError(`--role is missing: want one or more of ${ROLES.join(", ")}`);
+    const unknown = invocation.texts("role").find((role) => !roles.has(role));
+    if (unknown !== undefined)
+      throw usageError(`--role: want one or more of ${ROLES.join(", ")}, got ${unknown}`);
     return withClient(invocation, voice, async (client) => {
       const { origin } = await client.checkpoint();
       const record = {
@@ -90,7 +93,7 @@ function optional(invocation: Invocation): { approver_roles?: readonly string[];
 }
 
 export const keysList: Command = {
-  usage: "writ keys list --log URL [--key VKEY]",
+  usage: "writ keys list --log URL [--key VKEY] [--patience SECONDS]",
   about: "Lists the keys that a log knows, read from its entries, each checked against the log's checkpoint.",
   options: REMOTE_OPTIONS,
   async run(invocation, voice) {

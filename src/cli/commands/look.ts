@@ -8,7 +8,7 @@ import { REMOTE_OPTIONS, withClient } from "../remote.js";
 const OUTPUT: OptionSpec = { type: "string", short: "o" };
 
 export const get: Command = {
-  usage: "writ get REF --log URL [--key VKEY] [--raw] [-o FILE]",
+  usage: "writ get REF --log URL [--key VKEY] [--patience SECONDS] [--raw] [-o FILE]",
   about:
     "Shows an entry by index, entry hash or record id, after verifying that it is in the log. --raw: the statement's bytes.",
   options: { ...REMOTE_OPTIONS, raw: FLAG, output: OUTPUT },
@@ -43,7 +43,7 @@ function viewOf(entry: FoundEntry): object {
 }
 
 export const prove: Command = {
-  usage: "writ prove REF --log URL [--key VKEY] [-o FILE]",
+  usage: "writ prove REF --log URL [--key VKEY] [--patience SECONDS] [-o FILE]",
   about: "Fetches, verifies and prints (or saves) the tlog-proof of an entry.",
   options: { ...REMOTE_OPTIONS, output: OUTPUT },
   async run(invocation, voice) {

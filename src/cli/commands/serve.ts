@@ -6,6 +6,7 @@ import { formatVerifierKey } from "../../format/vkey.js";
 import { Log } from "../../log/log.js";
 import { type Command, FLAG, STRING, usageError, type Voice } from "../command.js";
 import { DEFAULT_FOLDER, holdsLog, initFolder, openFolder } from "../folder.js";
+import { demandNoRollback, PublishedFile } from "../published-file.js";
 import { version } from "../version.js";
 
 const DEFAULT_ORIGIN = "localhost/writ";
@@ -26,7 +27,13 @@ export const serve: Command = {
       pino.destination({ dest: 2, sync: true }),
     );
     const { store, key } = await openFolder(folder);
-    const log = await Log.open(store, { key, onFatal: (error) => endNow(logger, error) });
+    await demandNoRollback(folder, store, key);
+    const file = new PublishedFile(folder);
+    const log = await Log.open(store, {
+      key,
+      onFatal: (error) => endNow(logger, error),
+      onPublish: (published) => file.keep(published),
+    });
     const verifierKey = formatVerifierKey(key);
     const app = createApp(log, {
       verifierKeys: [key],
@@ -53,6 +60,7 @@ export const serve: Command = {
     voice.say(`${signal}: answering what was taken in, then ending; a second signal ends at once`);
     await server.close();
     await log.close();
+    await file.settled();
     logger.info({ size: log.published.size }, "the log is down");
     return { ok: true, json: { size: log.published.size } };
   },

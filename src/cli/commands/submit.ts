@@ -22,6 +22,12 @@ interface Item {
   readonly statement: Uint8Array;
 }
 
+/** What was given and is no statement: reported with the results, and no reason to hold back the others. */
+interface BadItem {
+  readonly name: string;
+  readonly refused: RefusedEntry;
+}
+
 type Result = { readonly name: string } & (
   | { readonly entry: LoggedEntry; readonly proof: string | null }
   | { readonly refused: RefusedEntry }
@@ -32,7 +38,8 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 const STATEMENT_FILE = /\.(json|dsse|cose|cbor|statement)$/;
 
 export const submit: Command = {
-  usage: "writ submit FILE… --log URL [--key VKEY] [--sign FILE] [--wait witnessed] [--out DIR]",
+  usage:
+    "writ submit FILE… --log URL [--key VKEY] [--patience SECONDS] [--sign FILE] [--wait witnessed] [--out DIR]",
   about:
     "Logs statements, and verifies and saves the proof of each beside it as FILE.tlog-proof. FILE may be a folder (its .json, .dsse, .cose, .cbor and .statement files) or - (one DSSE statement a line). Records are signed on the way with --sign FILE. --out puts the proofs elsewhere; those of standard input go nowhere without it.",
   options: { ...REMOTE_OPTIONS, sign: STRING, wait: STRING, out: STRING },
@@ -42,10 +49,16 @@ export const submit: Command = {
     if (wait !== undefined && wait !== "witnessed") throw usageError("--wait: want witnessed");
     if (wait !== undefined)
       throw new WritError("WITNESSES_MISSING", "this version's logs have no witnesses to wait for");
-    const items = await itemsOf(invocation, voice);
-    const results = await withClient(invocation, voice, (client) =>
-      submitAll(client, items, invocation.text("out"), voice),
-    );
+    const given = await itemsOf(invocation, voice);
+    const bad = given.filter((item): item is BadItem => "refused" in item);
+    const good = given.filter((item): item is Item => !("refused" in item));
+    const sent =
+      good.length === 0
+        ? []
+        : await withClient(invocation, voice, (client) =>
+            submitAll(client, good, invocation.text("out"), voice),
+          );
+    const results: Result[] = [...sent, ...bad];
     return {
       ok: results.every((result) => "entry" in result),
       text: results.map(line).join("\n"),
@@ -136,57 +149,65 @@ function* batches(items: readonly Item[]): Generator<Item[]> {
   if (batch.length > 0) yield batch;
 }
 
-async function itemsOf(invocation: Invocation, voice: Voice): Promise<Item[]> {
+async function itemsOf(invocation: Invocation, voice: Voice): Promise<(Item | BadItem)[]> {
   const signFile = invocation.text("sign");
   const signer = signFile === undefined ? null : await readSigner(signFile);
-  const items: Item[] = [];
+  const items: (Item | BadItem)[] = [];
   for (const word of invocation.words) {
     if (word === "-") items.push(...linesOf(await readBytes("-"), signer, voice));
     else
       for (const file of await filesIn(word))
-        items.push(await itemOf(file, file, await readBytes(file), signer, voice));
+        items.push(itemOf(file, file, await readBytes(file), signer, voice));
   }
   if (items.length === 0) throw usageError("there is no statement in what was given");
   return items;
 }
 
-async function itemOf(
+function itemOf(
   name: string,
   file: string | null,
   bytes: Uint8Array,
   signer: NamedSigner | null,
   voice: Voice,
-): Promise<Item> {
-  return { name, file, statement: statementOf(name, bytes, signer, voice) };
-}
-
-function statementOf(name: string, bytes: Uint8Array, signer: NamedSigner | null, voice: Voice): Uint8Array {
+): Item | BadItem {
   try {
-    if (looksLikeRecord(bytes)) {
-      if (signer === null)
-        throw usageError("is a record, not a statement; sign it with writ sign, or give --sign FILE");
-      return signRecord(bytes, signer, false, voice).statement;
-    }
-    parseStatement(bytes, guessForm(bytes));
-    return bytes;
+    return { name, file, statement: statementOf(bytes, signer, voice) };
   } catch (error) {
-    if (error instanceof WritError)
-      throw new WritError(error.code, `${name}: ${error.message}`, error.facts, { cause: error });
-    throw error;
+    if (!(error instanceof WritError)) throw error;
+    return { name, refused: { code: error.code, detail: error.message, retryable: false } };
   }
 }
 
-/** Standard input: one COSE statement, or JSON a line (or one that spans lines). */
-function linesOf(bytes: Uint8Array, signer: NamedSigner | null, voice: Voice): Item[] {
-  const text = Buffer.from(bytes).toString("utf8");
-  const lines = text.split("\n").filter((one) => one.trim() !== "");
-  const isLines =
-    lines.length > 1 && lines.every((one) => one.trimStart().startsWith("{") && one.trimEnd().endsWith("}"));
-  const parts = isLines ? lines.map((one) => new Uint8Array(Buffer.from(one))) : [bytes];
-  return parts.map((part, i) => {
-    const name = isLines ? `line ${i + 1}` : "standard input";
-    return { name, file: null, statement: statementOf(name, part, signer, voice) };
-  });
+function statementOf(bytes: Uint8Array, signer: NamedSigner | null, voice: Voice): Uint8Array {
+  if (looksLikeRecord(bytes)) {
+    if (signer !== null) return signRecord(bytes, signer, false, voice).statement;
+    throw new WritError(
+      "ENVELOPE_INVALID",
+      "a record, not a statement: sign it with writ sign, or give --sign FILE",
+    );
+  }
+  parseStatement(bytes, guessForm(bytes));
+  return bytes;
+}
+
+/** Standard input: one statement or record (COSE, or JSON over any number of lines), or else one a line. */
+function linesOf(bytes: Uint8Array, signer: NamedSigner | null, voice: Voice): (Item | BadItem)[] {
+  const lines = Buffer.from(bytes).toString("utf8").split("\n");
+  const full = lines.flatMap((text, i) => (text.trim() === "" ? [] : [{ text, number: i + 1 }]));
+  const areMany = full.length > 1 && full.some(({ text }) => isJson(text)) && !isJson(lines.join("\n"));
+  if (!areMany) return [itemOf("standard input", null, bytes, signer, voice)];
+  return full.map(({ text, number }) =>
+    itemOf(`line ${number}`, null, new Uint8Array(Buffer.from(text)), signer, voice),
+  );
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function filesIn(path: string): Promise<string[]> {
