@@ -48,7 +48,8 @@ export function parseTlogProof(bytes: Uint8Array): TlogProof {
 
 export function formatTlogProof({ extra, index, hashes, checkpoint }: TlogProof): Uint8Array {
   const extraLine = extra === null ? "" : `extra ${toBase64(extra)}\n`;
-  const hashLines = hashes.map((hash) => `${toBase64(hash)}\n`).join("");
+  let hashLines = "";
+  for (const hash of hashes) hashLines += `${toBase64(hash)}\n`;
   return concat(utf8(`${MAGIC}\n${extraLine}index ${index}\n${hashLines}\n`), checkpoint);
 }
 

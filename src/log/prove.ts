@@ -16,12 +16,14 @@ import {
   type Range,
 } from "../../merkle/index.js";
 import { TILE_WIDTH } from "../format/tile-path.js";
-import { TILE_HEIGHT } from "./tile-nodes.js";
+import { TILE_HEIGHT, type TileNodes } from "./tile-nodes.js";
 import type { TileReader } from "./tile-reader.js";
 
 export class Prover {
   /** Folded ranges [start, size) of the size asked about last: at most one for each 1 bit of it. */
   private folded = { size: 0, hashes: new Map<number, Hash>() };
+
+  private last: { readonly level: number; readonly index: number; readonly tile: TileNodes } | undefined;
 
   constructor(private readonly reader: TileReader) {}
 
@@ -82,9 +84,15 @@ export class Prover {
   private resident(level: number, index: number): Hash | undefined {
     const row = level % TILE_HEIGHT;
     const width = TILE_WIDTH / power(row);
-    return this.reader
-      .resident((level - row) / TILE_HEIGHT, Math.floor(index / width))
-      ?.node(row, index % width);
+    return this.tileAtHand((level - row) / TILE_HEIGHT, Math.floor(index / width))?.node(row, index % width);
+  }
+
+  /** Most nodes of a proof lie in the tile of the node before. A tile that was found stays right: it only grows. */
+  private tileAtHand(level: number, index: number): TileNodes | undefined {
+    if (this.last?.level === level && this.last.index === index) return this.last.tile;
+    const tile = this.reader.resident(level, index);
+    if (tile !== undefined) this.last = { level, index, tile };
+    return tile;
   }
 
   private async read(level: number, index: number): Promise<Hash> {

@@ -1,7 +1,7 @@
 /**
  * The nodes of one tile: the 256 hashes of its lowest row and the rows above them, up to its root. Two shapes answer
- * the same question: a tile that grows at the right edge of the tree keeps every node; one from the store has its lowest
- * row and the row four levels up, and folds what lies between.
+ * the same question: a tile that grows at the right edge of the tree keeps every node; one from the store has every second
+ * row, and a node of another row is one hash away.
  */
 import { asHash, HASH_BYTES, type Hash, nodeHash, nodeHashInto } from "../../merkle/index.js";
 import { TILE_WIDTH } from "../format/tile-path.js";
@@ -9,8 +9,8 @@ import { STORED_TILE_BYTES } from "../store/contract.js";
 
 /** Rows 0 (256 hashes) to 8 (the root). */
 export const TILE_HEIGHT = 8;
-const MIDDLE_ROW = 4;
-const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
+/** The rows that the store keeps. */
+const STORED_ROWS = [0, 2, 4, 6] as const;
 
 export interface TileNodes {
   /** The node at `position` of `row`. Only complete nodes exist; asking for another is a bug. */
@@ -58,15 +58,11 @@ export class GrowingTile implements TileNodes {
 
   /** The full tile as the store keeps it. */
   toStored(): Uint8Array {
-    const middle = offset(MIDDLE_ROW, 0);
-    return Buffer.concat([
-      this.nodes.subarray(0, TILE_BYTES),
-      this.nodes.subarray(middle, offset(MIDDLE_ROW + 1, 0)),
-    ]);
+    return Buffer.concat(STORED_ROWS.map((row) => this.nodes.subarray(offset(row, 0), offset(row + 1, 0))));
   }
 }
 
-/** A full tile from the store. RangeError unless it has 8,704 bytes. */
+/** A full tile from the store. RangeError unless it has 10,880 bytes. */
 export class FullTile implements TileNodes {
   constructor(private readonly data: Uint8Array) {
     if (data.length !== STORED_TILE_BYTES)
@@ -77,10 +73,10 @@ export class FullTile implements TileNodes {
     return this.data.length;
   }
 
-  /** At most 15 hashes of work: rows 0 and 4 are there, the others fold from the nearer one below. */
+  /** One hash of work at most, but for the root, which takes three. */
   node(row: number, position: number): Hash {
-    if (row === 0) return this.at(position * HASH_BYTES);
-    if (row === MIDDLE_ROW) return this.at(TILE_BYTES + position * HASH_BYTES);
+    const start = STORED_OFFSETS[row];
+    if (start !== undefined) return this.at(start + position * HASH_BYTES);
     return nodeHash(this.node(row - 1, 2 * position), this.node(row - 1, 2 * position + 1));
   }
 
@@ -92,6 +88,14 @@ export class FullTile implements TileNodes {
     return asHash(this.data.subarray(start, start + HASH_BYTES));
   }
 }
+
+/** Where each stored row begins in a stored tile, by row; undefined for the rows between. */
+const STORED_OFFSETS: readonly (number | undefined)[] = Array.from({ length: TILE_HEIGHT + 1 }, (_, row) => {
+  const before = STORED_ROWS.filter((stored) => stored < row).map((stored) => TILE_WIDTH / 2 ** stored);
+  return STORED_ROWS.some((stored) => stored === row)
+    ? before.reduce((sum, width) => sum + width, 0) * HASH_BYTES
+    : undefined;
+});
 
 /** Rows lie one after another: row r begins after 256 + 128 + … hashes. */
 function offset(row: number, position: number): number {

@@ -5,7 +5,7 @@
  * |-------------------------------------|-----------------------------------------|
  * | `e` ‖ index (8)                     | an entry                                |
  * | `h` ‖ size (8)                      | root (32) ‖ receivedAt (8)              |
- * | `t` ‖ level (1) ‖ index (8)         | a full tile (8,704)                     |
+ * | `t` ‖ level (1) ‖ index (8)         | a full tile (10,880)                    |
  * | `k` `r` `x` ‖ the row's key         | the row's value                         |
  *
  * Only full tiles are kept: the right edge of the tree lives in memory and comes back from at most 255 entries and as
