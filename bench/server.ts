@@ -133,10 +133,12 @@ export function statements(count: number, from = 0): Uint8Array[] {
   });
 }
 
-/** Resident memory of a process in MiB. */
-export async function residentMiB(pid: number): Promise<number> {
+/** Resident memory of a process in MiB: its own, and the table files that LevelDB has mapped (the kernel's page cache). */
+export async function residentMiB(pid: number): Promise<{ own: number; mapped: number }> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+  const read = (name: string): number =>
+    Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1024;
+  return { own: read("RssAnon"), mapped: read("RssFile") };
 }
 
 export async function bytesOnDisk(folder: string): Promise<number> {
