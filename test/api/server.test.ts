@@ -6,6 +6,7 @@ import { createApp } from "../../api/app.js";
 import { listen, type RunningServer } from "../../api/server.js";
 import type { Log } from "../../src/log/log.js";
 import { logKey, logWithAgent, request } from "../support/log.js";
+import { skipUnlessSlow } from "../support/runs.js";
 
 async function withServer(use: (server: RunningServer, log: Log) => Promise<void>): Promise<void> {
   const log = await logWithAgent();
@@ -211,5 +212,14 @@ test("a tile has one spelling on the wire: dots and encodings are not resolved f
     }
     assert.match(await get("/tile/0/000.p/2?x=1"), /^HTTP\/1\.1 400 /);
     assert.match(await get("/healthz?x=1"), /^HTTP\/1\.1 400 /);
+  });
+});
+
+test("a client that trickles is answered 408 in time, and let go", { skip: skipUnlessSlow }, async () => {
+  await withServer(async ({ port }) => {
+    const began = Date.now();
+    const answer = await raw(port, "GET /checkpoint HTTP/1.1\r\nhost: a\r\nx-slow: ");
+    assert.match(answer, /^HTTP\/1\.1 408 [^]*"code":"REQUEST_TIMEOUT"/);
+    assert.ok(Date.now() - began < 20_000);
   });
 });

@@ -170,12 +170,9 @@ test("folders, standard input, records with a key, ES256 in PEM: submit takes th
   const lines = (await Promise.all(["es.dsse"].map((file) => readFile(join(folder, file), "utf8")))).join(
     "\n",
   );
-  const piped = await run(
-    folder,
-    process.execPath,
-    [MAIN, "submit", "-", "--out", "proofs", ...at],
-    `${lines}\n`,
-  );
+  const piped = await run(folder, process.execPath, [MAIN, "submit", "-", "--out", "proofs", ...at], {
+    input: `${lines}\n`,
+  });
   assert.match(piped.stdout, /standard input\talready there\t/);
   assert.equal((await readdir(join(folder, "proofs"))).length, 1);
 
@@ -292,7 +289,7 @@ test("one bad line or file is reported and holds nothing else back", async () =>
     folder,
     process.execPath,
     [MAIN, "submit", "-", "--sign", "a.key", "--json", ...at],
-    lines,
+    { input: lines },
   );
   assert.equal(piped.code, 1);
   const results = JSON.parse(piped.stdout) as { name: string; index?: number; refused?: { code: string } }[];

@@ -373,6 +373,7 @@ const TABLE: Readonly<
   Record<Fault, { readonly code: string; readonly fatal: boolean; readonly kept: boolean }>
 > = {
   "before commit": { code: "LOG_STOPPED", fatal: true, kept: false },
+  "during commit": { code: "LOG_STOPPED", fatal: true, kept: true },
   "after commit": { code: "LOG_STOPPED", fatal: true, kept: true },
   "disk full": { code: "LOG_STOPPED", fatal: true, kept: false },
   "read error": { code: "STORE_FAILED", fatal: false, kept: false },

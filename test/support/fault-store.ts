@@ -4,6 +4,7 @@ import type { Commit, Head, Row, Store, Table, TileRef } from "../../src/store/c
 
 export const FAULTS = {
   "before commit": "nothing is written, the commit rejects",
+  "during commit": "the commit rejects while its write is still under way, and the write succeeds",
   "after commit": "everything is written, the commit rejects all the same",
   "disk full": "the commit rejects with ENOSPC",
   "read error": "every read rejects",
@@ -24,6 +25,10 @@ export class FaultStore implements Store {
     await this.gate;
     if (this.fault === "before commit") throw new WritError("STORE_FAILED", "the write failed");
     if (this.fault === "disk full") throw new WritError("STORE_FAILED", "IO error: No space left on device");
+    if (this.fault === "during commit") {
+      setImmediate(() => void this.inner.commit(commit));
+      throw new WritError("STORE_FAILED", "interrupted");
+    }
     await this.inner.commit(commit);
     if (this.fault === "after commit") throw new WritError("STORE_FAILED", "the answer was lost");
   }

@@ -23,19 +23,21 @@ export async function run(
   folder: string,
   command: string,
   args: readonly string[],
-  input?: string,
+  { input = "", env = process.env }: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Ran> {
   return new Promise((done) => {
-    const env = { ...process.env, XDG_STATE_HOME: join(folder, "state") };
+    const environment = { ...env, XDG_STATE_HOME: join(folder, "state") };
     const child = execFile(
       command,
       args,
-      { cwd: folder, env, maxBuffer: 64 * 1024 * 1024 },
+      { cwd: folder, env: environment, maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => {
         done({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
       },
     );
-    child.stdin?.end(input ?? "");
+    // A command may end without having read what it was given.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
   });
 }
 
