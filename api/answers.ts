@@ -21,7 +21,12 @@ const quoted = new WeakMap<Published, string>();
 export function quoteCheckpoint(published: Published): string {
   const known = quoted.get(published);
   if (known !== undefined) return known;
-  const made = JSON.stringify(published.text).replaceAll("\u2014", "\\u2014");
+  const escaped = JSON.stringify(published.text).replaceAll(
+    /[\u0080-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  // Escaping alone leaves the engine's wide form of the text; a round trip through bytes does not.
+  const made = Buffer.from(escaped, "latin1").toString("latin1");
   quoted.set(published, made);
   return made;
 }

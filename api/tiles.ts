@@ -42,8 +42,9 @@ export function tileRoutes(app: Hono, log: Log): void {
     query(c, []);
     const id = parseTilePath(rawPath(c).slice(1));
     if (id === undefined) throw notThere();
-    if (id.kind === "hashes")
+    if (id.kind === "hashes") {
       return new Response((await log.tile(id)) ?? throwNotThere(), { headers: TILE_HEADERS });
+    }
     const zip = takesGzip(c.req.header("accept-encoding"));
     const bytes = await bundle(id, zip);
     hold(c, bytes.length);
@@ -68,7 +69,8 @@ export function tileRoutes(app: Hono, log: Log): void {
   /** Counts an answer until it has left. POOL_FULL when too much is waiting to be read. */
   function hold(c: Context, bytes: number): void {
     const { outgoing } = (c.env ?? {}) as { readonly outgoing?: ServerResponse };
-    if (outgoing === undefined) return;
+    // Nobody is there any more who could close it.
+    if (outgoing === undefined || outgoing.destroyed) return;
     if (sending > 0 && sending + bytes > SENDING_BYTES) {
       throw new WritError(
         "POOL_FULL",
