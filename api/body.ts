@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Context } from "hono";
 import { WritError } from "../src/errors.js";
+import { nodeMessages } from "./node.js";
 
 export class BodyReader {
   private held = 0;
@@ -16,7 +17,8 @@ export class BodyReader {
   async read(c: Context, limit: number): Promise<Uint8Array> {
     const declared = c.req.header("content-length");
     if (declared !== undefined && Number(declared) > limit) throw tooLarge(limit, declared);
-    const incoming = incomingOf(c);
+    // On Node the body is taken from the message itself: a detour by `Request` copies it once more (measured).
+    const { incoming } = nodeMessages(c);
     let length = 0;
     // Only what has arrived is counted: a length that is merely declared holds nobody up.
     const charge = (bytes: number): void => {
@@ -37,12 +39,6 @@ export class BodyReader {
 
 /** Told of every piece before it is kept; throws when it may not be. */
 type Charge = (bytes: number) => void;
-
-/** On Node the body is taken from the message itself: a detour by `Request` copies it once more (measured). */
-function incomingOf(c: Context): IncomingMessage | undefined {
-  const { incoming } = (c.env ?? {}) as { readonly incoming?: IncomingMessage };
-  return incoming;
-}
 
 function readIncoming(incoming: IncomingMessage, charge: Charge): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {

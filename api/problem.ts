@@ -107,7 +107,7 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
-export function titleOf(status: number): string {
+function titleOf(status: number): string {
   return TITLES[status] ?? "Error";
 }
 

@@ -4,7 +4,7 @@ import type { Hash } from "../merkle/index.js";
 import { WritError } from "../src/errors.js";
 import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
-import { isPlaced, type Log, type SubmittedGroup } from "../src/log/log.js";
+import { isPlaced, type Log, type PlacedEntry, type SubmittedGroup } from "../src/log/log.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE, type Form } from "../src/statement/statement.js";
 import { batchAnswer, tlogProof, transparencyEntry } from "./answers.js";
 import { type Splitter, splitLines, splitSequence } from "./batch.js";
@@ -63,10 +63,8 @@ export function submitRoutes(app: Hono, log: Log, bodyBudget: number): void {
   if (raw) {
     app.post("/add", async (c) => {
       query(c, []);
-      const { results } = await log.submitRaw([await bodies.read(c, MAX_ENTRY_BYTES)]);
-      const [result] = results;
-      if (result === undefined || result instanceof WritError) throw result ?? new RangeError("no result");
-      return new Response(String(result.index), { headers: { "content-type": "text/plain; charset=utf-8" } });
+      const { index } = onlyEntry(await log.submitRaw([await bodies.read(c, MAX_ENTRY_BYTES)]));
+      return new Response(String(index), { headers: { "content-type": "text/plain; charset=utf-8" } });
     });
   }
 }
@@ -76,10 +74,8 @@ async function answerOne(
   group: SubmittedGroup,
   answer: (typeof ANSWERS)[number],
 ): Promise<Response> {
-  const [result] = group.results;
   const { published } = group;
-  if (result === undefined || result instanceof WritError) throw result ?? new RangeError("no result");
-  const { index, isNew, entry } = result;
+  const { index, isNew, entry } = onlyEntry(group);
   const hashes = await log.inclusion(index, published.size);
   const json = answer === "application/json";
   return new Response(
@@ -94,6 +90,14 @@ async function answerOne(
       },
     },
   );
+}
+
+/** The entry of a group of one; throws why it was refused. */
+function onlyEntry({ results }: SubmittedGroup): PlacedEntry {
+  const [result] = results;
+  if (result === undefined) throw new RangeError("want a result");
+  if (!isPlaced(result)) throw result;
+  return result;
 }
 
 async function answerBatch(log: Log, group: SubmittedGroup): Promise<Response> {

@@ -1,5 +1,4 @@
 /** c2sp.org/tlog-tiles: `GET /checkpoint` and `GET /tile/…`, at the root of the origin. */
-import type { ServerResponse } from "node:http";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Context, Hono } from "hono";
@@ -8,6 +7,7 @@ import { parseTilePath, TILE_WIDTH, type TileId } from "../src/format/tile-path.
 import { ByteLru } from "../src/log/byte-lru.js";
 import type { Log } from "../src/log/log.js";
 import { takesGzip } from "./negotiate.js";
+import { nodeMessages } from "./node.js";
 import { query } from "./params.js";
 
 const compress = promisify(gzip);
@@ -68,7 +68,7 @@ export function tileRoutes(app: Hono, log: Log): void {
 
   /** Counts an answer until it has left. POOL_FULL when too much is waiting to be read. */
   function hold(c: Context, bytes: number): void {
-    const { outgoing } = (c.env ?? {}) as { readonly outgoing?: ServerResponse };
+    const { outgoing } = nodeMessages(c);
     // Nobody is there any more who could close it.
     if (outgoing === undefined || outgoing.destroyed) return;
     if (sending > 0 && sending + bytes > SENDING_BYTES) {
@@ -94,7 +94,7 @@ export function tileRoutes(app: Hono, log: Log): void {
 
 /** The path as sent: a tile has one spelling, so nothing is percent-decoded and no dots are resolved. */
 function rawPath(c: Context): string {
-  const { incoming } = (c.env ?? {}) as { readonly incoming?: { readonly url?: string } };
+  const { incoming } = nodeMessages(c);
   const url = incoming?.url ?? c.req.url;
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("//") + 2);
   const end = url.indexOf("?", start);

@@ -54,7 +54,7 @@ export function half(n: number): number {
 }
 
 /** The level of the largest aligned subtree that begins at n (n > 0): its trailing zeros. */
-export function alignment(n: number): number {
+function alignment(n: number): number {
   let level = 0;
   for (let rest = n; !isOdd(rest); rest = half(rest)) level++;
   return level;

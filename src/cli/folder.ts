@@ -20,7 +20,7 @@ export function keyFile(folder: string, name: "log" | "registrar"): string {
   return join(folder, "keys", `${name}.key`);
 }
 
-export function databaseFolder(folder: string): string {
+function databaseFolder(folder: string): string {
   return join(folder, "db");
 }
 

@@ -2,7 +2,7 @@
  * Checking a log from outside, as a stranger: every entry bundle and every tile fetched, hashed again and compared with
  * one another and with the signed checkpoint.
  */
-import { asHash, nodeHash, sameHash, type Hash } from "../../merkle/index.js";
+import { asHash, emptyRange, extendRange, type Hash, rangeRoot, sameHash } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { parseTile } from "../format/tile.js";
@@ -65,12 +65,7 @@ async function compareTile(
     faults.push(`${path} is not that of the entries`);
 }
 
-/** The root of a full tile: 256 hashes folded pairwise. */
+/** The root of a full tile: its hashes, taken as leaves' hashes. */
 function rootOfFull(hashes: readonly Hash[]): Hash {
-  const [only] = hashes;
-  if (only !== undefined && hashes.length === 1) return only;
-  const above: Hash[] = [];
-  for (let i = 0; i + 1 < hashes.length; i += 2)
-    above.push(nodeHash(hashes[i] as Hash, hashes[i + 1] as Hash));
-  return rootOfFull(above);
+  return rangeRoot(extendRange(emptyRange(), hashes));
 }

@@ -133,7 +133,7 @@ function refusalOf(method: string, path: string, { status, body }: Answer): Writ
 }
 
 /** The code and detail of a problem body, where there is one. */
-export function problemIn(body: Uint8Array): { code: string | null; detail: string | null } {
+function problemIn(body: Uint8Array): { code: string | null; detail: string | null } {
   try {
     const problem: unknown = JSON.parse(fromUtf8(body) ?? "");
     if (typeof problem !== "object" || problem === null) return { code: null, detail: null };

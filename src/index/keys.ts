@@ -3,7 +3,6 @@
  * `key` records in log order. Admission and, later, the trace ask the same question here.
  */
 import type { Registration } from "../record/key-record.js";
-import type { LogPolicy } from "../record/log-policy.js";
 import type { PublicKey } from "../statement/key.js";
 
 export interface KnownKey {
@@ -19,10 +18,6 @@ export class KeyTable {
 
   constructor(roots: readonly PublicKey[]) {
     for (const key of roots) this.keys.set(key.keyId, { key, root: true, registrations: [] });
-  }
-
-  static ofPolicy(policy: Pick<LogPolicy, "registrars">): KeyTable {
-    return new KeyTable(policy.registrars);
   }
 
   /** Adds what the `key` record at `index` says. Call in log order. */
@@ -52,10 +47,5 @@ export class KeyTable {
     return known.registrations.some(
       (r) => r.index < index && r.ids.includes(issuer) && r.roles.some((role) => roles.includes(role)),
     );
-  }
-
-  /** Every known key, in the order in which they became known. */
-  *[Symbol.iterator](): Generator<KnownKey> {
-    yield* this.keys.values();
   }
 }

@@ -12,7 +12,7 @@ import { leafHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES } from "../format/bundle.js";
 import type { KeyTable, KnownKey } from "../index/keys.js";
-import { registrationOf } from "../record/key-record.js";
+import { registeredKeyId } from "../record/key-record.js";
 import { checkMembers, parseRecord, RECORD_MEDIA_TYPE, type Record, rulesOf } from "../record/record.js";
 import { parseStatement } from "../statement/parse.js";
 import { verifierOf } from "../statement/key.js";
@@ -124,7 +124,6 @@ function admitRecord(statement: Statement, keys: KeyTable): Record {
     );
   }
   checkMembers(record.value, rules, "RECORD_INVALID");
-  if (record.type === "key") registrationOf(record);
   return record;
 }
 
@@ -137,6 +136,6 @@ function entryOf(stored: Uint8Array, record: Record | null): Admitted {
     type: record?.type ?? null,
     traceId: record?.traceId ?? null,
     previousTraceHash: record?.previousTraceHash ?? null,
-    registeredKeyId: record?.type === "key" ? registrationOf(record).key.keyId : null,
+    registeredKeyId: record === null ? null : registeredKeyId(record),
   };
 }

@@ -43,7 +43,7 @@ export function describeEntry(index: number, stored: Uint8Array, receivedAt: num
   };
 }
 
-export function entryHashOf(stored: Uint8Array): string {
+function entryHashOf(stored: Uint8Array): string {
   return `sha256:${toHex(sha256(stored))}`;
 }
 

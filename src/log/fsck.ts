@@ -15,7 +15,7 @@ import { WritError } from "../errors.js";
 import { fromHex, sameBytes, toHex } from "../format/bytes.js";
 import { TILE_WIDTH } from "../format/tile-path.js";
 import type { SigningKey } from "../format/vkey.js";
-import { registrationOf } from "../record/key-record.js";
+import { registeredKeyId } from "../record/key-record.js";
 import { openLogPolicy } from "../record/log-policy.js";
 import { parseRecord } from "../record/record.js";
 import type { Head, Row, Store, Table } from "../store/contract.js";
@@ -184,13 +184,8 @@ function asRowSource(entry: LogEntry): Pick<Admitted, "entryHash" | "recordHash"
   return {
     entryHash: sha256(entry.stored),
     recordHash: recordHash ?? null,
-    registeredKeyId: entry.record === null ? null : keyRegisteredBy(entry.record),
+    registeredKeyId: entry.record === null ? null : registeredKeyId(parseRecord(entry.record)),
   };
-}
-
-function keyRegisteredBy(recordBytes: Uint8Array): string | null {
-  const record = parseRecord(recordBytes);
-  return record.type === "key" ? registrationOf(record).key.keyId : null;
 }
 
 function messageOf(error: unknown): string {

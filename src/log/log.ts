@@ -10,7 +10,6 @@ import { fromHex, readUint64 } from "../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
 import type { SigningKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
-import { KeyTable } from "../index/keys.js";
 import { registrationOf } from "../record/key-record.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
 import { parseRecord } from "../record/record.js";
@@ -88,7 +87,6 @@ export class Log {
 
   private constructor(
     readonly policy: LogPolicy,
-    readonly keys: KeyTable,
     private readonly key: SigningKey,
     private readonly store: Store,
     private readonly reader: TileReader,
@@ -115,8 +113,6 @@ export class Log {
     const prover = new Prover(reader);
     await demandStoredRoot(prover, head);
     const registrations = await loadRegistrations(store);
-    const keys = KeyTable.ofPolicy(policy);
-    for (const { index, registration } of registrations) keys.register(index, registration);
     const threads = options.verifierThreads ?? availableParallelism();
     const verifiers =
       policy.admission === "raw"
@@ -125,7 +121,6 @@ export class Log {
     const onCommit = (published: Published, entries: readonly Admitted[], start: number): void => {
       onPublish(published);
       const added = registrationsIn(entries, start);
-      for (const { index, registration } of added) keys.register(index, registration);
       if (added.length > 0) verifiers?.register(added);
     };
     const root = (size: number): Promise<Hash> => prover.root(size);
@@ -133,7 +128,7 @@ export class Log {
       { store, edge, reader, key, now, root, onCommit, onFatal },
       publish(head, key),
     );
-    return new Log(policy, keys, key, store, reader, prover, sequencer, verifiers, pool);
+    return new Log(policy, key, store, reader, prover, sequencer, verifiers, pool);
   }
 
   /** The newest checkpoint. Its size never goes back. */

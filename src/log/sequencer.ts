@@ -6,7 +6,7 @@
  */
 import type { Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
-import { readUint64 } from "../format/bytes.js";
+import { readUint64, toHex } from "../format/bytes.js";
 import type { SigningKey } from "../format/vkey.js";
 import type { Store } from "../store/contract.js";
 import type { Admitted } from "./admit.js";
@@ -146,7 +146,7 @@ export class Sequencer {
       group.entries.map((entry): Placed => {
         const found = stored[n++];
         if (found !== undefined) return { index: readUint64(found), isNew: false };
-        const name = latin1(entry.entryHash);
+        const name = toHex(entry.entryHash);
         const twin = inBatch.get(name);
         if (twin !== undefined) return { index: twin, isNew: false };
         const index = start + fresh.length;
@@ -171,8 +171,4 @@ export class Sequencer {
     }
     return this.fatal;
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

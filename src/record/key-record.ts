@@ -12,6 +12,11 @@ export interface Registration {
   readonly controlDomain: string;
 }
 
+/** The key that a record makes known; null for every type but `key`. RECORD_INVALID as `registrationOf`. */
+export function registeredKeyId(record: Record): string | null {
+  return record.type === "key" ? registrationOf(record).key.keyId : null;
+}
+
 /** What a checked `key` record registers. RECORD_INVALID when its own members contradict one another. */
 export function registrationOf(record: Record): Registration {
   const { value } = record;

@@ -29,7 +29,7 @@ export interface LogPolicy {
   readonly record: Record;
 }
 
-export const LEAF_RULE =
+const LEAF_RULE =
   "SHA-256(0x00 || statement as stored). COSE_Sign1: d2 84, protected header verbatim, a0, payload, signature. " +
   "DSSE: RFC 8785 JSON of payload, payloadType and signatures (keyid, sig), sorted by keyid. raw: the bytes submitted.";
 

@@ -84,7 +84,7 @@ export function stringMember(value: JsonObject, name: string): string {
   return member;
 }
 
-export function optionalString(value: JsonObject, name: string): string | null {
+function optionalString(value: JsonObject, name: string): string | null {
   const member = value[name];
   return typeof member === "string" ? member : null;
 }
