@@ -17,6 +17,16 @@ export type ErrorCode =
   | "RECORD_MALFORMED"
   | "ROLE_MISSING"
   | "RECORD_INVALID"
+  | "KEY_DISTRUSTED"
+  // Why a grant could not be used, at that place in the log.
+  | "GRANT_UNKNOWN"
+  | "GRANT_MISMATCH"
+  | "GRANT_NOT_YET_VALID"
+  | "GRANT_EXPIRED"
+  | "GRANT_REVOKED"
+  | "GRANT_SUSPENDED"
+  | "GRANT_USED"
+  | "USE_REPEATED"
   // What was asked.
   | "REQUEST_MALFORMED"
   | "REQUEST_TIMEOUT"

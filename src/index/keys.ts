@@ -1,51 +1,241 @@
 /**
- * Who is known to the log: every key, the roles it may play and the ids it may speak for, derived from entry 0 and the
- * `key` records in log order. Admission and, later, the trace ask the same question here.
+ * Who is known to the log, and who is believed: every key, the roles it may play and the ids it may speak for, derived
+ * from entry 0 and from the `key` records and their revocations in log order. Admission and the trace ask the same
+ * question here: is this key believed at that index?
+ *
+ * Three ranks. The log's own key registers and takes back whom it likes: it is what everything under this name rests on
+ * anyway. The registrars of entry 0 are taken back by it, or by one another. Every other key is taken back by any
+ * registrar but itself. What a key said after the last index it is believed for counts for nothing, its registrations and
+ * revocations of others included: so the log survives a registrar's compromise.
  */
 import type { Registration } from "../record/key-record.js";
+import type { RevocationAction } from "../record/revocation.js";
 import type { PublicKey } from "../statement/key.js";
+
+export type Standing = "believed" | "unknown" | "role-missing" | "distrusted";
+
+/** A point of view: what stood in the log before `asOf`, about an entry at `index`, at a time where that matters. */
+export interface View {
+  readonly index: number;
+  /** Infinity for everything that is known. */
+  readonly asOf?: number;
+  /** Milliseconds since 1970: a key is not believed beyond its `not_after`. */
+  readonly time?: number;
+}
+
+/** A revocation, suspension or resumption of the `key` record (or of the policy's registrars) with this id. */
+export interface KeyRevocation {
+  readonly target: string;
+  readonly action: RevocationAction;
+  /** The last index that the key may be believed for; null for all before the revocation. */
+  readonly effectiveIndex: number | null;
+  readonly issuer: string;
+  /** Key ids. */
+  readonly signers: readonly string[];
+}
+
+/** What changes who is known. */
+export type KeyEvent =
+  | { readonly kind: "register"; readonly registration: Registration; readonly signers: readonly string[] }
+  | { readonly kind: "revoke"; readonly revocation: KeyRevocation };
+
+export interface KeyRoots {
+  /** The registrars that entry 0 names. */
+  readonly registrars: readonly PublicKey[];
+  /** The log's own key; null where it is not known. */
+  readonly logKey: PublicKey | null;
+  /** The record id of entry 0: a revocation of it takes back the registrars it names. */
+  readonly policyId: string;
+}
+
+export interface LoggedRegistration extends Registration {
+  readonly index: number;
+  readonly signers: readonly string[];
+}
+
+interface Cut {
+  readonly index: number;
+  readonly action: RevocationAction | "replace";
+  /** The last index that is believed. */
+  readonly last: number;
+  readonly issuer: string;
+  readonly signers: readonly string[];
+}
 
 export interface KnownKey {
   readonly key: PublicKey;
-  /** Named by the log's own policy: a registrar from the start. */
-  readonly root: boolean;
-  /** In log order; each adds what it says to what was said before. */
-  readonly registrations: readonly (Registration & { readonly index: number })[];
+  readonly registrations: readonly LoggedRegistration[];
 }
 
+const REGISTRAR: readonly string[] = ["registrar"];
+const MAX_MEMO = 10_000;
+
 export class KeyTable {
-  private readonly keys = new Map<string, KnownKey>();
+  private readonly keys = new Map<
+    string,
+    { key: PublicKey; registrations: LoggedRegistration[]; cuts: Cut[] }
+  >();
+  private readonly rootIds: ReadonlySet<string>;
+  private readonly logKeyId: string | null;
+  /** Which keys a revocation of this record takes back. */
+  private readonly keysOfRecord = new Map<string, readonly string[]>();
+  private readonly memo = new Map<string, { readonly standing: Standing; readonly until: number }>();
+  private readonly underEvaluation = new Set<Cut>();
+  private applied = 0;
 
-  constructor(roots: readonly PublicKey[]) {
-    for (const key of roots) this.keys.set(key.keyId, { key, root: true, registrations: [] });
+  constructor({ registrars, logKey, policyId }: KeyRoots) {
+    this.rootIds = new Set(registrars.map(({ keyId }) => keyId));
+    this.logKeyId = logKey?.keyId ?? null;
+    for (const key of logKey === null ? registrars : [...registrars, logKey]) this.entry(key);
+    this.keysOfRecord.set(policyId, [...this.rootIds]);
   }
 
-  /** Adds what the `key` record at `index` says. Call in log order. */
-  register(index: number, registration: Registration): void {
-    const { key } = registration;
-    const known = this.keys.get(key.keyId) ?? { key, root: false, registrations: [] };
-    this.keys.set(key.keyId, {
-      ...known,
-      registrations: [...known.registrations, { ...registration, index }],
-    });
+  /** Takes in what the entry at `index` changes. Call in log order. */
+  apply(index: number, event: KeyEvent): void {
+    this.applied++;
+    this.memo.clear();
+    if (event.kind === "register") this.register(index, event.registration, event.signers);
+    else this.cut(index, event.revocation);
   }
 
-  /** The key, if anything at all before `index` made it known. */
-  known(keyId: string, index: number): KnownKey | undefined {
+  /** How many events it has taken in: two tables of one log with the same number say the same. */
+  get events(): number {
+    return this.applied;
+  }
+
+  /** The key, if anything before `index` made it known. */
+  known(keyId: string, index = Number.POSITIVE_INFINITY): KnownKey | undefined {
     const known = this.keys.get(keyId);
-    return known?.root || known?.registrations.some((r) => r.index < index) ? known : undefined;
+    if (known === undefined) return undefined;
+    return this.isRoot(keyId) || known.registrations.some((r) => r.index < index) ? known : undefined;
   }
 
-  /**
-   * May this key sign as `issuer` in one of `roles`, believed at `index`? A registrar that the policy itself names may
-   * use any id: it could register itself for any.
-   */
-  believed(keyId: string, issuer: string, roles: readonly string[], index: number): boolean {
-    const known = this.known(keyId, index);
-    if (known === undefined) return false;
-    if (known.root && roles.includes("registrar")) return true;
-    return known.registrations.some(
-      (r) => r.index < index && r.ids.includes(issuer) && r.roles.some((role) => roles.includes(role)),
+  /** Does a revocation of this record concern keys? */
+  concerns(recordId: string): boolean {
+    return this.keysOfRecord.has(recordId);
+  }
+
+  /** Is this key believed to speak as `issuer` in one of `roles`, from that point of view? */
+  standing(keyId: string, issuer: string, roles: readonly string[], view: View): Standing {
+    const { index, asOf = Number.POSITIVE_INFINITY, time = Number.NEGATIVE_INFINITY } = view;
+    if (index !== Number.POSITIVE_INFINITY)
+      return this.judge(keyId, issuer, roles, index, asOf, time).standing;
+    // Admission asks the same few questions of the newest state again and again.
+    const name = `${keyId}\u0000${roles.join()}\u0000${issuer}`;
+    let known = this.memo.get(name);
+    if (known === undefined || time > known.until) {
+      known = this.judge(keyId, issuer, roles, index, asOf, time);
+      if (this.memo.size >= MAX_MEMO) this.memo.clear();
+      this.memo.set(name, known);
+    }
+    return known.standing;
+  }
+
+  believed(keyId: string, issuer: string, roles: readonly string[], view: View): boolean {
+    return this.standing(keyId, issuer, roles, view) === "believed";
+  }
+
+  /** The registrations that count at `index`, oldest first. */
+  registrations(keyId: string, { index, asOf = Number.POSITIVE_INFINITY }: View): LoggedRegistration[] {
+    return (this.keys.get(keyId)?.registrations ?? []).filter(
+      (r) =>
+        r.index < index && r.index < asOf && this.counts(r, asOf) && !this.isCut(keyId, r.index, index, asOf),
     );
+  }
+
+  private judge(
+    keyId: string,
+    issuer: string,
+    roles: readonly string[],
+    index: number,
+    asOf: number,
+    time: number,
+  ): { standing: Standing; until: number } {
+    const forEver = (standing: Standing) => ({ standing, until: Number.POSITIVE_INFINITY });
+    const known = this.keys.get(keyId);
+    if (known === undefined) return forEver("unknown");
+    if (roles.includes("registrar") && this.isRoot(keyId)) {
+      if (!this.isCut(keyId, -1, index, asOf)) return forEver("believed");
+    } else if (!known.registrations.some((r) => r.index < index && r.index < asOf)) {
+      return forEver(this.isRoot(keyId) ? "role-missing" : "unknown");
+    }
+    const fitting = known.registrations.filter(
+      (r) =>
+        r.index < index &&
+        r.index < asOf &&
+        r.ids.includes(issuer) &&
+        r.roles.some((role) => roles.includes(role)),
+    );
+    if (fitting.length === 0)
+      return forEver(this.isRoot(keyId) && roles.includes("registrar") ? "distrusted" : "role-missing");
+    const good = fitting.filter((r) => this.counts(r, asOf) && !this.isCut(keyId, r.index, index, asOf));
+    const until = Math.max(Number.NEGATIVE_INFINITY, ...good.map((r) => r.notAfter));
+    // Beyond `until` the answer stays what it then is.
+    return time <= until ? { standing: "believed", until } : forEver("distrusted");
+  }
+
+  private register(index: number, registration: Registration, signers: readonly string[]): void {
+    const { key, recordId, replaces, issuer } = registration;
+    this.entry(key).registrations.push({ ...registration, index, signers });
+    this.keysOfRecord.set(recordId, [key.keyId]);
+    const replaced = replaces === null ? undefined : this.keys.get(replaces);
+    replaced?.cuts.push({ index, action: "replace", last: index, issuer, signers });
+  }
+
+  private cut(index: number, { target, action, effectiveIndex, issuer, signers }: KeyRevocation): void {
+    const last = Math.min(index, effectiveIndex ?? index);
+    for (const keyId of this.keysOfRecord.get(target) ?? [])
+      this.keys.get(keyId)?.cuts.push({ index, action, last, issuer, signers });
+  }
+
+  /** Was the registrar who made this registration believed when it did? */
+  private counts({ index, issuer, signers }: LoggedRegistration, asOf: number): boolean {
+    return signers.some(
+      (signer) =>
+        this.judge(signer, issuer, REGISTRAR, index, asOf, Number.NEGATIVE_INFINITY).standing === "believed",
+    );
+  }
+
+  /** Is what the key says at `index`, on the word of its registration at `from`, no longer believed? */
+  private isCut(keyId: string, from: number, index: number, asOf: number): boolean {
+    if (keyId === this.logKeyId) return false;
+    let suspended = false;
+    for (const cut of this.keys.get(keyId)?.cuts ?? []) {
+      if (cut.index >= asOf || cut.index <= from || !this.isValid(cut, keyId, asOf)) continue;
+      const { action } = cut;
+      if (action === "suspend" || action === "resume") {
+        if (cut.index < index) suspended = action === "suspend";
+      } else if (index > cut.last) return true;
+    }
+    return suspended;
+  }
+
+  private isValid(cut: Cut, keyId: string, asOf: number): boolean {
+    // A cut that is asked about while it is being judged would be its own reason.
+    if (this.underEvaluation.has(cut)) return false;
+    this.underEvaluation.add(cut);
+    try {
+      return cut.signers.some((signer) => {
+        // A key may hand over to another, and may not clear or condemn itself.
+        if (signer === keyId && cut.action !== "replace") return false;
+        if (this.isRoot(keyId) && !this.isRoot(signer)) return false;
+        return (
+          this.judge(signer, cut.issuer, REGISTRAR, cut.index, asOf, Number.NEGATIVE_INFINITY).standing ===
+          "believed"
+        );
+      });
+    } finally {
+      this.underEvaluation.delete(cut);
+    }
+  }
+
+  private isRoot(keyId: string): boolean {
+    return this.rootIds.has(keyId) || keyId === this.logKeyId;
+  }
+
+  private entry(key: PublicKey): { key: PublicKey; registrations: LoggedRegistration[]; cuts: Cut[] } {
+    const found = this.keys.get(key.keyId) ?? { key, registrations: [], cuts: [] };
+    this.keys.set(key.keyId, found);
+    return found;
   }
 }

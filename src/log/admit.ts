@@ -11,10 +11,12 @@ import type { Verifier } from "../crypto/contract.js";
 import { leafHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES } from "../format/bundle.js";
-import type { KeyTable, KnownKey } from "../index/keys.js";
-import { registeredKeyId } from "../record/key-record.js";
-import { checkMembers, parseRecord, RECORD_MEDIA_TYPE, type Record, rulesOf } from "../record/record.js";
-import { parseStatement } from "../statement/parse.js";
+import { factsOf } from "../index/grants.js";
+import type { KeyTable, KnownKey, Standing } from "../index/keys.js";
+import { type HashCache, packTerms, termsOf } from "../index/terms.js";
+import { registrationOf } from "../record/key-record.js";
+import { checkRecord, parseRecord, RECORD_MEDIA_TYPE, type Record, rulesOf } from "../record/record.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
 import { verifierOf } from "../statement/key.js";
 import type { Form, Statement } from "../statement/statement.js";
 
@@ -29,33 +31,75 @@ export interface Admitted {
   readonly type: string | null;
   readonly traceId: string | null;
   readonly previousTraceHash: string | null;
-  /** The key that a `key` record makes known; null for every other entry. */
-  readonly registeredKeyId: string | null;
+  /** The names of its terms, 18 bytes each (`src/index/terms`). */
+  readonly terms: Uint8Array;
+  /** Of a grant or a consumption (`src/index/grants`); empty for any other. */
+  readonly facts: Uint8Array;
+  /** How many key events the verdict knew of: with another number, the key table is asked again. */
+  readonly keyEvents: number;
 }
 
 /** How deep the largest statement's envelope may be wrapped: base64 and members around 65,535 stored bytes. */
 export const MAX_SUBMITTED_BYTES = 2 * MAX_ENTRY_BYTES;
 
-/** Admits under the policy `registered`. `size` is the log's size: only keys known before it count. */
-export function admit(bytes: Uint8Array, form: Form, keys: KeyTable, verifiers: VerifierCache): Admitted {
+/** What admission keeps from statement to statement. */
+export interface AdmissionState {
+  readonly keys: KeyTable;
+  /** Verifiers by key id, so that each key is imported once a thread. */
+  readonly verifiers: Map<string, Verifier>;
+  readonly hashes: HashCache;
+}
+
+export function admissionState(keys: KeyTable): AdmissionState {
+  return { keys, verifiers: new Map(), hashes: new Map() };
+}
+
+/** Admits under the policy `registered`, by the keys known so far. `time`: the log's clock, milliseconds since 1970. */
+export function admit(bytes: Uint8Array, form: Form, time: number, state: AdmissionState): Admitted {
   demandSize(bytes.length, MAX_SUBMITTED_BYTES, "submitted");
   if (bytes.length === 0) throw new WritError("ENVELOPE_MALFORMED", "want a statement, got no bytes");
   const statement = parseStatement(bytes, form);
   demandSize(statement.stored.length, MAX_ENTRY_BYTES, "in its stored form");
-  const signers = knownSigners(statement, keys);
-  verifySignatures(statement, signers, verifiers);
-  const record = statement.contentType === RECORD_MEDIA_TYPE ? admitRecord(statement, keys) : null;
-  return entryOf(statement.stored, record);
+  const { keys } = state;
+  verifySignatures(statement, knownSigners(statement, keys), state.verifiers);
+  const record = statement.contentType === RECORD_MEDIA_TYPE ? admitRecord(statement, keys, time) : null;
+  return { ...entryOf(statement, record, state.hashes), keyEvents: keys.events };
+}
+
+/** Asks the key table again about a stored entry: it may have changed since the entry was admitted. */
+export function demandStillBelieved(stored: Uint8Array, time: number, keys: KeyTable): void {
+  const statement = parseStatement(stored, guessForm(stored));
+  knownSigners(statement, keys);
+  if (statement.contentType === RECORD_MEDIA_TYPE)
+    demandBelieved(statement, parseRecord(statement.payload), keys, time);
 }
 
 /** Admits any bytes: the policy `raw`. */
 export function admitRaw(bytes: Uint8Array): Admitted {
   demandSize(bytes.length, MAX_ENTRY_BYTES, "submitted");
-  return entryOf(bytes, null);
+  return {
+    stored: bytes,
+    entryHash: sha256(bytes),
+    leafHash: leafHash(bytes),
+    recordHash: null,
+    type: null,
+    traceId: null,
+    previousTraceHash: null,
+    terms: NOTHING,
+    facts: NOTHING,
+    keyEvents: 0,
+  };
 }
 
-/** Verifiers by key id, so that each key is imported once a thread. */
-export type VerifierCache = Map<string, Verifier>;
+/** A stored entry as it was admitted once, without asking anybody whether it should have been. */
+export function readStored(stored: Uint8Array, raw: boolean): Admitted {
+  if (raw) return admitRaw(stored);
+  const statement = parseStatement(stored, guessForm(stored));
+  const record = statement.contentType === RECORD_MEDIA_TYPE ? parseRecord(statement.payload) : null;
+  return entryOf(statement, record);
+}
+
+const NOTHING = new Uint8Array(0);
 
 function demandSize(length: number, most: number, what: string): void {
   if (length > most)
@@ -64,7 +108,7 @@ function demandSize(length: number, most: number, what: string): void {
 
 function knownSigners(statement: Statement, keys: KeyTable): KnownKey[] {
   return statement.signatures.map(({ keyId, algorithm }) => {
-    const known = keys.known(keyId, Number.POSITIVE_INFINITY);
+    const known = keys.known(keyId);
     if (known === undefined) {
       throw new WritError(
         "KEY_UNKNOWN",
@@ -85,7 +129,7 @@ function knownSigners(statement: Statement, keys: KeyTable): KnownKey[] {
 function verifySignatures(
   statement: Statement,
   signers: readonly KnownKey[],
-  verifiers: VerifierCache,
+  verifiers: Map<string, Verifier>,
 ): void {
   statement.signatures.forEach(({ keyId, signature }, i) => {
     const signer = signers[i];
@@ -101,33 +145,43 @@ function verifySignatures(
   });
 }
 
-function admitRecord(statement: Statement, keys: KeyTable): Record {
+function admitRecord(statement: Statement, keys: KeyTable, time: number): Record {
   const record = parseRecord(statement.payload);
-  const rules = rulesOf(record);
+  rulesOf(record);
   if (statement.claimedIssuer !== null && statement.claimedIssuer !== record.issuer) {
     throw new WritError(
       "RECORD_MALFORMED",
       `record, issuer: want the iss of the CWT claims, ${JSON.stringify(statement.claimedIssuer)}`,
-      {
-        path: "issuer",
-      },
+      { path: "issuer" },
     );
   }
-  // One of the keys must be registered for issuer and role; the others are co-signers.
-  const believed = statement.signatures.some(({ keyId }) =>
-    keys.believed(keyId, record.issuer, rules.roles, Number.POSITIVE_INFINITY),
-  );
-  if (!believed) {
-    throw new WritError(
-      "ROLE_MISSING",
-      `to sign ${record.type} as ${JSON.stringify(record.issuer)} a key must be registered for that id and the role ${rules.roles.join(" or ")}; none of the signing keys is`,
-    );
-  }
-  checkMembers(record.value, rules, "RECORD_INVALID");
+  demandBelieved(statement, record, keys, time);
+  checkRecord(record);
+  if (record.type === "key") registrationOf(record);
   return record;
 }
 
-function entryOf(stored: Uint8Array, record: Record | null): Admitted {
+/** One of the keys must be believed for issuer and role; the others are co-signers. ROLE_MISSING, KEY_DISTRUSTED. */
+function demandBelieved({ signatures }: Statement, record: Record, keys: KeyTable, time: number): void {
+  const { roles } = rulesOf(record);
+  const view = { index: Number.POSITIVE_INFINITY, time };
+  const standings = signatures.map(({ keyId }): Standing => keys.standing(keyId, record.issuer, roles, view));
+  if (standings.includes("believed")) return;
+  const as = `${record.type} as ${JSON.stringify(record.issuer)}`;
+  if (standings.includes("distrusted")) {
+    throw new WritError(
+      "KEY_DISTRUSTED",
+      `to sign ${as} the key was registered once, and is revoked, suspended, replaced or past its not_after now`,
+    );
+  }
+  throw new WritError(
+    "ROLE_MISSING",
+    `to sign ${as} a key must be registered for that id and the role ${roles.join(" or ")}; none of the signing keys is`,
+  );
+}
+
+function entryOf(statement: Statement, record: Record | null, hashes?: HashCache): Admitted {
+  const { stored } = statement;
   return {
     stored,
     entryHash: sha256(stored),
@@ -136,6 +190,8 @@ function entryOf(stored: Uint8Array, record: Record | null): Admitted {
     type: record?.type ?? null,
     traceId: record?.traceId ?? null,
     previousTraceHash: record?.previousTraceHash ?? null,
-    registeredKeyId: record === null ? null : registeredKeyId(record),
+    terms: packTerms(termsOf(statement, record), hashes),
+    facts: record === null ? NOTHING : factsOf(record),
+    keyEvents: 0,
   };
 }

@@ -2,7 +2,6 @@
  * Checking a stored log from nothing but its entries: every leaf hashed again, every tile and index row rebuilt and
  * compared, every stored head's root recomputed. What the store has beyond that is a fault too.
  */
-import { sha256 } from "#crypto";
 import {
   type CompactRange,
   emptyRange,
@@ -12,24 +11,19 @@ import {
   sameHash,
 } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
-import { fromHex, sameBytes, toHex } from "../format/bytes.js";
+import { sameBytes, toHex } from "../format/bytes.js";
 import { TILE_WIDTH } from "../format/tile-path.js";
 import type { SigningKey } from "../format/vkey.js";
-import { registeredKeyId } from "../record/key-record.js";
-import { openLogPolicy } from "../record/log-policy.js";
-import { parseRecord } from "../record/record.js";
-import type { Head, Row, Store, Table } from "../store/contract.js";
-import type { Admitted } from "./admit.js";
-import { describeEntry, type LogEntry } from "./entry.js";
+import { type Head, type Row, type Store, type Table, TABLES } from "../store/contract.js";
 import { Edge } from "./integrate.js";
-import { rowsOf } from "./rows.js";
+import { countRows, HeadClock, Replay } from "./replay.js";
+import { WHOLE_INDEX } from "./rows.js";
 
 export interface FsckReport {
   readonly size: number;
   readonly faults: readonly string[];
 }
 
-const TABLES: readonly Table[] = ["entry-hash", "record-id", "key"];
 const STEP = 1024;
 const MAX_FAULTS = 100;
 
@@ -47,16 +41,19 @@ class Checker {
   private readonly faults: string[] = [];
   private readonly edge = new Edge();
   private range: CompactRange = emptyRange();
-  private raw = false;
+  private replay: Replay | null = null;
+  private readonly clock: HeadClock;
   private nextHead: Head | null = null;
-  private readonly rowCounts: { [T in Table]: number } = { "entry-hash": 0, "record-id": 0, key: 0 };
+  private readonly rowCounts = new Map<Table, number>();
 
   constructor(
     private readonly store: Store,
     private readonly key: SigningKey,
     private readonly head: Head,
     private readonly progress: (done: number, total: number) => void,
-  ) {}
+  ) {
+    this.clock = new HeadClock(store);
+  }
 
   async run(): Promise<FsckReport> {
     const { size } = this.head;
@@ -78,7 +75,7 @@ class Checker {
   private async checkPolicy(): Promise<void> {
     try {
       const [first = new Uint8Array(0)] = await this.store.entries(0, 1);
-      this.raw = openLogPolicy(first, this.key).admission === "raw";
+      this.replay = new Replay(this.store, first, this.key);
     } catch (error) {
       this.fault(`entry 0: ${messageOf(error)}`);
     }
@@ -110,7 +107,10 @@ class Checker {
       else if (!sameBytes(stored, tile.toStored()))
         this.fault(`tile ${level}/${tile.index} is not that of its entries`);
     }
-    await this.checkRows(entries.flatMap((entry, i) => this.expectedRows(start + i, entry)));
+    const times = await this.clock.times(start, start + entries.length);
+    const made = await this.replay?.rows(start, entries, times);
+    made?.faults.forEach((fault) => this.fault(fault));
+    await this.checkRows(made?.rows ?? []);
   }
 
   private async checkHead(head: Head): Promise<void> {
@@ -122,20 +122,11 @@ class Checker {
     this.nextHead = next;
   }
 
-  private expectedRows(index: number, stored: Uint8Array): Row[] {
-    try {
-      const entry = describeEntry(index, stored, 0, this.raw);
-      return rowsOf(asRowSource(entry), index);
-    } catch (error) {
-      this.fault(`entry ${index}: ${messageOf(error)}`);
-      return [];
-    }
-  }
-
   private async checkRows(rows: readonly Row[]): Promise<void> {
     for (const table of TABLES) {
       const expected = rows.filter((row) => row.table === table);
-      this.rowCounts[table] += expected.length;
+      if (expected.length === 0) continue;
+      this.rowCounts.set(table, (this.rowCounts.get(table) ?? 0) + expected.length);
       const found = await this.store.lookup(
         table,
         expected.map(({ key }) => key),
@@ -150,11 +141,11 @@ class Checker {
 
   /** Every expected row is there; as many rows as expected means there are no others. */
   private async checkRowCounts(): Promise<void> {
+    await this.checkRows([WHOLE_INDEX]);
     for (const table of TABLES) {
-      let count = 0;
-      for await (const _ of this.store.scan(table, new Uint8Array(0))) count++;
-      if (count !== this.rowCounts[table])
-        this.fault(`table ${table} has ${count} rows, its entries make ${this.rowCounts[table]}`);
+      const count = await countRows(this.store, table);
+      const want = this.rowCounts.get(table) ?? 0;
+      if (count !== want) this.fault(`table ${table} has ${count} rows, its entries make ${want}`);
     }
   }
 
@@ -176,16 +167,6 @@ class Checker {
   private fault(what: string): void {
     if (this.faults.length < MAX_FAULTS) this.faults.push(what);
   }
-}
-
-/** What an entry's rows are made of, read off the entry alone. */
-function asRowSource(entry: LogEntry): Pick<Admitted, "entryHash" | "recordHash" | "registeredKeyId"> {
-  const recordHash = entry.recordId === null ? undefined : fromHex(entry.recordId.slice("sha256:".length));
-  return {
-    entryHash: sha256(entry.stored),
-    recordHash: recordHash ?? null,
-    registeredKeyId: entry.record === null ? null : registeredKeyId(parseRecord(entry.record)),
-  };
 }
 
 function messageOf(error: unknown): string {

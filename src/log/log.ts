@@ -3,29 +3,31 @@
  * together and owns nothing else: submit → admitted → waiting → durable → checkpoint → proof.
  */
 import { availableParallelism } from "node:os";
-import { sha256 } from "#crypto";
 import { type Hash, sameHash } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
 import { fromHex, readUint64 } from "../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
-import type { SigningKey } from "../format/vkey.js";
+import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
-import { registrationOf } from "../record/key-record.js";
+import { keyEventOf } from "../index/key-events.js";
+import { type KeyEvent, type KeyRoots, KeyTable } from "../index/keys.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
-import { parseRecord } from "../record/record.js";
+import { idOf, parseRecord } from "../record/record.js";
+import { publicKey } from "../statement/key.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
-import type { Head, Store } from "../store/contract.js";
-import { type Admitted, admitRaw } from "./admit.js";
+import { allRows, type Head, type Store } from "../store/contract.js";
+import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
+import { Gate } from "./gate.js";
 import { Edge } from "./integrate.js";
 import { Pool, type PoolLimits } from "./pool.js";
 import { Prover } from "./prove.js";
 import { type Published, publish } from "./publish.js";
-import { rowsOf } from "./rows.js";
-import { type Placed, Sequencer } from "./sequencer.js";
+import { indexIsWhole, rowsOf, WHOLE_INDEX } from "./rows.js";
+import { type Placed, type Placement, Sequencer } from "./sequencer.js";
 import { TileReader } from "./tile-reader.js";
 import { type Submission, Verifiers } from "./verifiers.js";
-import { type IndexedRegistration, isAdmitted, type Verdict } from "./verify-protocol.js";
+import { type IndexedKeyEvent, isAdmitted, type Verdict, type VerifierStart } from "./verify-protocol.js";
 
 export interface LogOptions {
   readonly key: SigningKey;
@@ -69,7 +71,7 @@ export async function createLog(
 ): Promise<void> {
   if ((await store.head()) !== null) throw new WritError("LOG_EXISTS", "the store holds a log already");
   openLogPolicy(policy, key);
-  const entry = { ...admitRaw(policy), recordHash: sha256(parseStatement(policy, "dsse").payload) };
+  const entry = readStored(policy, false);
   const edge = new Edge();
   edge.append([entry.leafHash]);
   await store.commit({
@@ -77,7 +79,7 @@ export async function createLog(
     head: { size: 1, root: entry.leafHash, receivedAt: now },
     entries: [entry.stored],
     tiles: [],
-    rows: rowsOf(entry, 0),
+    rows: [...rowsOf(entry, 0), WHOLE_INDEX],
   });
 }
 
@@ -112,20 +114,17 @@ export class Log {
     const reader = new TileReader(store, edge);
     const prover = new Prover(reader);
     await demandStoredRoot(prover, head);
-    const registrations = await loadRegistrations(store);
+    await demandIndex(store);
     const threads = options.verifierThreads ?? availableParallelism();
-    const verifiers =
-      policy.admission === "raw"
-        ? null
-        : new Verifiers(threads, { roots: policy.registrars, registrations }, onFatal);
-    const onCommit = (published: Published, entries: readonly Admitted[], start: number): void => {
+    const admission = policy.admission === "raw" ? null : await openAdmission(store, policy, key);
+    const verifiers = admission === null ? null : new Verifiers(threads, admission.start, now, onFatal);
+    const onCommit = (published: Published, keyEvents: readonly IndexedKeyEvent[]): void => {
       onPublish(published);
-      const added = registrationsIn(entries, start);
-      if (added.length > 0) verifiers?.register(added);
+      if (keyEvents.length > 0) verifiers?.tell(keyEvents);
     };
     const root = (size: number): Promise<Hash> => prover.root(size);
     const sequencer = new Sequencer(
-      { store, edge, reader, key, now, root, onCommit, onFatal },
+      { store, edge, gate: admission?.gate ?? null, reader, key, now, root, onCommit, onFatal },
       publish(head, key),
     );
     return new Log(policy, key, store, reader, prover, sequencer, verifiers, pool);
@@ -228,11 +227,8 @@ export class Log {
     if (hash === undefined) return [];
     const [found] = await this.store.lookup("entry-hash", [hash]);
     if (found !== undefined) return [readUint64(found)].filter((index) => index < size);
-    const indexes: number[] = [];
-    for await (const { key } of this.store.scan("record-id", hash, MAX_SAME_RECORD)) {
-      indexes.push(readUint64(key, 32));
-    }
-    return indexes.filter((index) => index < size);
+    const rows = await this.store.rows("record-id", hash, { limit: MAX_SAME_RECORD });
+    return rows.map(({ key }) => readUint64(key, 32)).filter((index) => index < size);
   }
 
   /** RangeError unless index < the published size. */
@@ -287,13 +283,13 @@ function rawVerdict(bytes: Uint8Array): Verdict {
 }
 
 /** Puts places and refusals back into the order of submission. */
-function placeVerdicts(verdicts: readonly Verdict[], places: readonly Placed[]): Submitted[] {
+function placeVerdicts(verdicts: readonly Verdict[], places: readonly Placement[]): Submitted[] {
   let n = 0;
   return verdicts.map((verdict): Submitted => {
     if (verdict instanceof WritError) return verdict;
     const place = places[n++];
     if (place === undefined) throw new RangeError("a place for each entry");
-    return { ...place, entry: verdict };
+    return place instanceof WritError ? place : { ...place, entry: verdict };
   });
 }
 
@@ -320,24 +316,48 @@ async function demandStoredRoot(prover: Prover, head: Head): Promise<void> {
   );
 }
 
-async function loadRegistrations(store: Store): Promise<IndexedRegistration[]> {
-  const indexes: number[] = [];
-  for await (const { key } of store.scan("key", new Uint8Array(0))) indexes.push(readUint64(key, 32));
-  const found: IndexedRegistration[] = [];
-  for (const index of indexes.toSorted((a, b) => a - b)) {
-    const [stored] = await store.entries(index, index + 1);
-    if (stored !== undefined) found.push(registrationAt(index, stored));
-  }
-  return found;
-}
-
-function registrationsIn(entries: readonly Admitted[], start: number): IndexedRegistration[] {
-  return entries.flatMap((entry, i) =>
-    entry.registeredKeyId === null ? [] : [registrationAt(start + i, entry.stored)],
+async function demandIndex(store: Store): Promise<void> {
+  if (await indexIsWhole(store)) return;
+  throw new WritError(
+    "STORE_CORRUPT",
+    "the index is missing, unfinished or of another version; writ reindex DIR makes it again from the entries",
   );
 }
 
-function registrationAt(index: number, stored: Uint8Array): IndexedRegistration {
-  const { payload } = parseStatement(stored, guessForm(stored));
-  return { index, registration: registrationOf(parseRecord(payload)) };
+/** Who is believed, and the gate: what admission under the policy `registered` stands on. */
+async function openAdmission(
+  store: Store,
+  policy: LogPolicy,
+  key: SigningKey,
+): Promise<{ gate: Gate; start: VerifierStart }> {
+  const roots = keyRoots(policy, key);
+  const keys = new KeyTable(roots);
+  const events: IndexedKeyEvent[] = [];
+  for await (const { key: at } of allRows(store, "key-event")) {
+    const index = readUint64(at);
+    const [stored] = await store.entries(index, index + 1);
+    const event = stored === undefined ? undefined : eventIn(stored, keys);
+    if (event === undefined) continue;
+    keys.apply(index, event);
+    events.push({ index, event });
+  }
+  return { gate: await Gate.open(store, keys), start: { roots, events } };
+}
+
+/** Who is known before any `key` record: the registrars of the policy, and the log's own key. */
+export function keyRoots(policy: LogPolicy, key: VerifierKey): KeyRoots {
+  return {
+    registrars: policy.registrars,
+    logKey: publicKey("Ed25519", key.publicKey) ?? null,
+    policyId: idOf(policy.record),
+  };
+}
+
+function eventIn(stored: Uint8Array, keys: KeyTable): KeyEvent | undefined {
+  const { payload, signatures } = parseStatement(stored, guessForm(stored));
+  return keyEventOf(
+    parseRecord(payload),
+    signatures.map(({ keyId }) => keyId),
+    keys,
+  );
 }

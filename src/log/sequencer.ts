@@ -8,12 +8,14 @@ import type { Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { readUint64, toHex } from "../format/bytes.js";
 import type { SigningKey } from "../format/vkey.js";
-import type { Store } from "../store/contract.js";
+import type { Row, Store } from "../store/contract.js";
 import type { Admitted } from "./admit.js";
+import type { Gate } from "./gate.js";
 import type { Edge } from "./integrate.js";
 import { type Published, publish } from "./publish.js";
 import { rowsOf } from "./rows.js";
 import type { TileReader } from "./tile-reader.js";
+import type { IndexedKeyEvent } from "./verify-protocol.js";
 
 /** Where an entry stands, and whether this submission put it there. */
 export interface Placed {
@@ -21,9 +23,12 @@ export interface Placed {
   readonly isNew: boolean;
 }
 
+/** A place, or why the entry may not have the one that it would come to. */
+export type Placement = Placed | WritError;
+
 export interface Sequenced {
   /** One for each entry of the group, in order. */
-  readonly places: readonly Placed[];
+  readonly places: readonly Placement[];
   /** A published checkpoint that covers them all. */
   readonly published: Published;
 }
@@ -37,19 +42,26 @@ interface Group {
 /** What a batch adds, and where each group's entries then stand. */
 interface Plan {
   readonly fresh: readonly Admitted[];
-  readonly places: readonly (readonly Placed[])[];
+  readonly places: readonly (readonly Placement[])[];
+  /** What the entries change about one another, beyond the rows of each. */
+  readonly rows: readonly Row[];
+  readonly keyEvents: readonly IndexedKeyEvent[];
+  /** The log's clock for the whole batch. */
+  readonly time: number;
 }
 
 export interface SequencerParts {
   readonly store: Store;
   readonly edge: Edge;
+  /** Null in a raw log, whose entries have no state. */
+  readonly gate: Gate | null;
   readonly reader: TileReader;
   readonly key: SigningKey;
   readonly now: () => number;
   /** The root of the edge as it stands. */
   readonly root: (size: number) => Promise<Hash>;
   /** Told of every commit, before anybody is answered. */
-  readonly onCommit: (published: Published, entries: readonly Admitted[], start: number) => void;
+  readonly onCommit: (published: Published, keyEvents: readonly IndexedKeyEvent[]) => void;
   /** Told once, when a commit failed: nobody knows what is on disk, so the process must end. */
   readonly onFatal: (error: WritError) => void;
 }
@@ -89,15 +101,17 @@ export class Sequencer {
   private async next(groups: readonly Group[]): Promise<void> {
     const rejectAll = (error: unknown): void => groups.forEach((group) => group.reject(error));
     if (this.fatal !== undefined) return rejectAll(this.fatal);
-    let plan: Plan;
+    let stored: (Uint8Array | undefined)[];
     try {
-      plan = await this.place(groups, this.current.size);
+      stored = await this.look(groups);
     } catch (error) {
       // Nothing was changed yet: a failed read costs these groups their answer and nobody else anything.
       return rejectAll(error);
     }
+    let plan: Plan;
     try {
-      await this.commit(plan.fresh);
+      plan = this.place(groups, stored);
+      await this.commit(plan);
     } catch (error) {
       return rejectAll(this.fail(error));
     }
@@ -111,51 +125,74 @@ export class Sequencer {
     return this.queue.splice(0, fits < 0 ? this.queue.length : Math.max(1, fits));
   }
 
-  private async commit(fresh: readonly Admitted[]): Promise<void> {
+  private async commit({ fresh, rows, keyEvents, time }: Plan): Promise<void> {
     if (fresh.length === 0) return;
     const { store, edge, reader, key } = this.parts;
     const { size: start } = this.current;
     const finished = edge.append(fresh.map((entry) => entry.leafHash));
     reader.hold(finished);
     const size = start + fresh.length;
-    const head = { size, root: await this.parts.root(size), receivedAt: this.clock() };
+    const head = { size, root: await this.parts.root(size), receivedAt: time };
     await store.commit({
       expectedSize: start,
       head,
       entries: fresh.map((entry) => entry.stored),
       tiles: finished.map(({ level, tile }) => ({ level, index: tile.index, data: tile.toStored() })),
-      rows: fresh.flatMap((entry, i) => rowsOf(entry, start + i)),
+      rows: [...fresh.flatMap((entry, i) => rowsOf(entry, start + i)), ...rows],
     });
     // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
     reader.release();
     this.current = publish(head, key);
-    this.parts.onCommit(this.current, fresh, start);
+    this.parts.onCommit(this.current, keyEvents);
   }
 
-  /** The same statement has one place, whether it is stored already or twice in this batch. */
-  private async place(groups: readonly Group[], start: number): Promise<Plan> {
+  /** The places that the statements have already; and the gate gets to read what it will be asked about. */
+  private async look(groups: readonly Group[]): Promise<(Uint8Array | undefined)[]> {
+    const { store, gate } = this.parts;
     const all = groups.flatMap((group) => group.entries);
-    const stored = await this.parts.store.lookup(
+    const stored = await store.lookup(
       "entry-hash",
       all.map((entry) => entry.entryHash),
     );
+    const unknown = all.filter((_, i) => stored[i] === undefined);
+    await gate?.prepare(unknown, this.current.size);
+    return stored;
+  }
+
+  /**
+   * The same statement has one place, whether it is stored already or twice in this batch. Each new one is judged by the
+   * gate at the very place it would have, with everything before it taken in.
+   */
+  private place(groups: readonly Group[], stored: readonly (Uint8Array | undefined)[]): Plan {
+    const { gate } = this.parts;
+    const { size: start } = this.current;
+    const time = this.clock();
     const fresh: Admitted[] = [];
+    const rows: Row[] = [];
+    const keyEvents: IndexedKeyEvent[] = [];
     const inBatch = new Map<string, number>();
+    const placeNew = (entry: Admitted): Placement => {
+      const name = toHex(entry.entryHash);
+      const twin = inBatch.get(name);
+      if (twin !== undefined) return { index: twin, isNew: false };
+      const index = start + fresh.length;
+      const refusal = gate?.refusal(entry, time);
+      if (refusal !== undefined) return refusal;
+      const taken = gate?.take(entry, index);
+      if (taken !== undefined) rows.push(...taken.rows);
+      if (taken?.keyEvent) keyEvents.push(taken.keyEvent);
+      inBatch.set(name, index);
+      fresh.push(entry);
+      return { index, isNew: true };
+    };
     let n = 0;
     const places = groups.map((group) =>
-      group.entries.map((entry): Placed => {
+      group.entries.map((entry): Placement => {
         const found = stored[n++];
-        if (found !== undefined) return { index: readUint64(found), isNew: false };
-        const name = toHex(entry.entryHash);
-        const twin = inBatch.get(name);
-        if (twin !== undefined) return { index: twin, isNew: false };
-        const index = start + fresh.length;
-        inBatch.set(name, index);
-        fresh.push(entry);
-        return { index, isNew: true };
+        return found === undefined ? placeNew(entry) : { index: readUint64(found), isNew: false };
       }),
     );
-    return { fresh, places };
+    return { fresh, places, rows, keyEvents, time };
   }
 
   /** A clock that jumps back does not take the log's order with it. */

@@ -7,7 +7,7 @@ import { WritError } from "../errors.js";
 import type { Form } from "../statement/statement.js";
 import {
   type FromVerifier,
-  type IndexedRegistration,
+  type IndexedKeyEvent,
   type ToVerifier,
   unpackVerdicts,
   type Verdict,
@@ -44,7 +44,12 @@ export class Verifiers {
   private dead: WritError | undefined;
 
   /** `onFatal` is told when a thread dies, which no statement can make happen: the process should end. */
-  constructor(count: number, start: VerifierStart, onFatal: (error: WritError) => void) {
+  constructor(
+    count: number,
+    start: VerifierStart,
+    private readonly now: () => number,
+    onFatal: (error: WritError) => void,
+  ) {
     this.threads = Array.from({ length: count }, () => {
       const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { workerData: start });
       const thread: Thread = { worker, inFlight: new Map() };
@@ -76,9 +81,9 @@ export class Verifiers {
     });
   }
 
-  /** Makes a registration known to every thread, before any statement that is verified from now on. */
-  register(registrations: readonly IndexedRegistration[]): void {
-    for (const { worker } of this.threads) this.post(worker, { kind: "register", registrations });
+  /** Makes key events known to every thread, before any statement that is verified from now on. */
+  tell(events: readonly IndexedKeyEvent[]): void {
+    for (const { worker } of this.threads) this.post(worker, { kind: "keys", events });
   }
 
   /** Nothing is left waiting for a thread that is gone. */
@@ -133,7 +138,7 @@ export class Verifiers {
     inFlight.set(id, jobs);
     const lengths = Uint32Array.from(jobs, (job) => job.bytes.length);
     const forms = jobs.map((job) => job.form);
-    this.post(worker, { kind: "verify", id, bytes, lengths, forms }, [bytes.buffer]);
+    this.post(worker, { kind: "verify", id, time: this.now(), bytes, lengths, forms }, [bytes.buffer]);
     // A thread at work keeps the process alive; an idle one does not.
     worker.ref();
   }

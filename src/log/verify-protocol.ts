@@ -4,27 +4,28 @@
  */
 import { asHash } from "../../merkle/index.js";
 import { type ErrorCode, type ErrorFacts, WritError } from "../errors.js";
-import type { Registration } from "../record/key-record.js";
-import type { PublicKey } from "../statement/key.js";
+import type { KeyEvent, KeyRoots } from "../index/keys.js";
 import type { Form } from "../statement/statement.js";
 import type { Admitted } from "./admit.js";
 
 /** What a verifier thread is born with. */
 export interface VerifierStart {
-  readonly roots: readonly PublicKey[];
-  readonly registrations: readonly IndexedRegistration[];
+  readonly roots: KeyRoots;
+  readonly events: readonly IndexedKeyEvent[];
 }
 
-export interface IndexedRegistration {
+export interface IndexedKeyEvent {
   readonly index: number;
-  readonly registration: Registration;
+  readonly event: KeyEvent;
 }
 
 export type ToVerifier =
-  | { readonly kind: "register"; readonly registrations: readonly IndexedRegistration[] }
+  | { readonly kind: "keys"; readonly events: readonly IndexedKeyEvent[] }
   | {
       readonly kind: "verify";
       readonly id: number;
+      /** The log's clock, in milliseconds since 1970. */
+      readonly time: number;
       /** The statements one after another. */
       readonly bytes: Uint8Array;
       readonly lengths: Uint32Array;
@@ -37,13 +38,19 @@ export type ToVerifier =
  */
 export interface FromVerifier {
   readonly id: number;
-  /** For each admitted one: stored form ‖ entry hash ‖ leaf hash ‖ record hash (zeros where there is no record). */
+  /**
+   * For each admitted one: stored form ‖ entry hash ‖ leaf hash ‖ record hash (zeros where there is no record) ‖ names of
+   * the terms ‖ facts.
+   */
   readonly bytes: Uint8Array;
   readonly lengths: Uint32Array;
+  /** Bytes of the terms, and of the facts, of each admitted one. */
+  readonly termLengths: Uint32Array;
+  readonly factLengths: Uint8Array;
+  readonly keyEvents: number;
   readonly types: readonly (string | null)[];
   readonly traceIds: readonly (string | null)[];
   readonly previousTraceHashes: readonly (string | null)[];
-  readonly registeredKeyIds: readonly (string | null)[];
   readonly refusals: readonly {
     readonly code: ErrorCode;
     readonly message: string;
@@ -58,30 +65,38 @@ const HASH = 32;
 const NO_HASH = new Uint8Array(HASH);
 
 /** The reply for these verdicts; its buffer may be transferred. */
-export function packVerdicts(id: number, verdicts: readonly Verdict[]): FromVerifier {
+export function packVerdicts(id: number, keyEvents: number, verdicts: readonly Verdict[]): FromVerifier {
   const admitted = verdicts.filter(isAdmitted);
   const bytes = Buffer.allocUnsafeSlow(
-    admitted.reduce((sum, { stored }) => sum + stored.length + 3 * HASH, 0),
+    admitted.reduce(
+      (sum, { stored, terms, facts }) => sum + stored.length + 3 * HASH + terms.length + facts.length,
+      0,
+    ),
   );
   let offset = 0;
-  for (const { stored, entryHash, leafHash, recordHash } of admitted) {
+  for (const { stored, entryHash, leafHash, recordHash, terms, facts } of admitted) {
     bytes.set(stored, offset);
     offset += stored.length;
     bytes.set(entryHash, offset);
     bytes.set(leafHash, offset + HASH);
     bytes.set(recordHash ?? NO_HASH, offset + 2 * HASH);
     offset += 3 * HASH;
+    bytes.set(terms, offset);
+    bytes.set(facts, offset + terms.length);
+    offset += terms.length + facts.length;
   }
   return {
     id,
+    keyEvents,
     bytes,
+    termLengths: Uint32Array.from(admitted, ({ terms }) => terms.length),
+    factLengths: Uint8Array.from(admitted, ({ facts }) => facts.length),
     lengths: Uint32Array.from(verdicts, (verdict) =>
       verdict instanceof WritError ? 0 : verdict.stored.length,
     ),
     types: admitted.map(({ type }) => type),
     traceIds: admitted.map(({ traceId }) => traceId),
     previousTraceHashes: admitted.map(({ previousTraceHash }) => previousTraceHash),
-    registeredKeyIds: admitted.map(({ registeredKeyId }) => registeredKeyId),
     refusals: verdicts
       .filter((verdict) => verdict instanceof WritError)
       .map(({ code, message, facts }) => ({ code, message, facts })),
@@ -89,7 +104,7 @@ export function packVerdicts(id: number, verdicts: readonly Verdict[]): FromVeri
 }
 
 export function unpackVerdicts(reply: FromVerifier): Verdict[] {
-  const { bytes } = reply;
+  const { bytes, keyEvents } = reply;
   const verdicts: Verdict[] = [];
   let offset = 0;
   let n = 0;
@@ -101,6 +116,9 @@ export function unpackVerdicts(reply: FromVerifier): Verdict[] {
       continue;
     }
     const hashes = offset + length;
+    const terms = hashes + 3 * HASH;
+    const facts = terms + (reply.termLengths[n] ?? 0);
+    const end = facts + (reply.factLengths[n] ?? 0);
     const type = reply.types[n] ?? null;
     verdicts.push({
       stored: bytes.subarray(offset, hashes),
@@ -110,9 +128,11 @@ export function unpackVerdicts(reply: FromVerifier): Verdict[] {
       type,
       traceId: reply.traceIds[n] ?? null,
       previousTraceHash: reply.previousTraceHashes[n] ?? null,
-      registeredKeyId: reply.registeredKeyIds[n] ?? null,
+      terms: bytes.subarray(terms, facts),
+      facts: bytes.subarray(facts, end),
+      keyEvents,
     });
-    offset = hashes + 3 * HASH;
+    offset = end;
     n++;
   }
   return verdicts;

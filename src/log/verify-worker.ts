@@ -3,31 +3,31 @@ import { parentPort, workerData } from "node:worker_threads";
 import { WritError } from "../errors.js";
 import { KeyTable } from "../index/keys.js";
 import type { Form } from "../statement/statement.js";
-import { admit, type VerifierCache } from "./admit.js";
+import { admissionState, admit } from "./admit.js";
 import { packVerdicts, type ToVerifier, type Verdict, type VerifierStart } from "./verify-protocol.js";
 
-const { roots, registrations } = workerData as VerifierStart;
+const { roots, events } = workerData as VerifierStart;
 const keys = new KeyTable(roots);
-for (const { index, registration } of registrations) keys.register(index, registration);
-const verifiers: VerifierCache = new Map();
+for (const { index, event } of events) keys.apply(index, event);
+const state = admissionState(keys);
 
 parentPort?.on("message", (message: ToVerifier) => {
-  if (message.kind === "register") {
-    for (const { index, registration } of message.registrations) keys.register(index, registration);
+  if (message.kind === "keys") {
+    for (const { index, event } of message.events) keys.apply(index, event);
     return;
   }
   let offset = 0;
   const verdicts = Array.from(message.lengths, (length, i) => {
     const bytes = message.bytes.subarray(offset, (offset += length));
-    return verdictOn(bytes, message.forms[i] ?? "dsse");
+    return verdictOn(bytes, message.forms[i] ?? "dsse", message.time);
   });
-  const reply = packVerdicts(message.id, verdicts);
+  const reply = packVerdicts(message.id, keys.events, verdicts);
   parentPort?.postMessage(reply, [reply.bytes.buffer as ArrayBuffer]);
 });
 
-function verdictOn(bytes: Uint8Array, form: Form): Verdict {
+function verdictOn(bytes: Uint8Array, form: Form, time: number): Verdict {
   try {
-    return admit(bytes, form, keys, verifiers);
+    return admit(bytes, form, time, state);
   } catch (error) {
     if (error instanceof WritError) return error;
     // A bug of ours must not take the thread, and with it everybody's answers, down.

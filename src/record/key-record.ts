@@ -2,19 +2,25 @@
 import { WritError } from "../errors.js";
 import { fromJwk, type PublicKey } from "../statement/key.js";
 import type { JsonObject } from "../statement/json.js";
-import { type Record, stringMember, stringsMember } from "./record.js";
+import { idOf, optionalString, type Record, stringMember, stringsMember } from "./record.js";
+import { timeOf } from "./time.js";
 
 export interface Registration {
+  /** Of the `key` record. */
+  readonly recordId: string;
+  /** Who registers. */
+  readonly issuer: string;
   readonly key: PublicKey;
   readonly roles: readonly string[];
   /** Issuers that the key may sign for. */
   readonly ids: readonly string[];
+  /** What an approver may sign as. */
+  readonly approverRoles: readonly string[];
   readonly controlDomain: string;
-}
-
-/** The key that a record makes known; null for every type but `key`. RECORD_INVALID as `registrationOf`. */
-export function registeredKeyId(record: Record): string | null {
-  return record.type === "key" ? registrationOf(record).key.keyId : null;
+  /** Milliseconds since 1970; Infinity when the key does not expire. */
+  readonly notAfter: number;
+  /** The key id that this one takes the place of. */
+  readonly replaces: string | null;
 }
 
 /** What a checked `key` record registers. RECORD_INVALID when its own members contradict one another. */
@@ -24,11 +30,18 @@ export function registrationOf(record: Record): Registration {
   if (key === undefined) throw new RangeError("public_key was not checked");
   demand(value, "algorithm", key.algorithm, "the algorithm of public_key");
   demand(value, "key_id", key.keyId, "the RFC 9679 thumbprint of public_key");
+  const replaces = optionalString(value, "replaces");
+  if (replaces === key.keyId) demand(value, "replaces", "another key than itself", "the id of another key:");
   return {
+    recordId: idOf(record),
+    issuer: record.issuer,
     key,
     roles: stringsMember(value, "roles"),
     ids: stringsMember(value, "ids"),
+    approverRoles: stringsMember(value, "approver_roles"),
     controlDomain: stringMember(value, "control_domain"),
+    notAfter: timeOf(value["not_after"]) ?? Number.POSITIVE_INFINITY,
+    replaces,
   };
 }
 

@@ -67,6 +67,65 @@ export function listOf(check: Check, least = 0): Check {
 
 export const object = holds("an object", isJsonObject);
 
+export const flag = holds("true or false", (value) => typeof value === "boolean");
+
+export const anything: Check = () => undefined;
+
+/** An object whose members, whatever their names, all pass; `least` of them at least. */
+export function mapOf(check: Check, least = 0): Check {
+  return (value) => {
+    if (!isJsonObject(value)) return { path: "", want: "an object" };
+    const members = Object.entries(value);
+    if (members.length < least) return { path: "", want: "an object with at least one member" };
+    for (const [name, member] of members) {
+      const complaint = check(member);
+      if (complaint !== undefined) return { path: `.${name}${complaint.path}`, want: complaint.want };
+    }
+    return undefined;
+  };
+}
+
+/** An object with these members; others are ignored. */
+export function objectOf(
+  required: Readonly<Record<string, Check>>,
+  optional: Readonly<Record<string, Check>> = {},
+): Check {
+  return (value) => {
+    if (!isJsonObject(value)) return { path: "", want: "an object" };
+    for (const name in required) {
+      const member = value[name];
+      if (member === undefined) return { path: `.${name}`, want: "it to be there" };
+      const complaint = required[name]?.(member);
+      if (complaint !== undefined) return { path: `.${name}${complaint.path}`, want: complaint.want };
+    }
+    for (const name in optional) {
+      const member = value[name];
+      const complaint = member === undefined ? undefined : optional[name]?.(member);
+      if (complaint !== undefined) return { path: `.${name}${complaint.path}`, want: complaint.want };
+    }
+    return undefined;
+  };
+}
+
+/** An object with at least one of these members, each right where present. */
+export function someOf(members: Readonly<Record<string, Check>>): Check {
+  const check = objectOf({}, members);
+  const names = Object.keys(members);
+  return (value) =>
+    check(value) ??
+    (isJsonObject(value) && names.some((name) => value[name] !== undefined)
+      ? undefined
+      : { path: "", want: `an object with ${names.join(", ")}, or several of them` });
+}
+
+export function nullOr(check: Check): Check {
+  return (value) => (value === null ? undefined : check(value));
+}
+
+export function emptyOr(check: Check): Check {
+  return (value) => (value === "" ? undefined : check(value));
+}
+
 function isList(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }

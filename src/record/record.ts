@@ -26,6 +26,11 @@ export function recordIdOf(bytes: Uint8Array): string {
   return `sha256:${toHex(sha256(bytes))}`;
 }
 
+/** The id of a parsed record. */
+export function idOf({ hash }: Pick<Record, "hash">): string {
+  return `sha256:${toHex(hash)}`;
+}
+
 /** The record in a payload, its common members checked. WritError RECORD_MALFORMED with the member's path. */
 export function parseRecord(bytes: Uint8Array): Record {
   const value = parseJson(bytes, "RECORD_MALFORMED");
@@ -52,6 +57,27 @@ export function rulesOf(record: Record): TypeRules {
       path: "type",
     },
   );
+}
+
+/**
+ * The rules of the record's own type. RECORD_INVALID with the path of the member and what was wanted there, also for a
+ * record that is signed as someone else, and for a receipt that names no grant and yet was not refused.
+ */
+export function checkRecord(record: Record): void {
+  const rules = rulesOf(record);
+  const { value, issuer } = record;
+  checkMembers(value, rules, "RECORD_INVALID");
+  const { signsAs } = rules;
+  if (signsAs !== undefined && value[signsAs] !== issuer) {
+    invalid(signsAs, `the issuer, ${JSON.stringify(issuer)}: nobody signs as someone else`);
+  }
+  if (value["capability_hash"] === null && value["outcome"] !== "refused") {
+    invalid("capability_hash", "the grant's record id; null is for outcome refused only");
+  }
+}
+
+function invalid(path: string, want: string): never {
+  throw new WritError("RECORD_INVALID", `record, ${path}: want ${want}`, { path });
 }
 
 /** Required members present and right, optional ones right where present, all others ignored. */
@@ -84,7 +110,7 @@ export function stringMember(value: JsonObject, name: string): string {
   return member;
 }
 
-function optionalString(value: JsonObject, name: string): string | null {
+export function optionalString(value: JsonObject, name: string): string | null {
   const member = value[name];
   return typeof member === "string" ? member : null;
 }

@@ -1,8 +1,31 @@
 /**
- * The types of records, which roles may sign each, and what each must hold beyond the common members. A type whose
- * members are not listed yet is admitted by its common members and its role alone.
+ * The types of records, which roles may sign each, and what each must hold beyond the common members: one table a type,
+ * each reading like its row in the specification. Members that no table names are kept and ignored.
+ *
+ * A required member is never empty: not "", [] or {}. Two places say otherwise: an `action-type` may be registered
+ * incomplete, which the trace judges, and a receipt may have no postcondition to show.
  */
-import { type Check, count, jwk, keyId, label, listOf, oneOf, recordId, text, time } from "./member.js";
+import {
+  anything,
+  type Check,
+  count,
+  emptyOr,
+  flag,
+  holds,
+  jwk,
+  keyId,
+  label,
+  listOf,
+  mapOf,
+  nullOr,
+  object,
+  objectOf,
+  oneOf,
+  recordId,
+  someOf,
+  text,
+  time,
+} from "./member.js";
 
 export const ROLES = [
   "agent",
@@ -25,9 +48,157 @@ export interface TypeRules {
   readonly roles: readonly Role[];
   readonly required: Members;
   readonly optional: Members;
+  /** The member that must equal `issuer`: nobody signs as someone else. */
+  readonly signsAs?: string;
 }
 
-const commonOnly = { required: {}, optional: {} };
+const RISK_TIERS = [0, 1, 2, 3];
+
+/** A hash of something outside the log; its spelling is its owner's. */
+const digest = text;
+const filled = mapOf(anything, 1);
+const nonEmpty = listOf(anything, 1);
+const window = objectOf({ from: time, to: time });
+const approvals = listOf(objectOf({ role: text, min: count }));
+const positive = holds("a whole number ≥ 1", (value) => count(value) === undefined && value !== 0);
+const riskTier = holds("0, 1, 2 or 3", (value) => RISK_TIERS.some((tier) => tier === value));
+const version = holds(
+  "text or a whole number",
+  (value) => text(value) === undefined || count(value) === undefined,
+);
+
+const actionRequest: TypeRules = {
+  roles: ["agent"],
+  required: {
+    agent_id: text,
+    delegator_id: text,
+    action_type: text,
+    target: filled,
+    constraints: filled,
+    policy_version: text,
+    requested_at: time,
+  },
+  optional: {
+    intent: text,
+    parameters: object,
+    evidence_hashes: mapOf(digest),
+    required_approvals: listOf(anything),
+    idempotency_key: text,
+    expires_at: time,
+    parent_request: recordId,
+  },
+  signsAs: "agent_id",
+};
+
+const policyDecision: TypeRules = {
+  roles: ["policy-engine"],
+  required: {
+    request_hash: recordId,
+    policy_digest: digest,
+    decision: oneOf("allow", "deny", "require-approval", "escalate"),
+    decided_at: time,
+  },
+  optional: {
+    policy_version: text,
+    required_approvals: approvals,
+    evaluated_evidence: listOf(objectOf({ name: text, outcome: oneOf("pass", "fail") }, { hash: digest })),
+    reason: text,
+    classified_action_type: text,
+    expires_at: time,
+    supersedes: recordId,
+  },
+};
+
+const approval: TypeRules = {
+  roles: ["approver"],
+  required: {
+    request_hash: recordId,
+    approver_id: text,
+    approver_role: text,
+    approval: oneOf("approve", "reject"),
+    approved_at: time,
+  },
+  optional: { displayed_hash: digest, expires_at: time },
+  signsAs: "approver_id",
+};
+
+const capabilityGrant: TypeRules = {
+  roles: ["authority"],
+  required: {
+    request_hash: recordId,
+    decision_hash: recordId,
+    permitted_action: objectOf(
+      { action_type: text, target: object, constraints: object },
+      { parameters: object },
+    ),
+    audience: text,
+    nonce: text,
+    expiry: time,
+    revocation_registry: text,
+  },
+  optional: { not_before: time, max_uses: positive, parent_capability_hash: recordId, tool_digest: digest },
+};
+
+const consumption: TypeRules = {
+  roles: ["executor"],
+  required: {
+    request_hash: recordId,
+    capability_hash: recordId,
+    nonce: text,
+    executor_id: text,
+    consumed_at: time,
+  },
+  optional: { tool_call_hash: digest },
+  signsAs: "executor_id",
+};
+
+const executionReceipt: TypeRules = {
+  roles: ["executor"],
+  required: {
+    request_hash: recordId,
+    capability_hash: nullOr(recordId),
+    executor_id: text,
+    tool_call_hash: digest,
+    outcome: oneOf("executed", "failed", "refused", "partial", "reverted", "unknown"),
+    postcondition_hashes: mapOf(digest),
+    executed_at: time,
+  },
+  optional: {
+    nonce: text,
+    executed_action: objectOf({ action_type: text, target: object }, { parameters: object }),
+    prior_receipts: listOf(recordId),
+    evidence_written: listOf(digest),
+    boundary_id: text,
+    seq: count,
+  },
+  signsAs: "executor_id",
+};
+
+const revocation: TypeRules = {
+  roles: ["authority", "registrar", "owner"],
+  required: { target: recordId, action: oneOf("revoke", "suspend", "resume"), reason: text },
+  optional: { effective_index: count, cascade: flag },
+};
+
+const fact: TypeRules = {
+  roles: ["recorder", "agent"],
+  required: {
+    subject: text,
+    fact_type: text,
+    value_hash: digest,
+    writer_id: text,
+    writer_class: oneOf("human", "agent", "external-system", "sensor"),
+    control_domain: text,
+    observed_at: time,
+  },
+  optional: {
+    via_receipt: recordId,
+    policy_digest: digest,
+    valid_until: time,
+    supersedes: recordId,
+    confirms: recordId,
+  },
+};
 
 const key: TypeRules = {
   roles: ["registrar"],
@@ -42,31 +213,111 @@ const key: TypeRules = {
   optional: { approver_roles: listOf(text), not_after: time, replaces: keyId, endorsed_by: text },
 };
 
+const actionType: TypeRules = {
+  roles: ["owner"],
+  required: {
+    action_type: text,
+    version,
+    owner: emptyOr(text),
+    escalation_path: listOf(text),
+    conflict_rule: emptyOr(text),
+    risk_tier: riskTier,
+    test_suite_digest: emptyOr(digest),
+    receipt_schema_digest: emptyOr(digest),
+  },
+  optional: {
+    required_approvals: approvals,
+    required_evidence: listOf(text),
+    max_grant_lifetime_s: count,
+    max_evidence_age_s: count,
+    independent_confirmation: flag,
+    incompleteness_rule: oneOf("deny", "review"),
+  },
+};
+
 const policy: TypeRules = {
   roles: ["owner"],
-  required: { policy_digest: text, policy_version: text, owner: text, effective_from: time },
+  required: { policy_digest: digest, policy_version: text, owner: text, effective_from: time },
   optional: { supersedes: recordId, media_type: text, uri: text },
+};
+
+const exception: TypeRules = {
+  roles: ["owner"],
+  required: {
+    scope: someOf({ action_type: text, request_hash: recordId, mission_id: label }),
+    check: text,
+    owner: text,
+    reason: text,
+    expires_at: time,
+  },
+  optional: { review_due: time, conflict_ref: text },
+};
+
+const mission: TypeRules = {
+  roles: ["owner"],
+  required: {
+    objective: text,
+    proxy_metric: text,
+    constraints: nonEmpty,
+    owner: text,
+    counters: nonEmpty,
+    triggers: nonEmpty,
+    starts_at: time,
+  },
+  optional: { ends_at: time },
+};
+
+const missionReport: TypeRules = {
+  roles: ["recorder"],
+  required: { window, counters: filled, cohorts: filled },
+  optional: { source_digest: digest },
+};
+
+const strategyReceipt: TypeRules = {
+  roles: ["reviewer"],
+  required: {
+    objective: text,
+    proxy_metric: text,
+    current_tactic_cluster: nonEmpty,
+    cohorts_affected: nonEmpty,
+    risk_signals: filled,
+    review_status: text,
+    covers: objectOf({ from_index: count, to_index: count }),
+  },
+  optional: { next_review_due: time },
+};
+
+const override: TypeRules = {
+  roles: ["approver"],
+  required: { target: recordId, reason: text },
+  optional: {},
+};
+
+const boundarySeal: TypeRules = {
+  roles: ["executor", "gateway"],
+  required: { boundary_id: text, window, first_seq: count, last_seq: count, count, refused: count },
+  optional: {},
 };
 
 /** Every type that can be submitted. (`log-policy` cannot: it is entry 0 and nothing else.) */
 export const TYPES: ReadonlyMap<string, TypeRules> = new Map<string, TypeRules>([
-  ["action-request", { roles: ["agent"], ...commonOnly }],
-  ["policy-decision", { roles: ["policy-engine"], ...commonOnly }],
-  ["approval", { roles: ["approver"], ...commonOnly }],
-  ["capability-grant", { roles: ["authority"], ...commonOnly }],
-  ["consumption", { roles: ["executor"], ...commonOnly }],
-  ["execution-receipt", { roles: ["executor"], ...commonOnly }],
-  ["revocation", { roles: ["authority", "registrar", "owner"], ...commonOnly }],
-  ["fact", { roles: ["recorder", "agent"], ...commonOnly }],
+  ["action-request", actionRequest],
+  ["policy-decision", policyDecision],
+  ["approval", approval],
+  ["capability-grant", capabilityGrant],
+  ["consumption", consumption],
+  ["execution-receipt", executionReceipt],
+  ["revocation", revocation],
+  ["fact", fact],
   ["key", key],
-  ["action-type", { roles: ["owner"], ...commonOnly }],
+  ["action-type", actionType],
   ["policy", policy],
-  ["exception", { roles: ["owner"], ...commonOnly }],
-  ["mission", { roles: ["owner"], ...commonOnly }],
-  ["mission-report", { roles: ["recorder"], ...commonOnly }],
-  ["strategy-receipt", { roles: ["reviewer"], ...commonOnly }],
-  ["override", { roles: ["approver"], ...commonOnly }],
-  ["boundary-seal", { roles: ["executor", "gateway"], ...commonOnly }],
+  ["exception", exception],
+  ["mission", mission],
+  ["mission-report", missionReport],
+  ["strategy-receipt", strategyReceipt],
+  ["override", override],
+  ["boundary-seal", boundarySeal],
 ]);
 
 /** What every record holds. */

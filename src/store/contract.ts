@@ -33,19 +33,55 @@ export interface StoredTile extends TileRef {
 
 export const STORED_TILE_BYTES = (256 + 64 + 16 + 4) * 32;
 
-/** Index rows, derived from the entries and rebuilt from them by `fsck`. Keys sort as bytes. */
+/**
+ * Index rows, derived from the entries, checked by `fsck` and rebuilt by `reindex`. Keys sort as bytes; "index" is 8
+ * big-endian bytes.
+ */
 export type Table =
-  /** SHA-256 of an entry (32) → its index (8, big-endian) */
+  /** SHA-256 of an entry (32) → its index */
   | "entry-hash"
-  /** SHA-256 of a record (32) ‖ index of an entry that carries it (8) → nothing */
+  /** SHA-256 of a record (32) ‖ index of an entry that carries it → nothing */
   | "record-id"
-  /** key id (32) ‖ index of a `key` record that registers it (8) → nothing */
-  | "key";
+  /** term (18, `src/index/terms`) ‖ index of an entry that has it → nothing */
+  | "term"
+  /** index of an entry that changes who is known → nothing */
+  | "key-event"
+  /** SHA-256 of a grant's record (32) → what its use is checked against (`src/index/grants`) ‖ its first index */
+  | "grant"
+  /** SHA-256 of a consumption's record (32) → its index */
+  | "use"
+  /** SHA-256 of a record (32) ‖ index of the entry that changed its state → the state from there on */
+  | "state"
+  /** index of a revocation that came before what it revokes → nothing */
+  | "early"
+  /** a name → how the rows of the other tables were made */
+  | "meta";
+
+export const TABLES: readonly Table[] = [
+  "entry-hash",
+  "record-id",
+  "term",
+  "key-event",
+  "grant",
+  "use",
+  "state",
+  "early",
+  "meta",
+];
 
 export interface Row {
   readonly table: Table;
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+}
+
+/** Which of the rows under a prefix. The bounds are on the bytes after the prefix. */
+export interface RowRange {
+  readonly from?: Uint8Array;
+  /** Exclusive. */
+  readonly to?: Uint8Array;
+  readonly reverse?: boolean;
+  readonly limit?: number;
 }
 
 export interface Commit {
@@ -71,14 +107,41 @@ export interface Store {
   /** The entries [start, end). RangeError when the store does not have them all. */
   entries(start: number, end: number): Promise<Uint8Array[]>;
 
+  /** The entries at these indexes, in the order asked for; undefined where there is none. */
+  entriesAt(indexes: readonly number[]): Promise<(Uint8Array | undefined)[]>;
+
   /** Full tiles, in the order asked for; undefined where there is none. */
   tiles(refs: readonly TileRef[]): Promise<(Uint8Array | undefined)[]>;
 
   /** The values at these keys, in order. */
   lookup(table: Table, keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
 
-  /** The rows whose keys begin with these bytes, in key order. */
-  scan(table: Table, prefix: Uint8Array, limit?: number): AsyncIterable<Row>;
+  /** The rows whose keys begin with these bytes, in key order or against it, within the bounds. */
+  rows(table: Table, prefix: Uint8Array, range?: RowRange): Promise<Row[]>;
+
+  /**
+   * Adds rows beside the log: for rebuilding a lost index, while nobody else uses the store. Durable when it resolves.
+   */
+  putRows(rows: readonly Row[]): Promise<void>;
+
+  /** Removes every row of a table, for the same purpose. */
+  clearRows(table: Table): Promise<void>;
 
   close(): Promise<void>;
+}
+
+const PAGE = 1000;
+
+/** All rows of a table in key order, a page at a time. */
+export async function* allRows(store: Store, table: Table): AsyncGenerator<Row> {
+  let from: Uint8Array = new Uint8Array(0);
+  for (;;) {
+    const page = await store.rows(table, new Uint8Array(0), { from, limit: PAGE });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    // The first key after the last one seen.
+    from = new Uint8Array(last.key.length + 1);
+    from.set(last.key);
+  }
 }

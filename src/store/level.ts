@@ -6,7 +6,7 @@
  * | `e` ‖ index (8)                     | an entry                                |
  * | `h` ‖ size (8)                      | root (32) ‖ receivedAt (8)              |
  * | `t` ‖ level (1) ‖ index (8)         | a full tile (10,880)                    |
- * | `k` `r` `x` ‖ the row's key         | the row's value                         |
+ * | a table's letter ‖ the row's key    | the row's value                         |
  *
  * Only full tiles are kept: the right edge of the tree lives in memory and comes back from at most 255 entries and as
  * many tiles a level.
@@ -14,7 +14,7 @@
 import { type ChainedBatch, Level } from "level";
 import { WritError } from "../errors.js";
 import { readUint64 } from "../format/bytes.js";
-import type { Commit, Head, Row, Store, Table, TileRef } from "./contract.js";
+import type { Commit, Head, Row, RowRange, Store, Table, TileRef } from "./contract.js";
 import { decodeHead, encodeHead, sizeBefore } from "./head.js";
 
 type Database = Level<Uint8Array, Uint8Array>;
@@ -22,7 +22,17 @@ type Database = Level<Uint8Array, Uint8Array>;
 const ENTRY = 0x65;
 const HEAD = 0x68;
 const TILE = 0x74;
-const TABLES: Readonly<Record<Table, number>> = { "entry-hash": 0x78, "record-id": 0x72, key: 0x6b };
+const LETTERS: Readonly<Record<Table, number>> = {
+  "entry-hash": 0x78,
+  "record-id": 0x72,
+  term: 0x77,
+  "key-event": 0x6b,
+  grant: 0x67,
+  use: 0x75,
+  state: 0x73,
+  early: 0x62,
+  meta: 0x6d,
+};
 
 const CACHE_BYTES = 32 * 1024 * 1024;
 const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
@@ -91,7 +101,7 @@ export class LevelStore implements Store {
       throw failed(error);
     }
     // Before this line nothing of the commit exists; after it, all of it, power cut or not.
-    await guard(batch.write({ sync: true }));
+    await writeSynced(batch);
     this.last = commit.head;
   }
 
@@ -104,6 +114,10 @@ export class LevelStore implements Store {
     return found;
   }
 
+  async entriesAt(indexes: readonly number[]): Promise<(Uint8Array | undefined)[]> {
+    return guard(this.db.getMany(indexes.map((index) => numbered(ENTRY, index))));
+  }
+
   async tiles(refs: readonly TileRef[]): Promise<(Uint8Array | undefined)[]> {
     return guard(this.db.getMany(refs.map(({ level, index }) => tileKey(level, index))));
   }
@@ -112,14 +126,31 @@ export class LevelStore implements Store {
     return guard(this.db.getMany(keys.map((key) => rowKey(table, key))));
   }
 
-  async *scan(table: Table, prefix: Uint8Array, limit = -1): AsyncGenerator<Row> {
+  async rows(table: Table, prefix: Uint8Array, range: RowRange = {}): Promise<Row[]> {
+    const { from, to, reverse = false, limit = -1 } = range;
     const start = rowKey(table, prefix);
-    const range = { gte: start, lt: keyAfter(start), limit };
-    try {
-      for await (const [key, value] of this.db.iterator(range)) yield { table, key: key.slice(1), value };
-    } catch (error) {
-      throw failed(error);
-    }
+    const found = await guard(
+      this.db
+        .iterator({
+          gte: from === undefined ? start : rowKey(table, prefix, from),
+          lt: to === undefined ? keyAfter(start) : rowKey(table, prefix, to),
+          reverse,
+          limit,
+        })
+        .all(),
+    );
+    return found.map(([key, value]) => ({ table, key: key.subarray(1), value }));
+  }
+
+  async putRows(rows: readonly Row[]): Promise<void> {
+    const batch = this.db.batch();
+    for (const { table, key, value } of rows) batch.put(rowKey(table, key), value);
+    await writeSynced(batch);
+  }
+
+  async clearRows(table: Table): Promise<void> {
+    const start = rowKey(table, new Uint8Array(0));
+    await guard(this.db.clear({ gte: start, lt: keyAfter(start) }));
   }
 
   async close(): Promise<void> {
@@ -177,9 +208,10 @@ function writeNumber(key: Buffer, n: number, offset: number): void {
   key.writeUInt32BE(n % 2 ** 32, offset + 4);
 }
 
-function rowKey(table: Table, key: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafe(1 + key.length);
-  out[0] = TABLES[table];
+function rowKey(table: Table, key: Uint8Array, more?: Uint8Array): Uint8Array {
+  const out = Buffer.allocUnsafe(1 + key.length + (more?.length ?? 0));
+  if (more !== undefined) out.set(more, 1 + key.length);
+  out[0] = LETTERS[table];
   out.set(key, 1);
   return out;
 }
@@ -190,6 +222,11 @@ function keyAfter(start: Uint8Array): Uint8Array {
   const end = Uint8Array.from(start.subarray(0, last + 1));
   end[last] = (end[last] ?? 0) + 1;
   return end;
+}
+
+/** The one write there is. (LevelDB's own default is not to sync.) */
+async function writeSynced(batch: ChainedBatch<Database, Uint8Array, Uint8Array>): Promise<void> {
+  await guard(batch.write({ sync: true }));
 }
 
 async function guard<T>(promise: Promise<T>): Promise<T> {

@@ -1,13 +1,19 @@
 /** The store in memory: for tests and throw-away logs. What "disk" means to it is the object itself. */
 import { WritError } from "../errors.js";
 import { toHex } from "../format/bytes.js";
-import type { Commit, Head, Row, Store, Table, TileRef } from "./contract.js";
+import type { Commit, Head, Row, RowRange, Store, Table, TileRef } from "./contract.js";
+
+/** Rows by hex key, and the keys in order once somebody has asked for an order. */
+interface MemoryTable {
+  readonly rows: Map<string, Row>;
+  sorted: string[] | undefined;
+}
 
 export class MemoryStore implements Store {
   private readonly heads: Head[] = [];
   private readonly log: Uint8Array[] = [];
   private readonly tileData = new Map<string, Uint8Array>();
-  private readonly tables = new Map<Table, Map<string, Row>>();
+  private readonly tables = new Map<Table, MemoryTable>();
   private closed = false;
 
   async head(): Promise<Head | null> {
@@ -31,7 +37,7 @@ export class MemoryStore implements Store {
     }
     this.log.push(...commit.entries);
     for (const { level, index, data } of commit.tiles) this.tileData.set(`${level}/${index}`, data);
-    for (const row of commit.rows) this.table(row.table).set(toHex(row.key), row);
+    this.put(commit.rows);
     this.heads.push(commit.head);
   }
 
@@ -42,6 +48,11 @@ export class MemoryStore implements Store {
     return found;
   }
 
+  async entriesAt(indexes: readonly number[]): Promise<(Uint8Array | undefined)[]> {
+    this.demandOpen();
+    return indexes.map((index) => this.log[index]);
+  }
+
   async tiles(refs: readonly TileRef[]): Promise<(Uint8Array | undefined)[]> {
     this.demandOpen();
     return refs.map(({ level, index }) => this.tileData.get(`${level}/${index}`));
@@ -49,29 +60,71 @@ export class MemoryStore implements Store {
 
   async lookup(table: Table, keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     this.demandOpen();
-    return keys.map((key) => this.table(table).get(toHex(key))?.value);
+    return keys.map((key) => this.table(table).rows.get(toHex(key))?.value);
   }
 
-  async *scan(table: Table, prefix: Uint8Array, limit = Number.POSITIVE_INFINITY): AsyncGenerator<Row> {
+  async rows(table: Table, prefix: Uint8Array, range: RowRange = {}): Promise<Row[]> {
     this.demandOpen();
+    const { from, to, reverse = false, limit = Number.POSITIVE_INFINITY } = range;
     const start = toHex(prefix);
-    const rows = [...this.table(table)]
-      .filter(([key]) => key.startsWith(start))
-      .toSorted(([a], [b]) => (a < b ? -1 : 1));
-    for (const [, row] of rows.slice(0, limit)) yield row;
+    const { rows, sorted } = this.inOrder(table);
+    const first = lowerBound(sorted, from === undefined ? start : start + toHex(from));
+    const end = lowerBound(sorted, to === undefined ? `${start}g` : start + toHex(to));
+    const count = limit < 0 ? Number.POSITIVE_INFINITY : limit;
+    const keys = reverse
+      ? sorted.slice(Math.max(first, end - count), end).toReversed()
+      : sorted.slice(first, Math.min(end, first + count));
+    return keys.flatMap((key) => rows.get(key) ?? []);
+  }
+
+  async putRows(rows: readonly Row[]): Promise<void> {
+    this.demandOpen();
+    this.put(rows);
+  }
+
+  async clearRows(table: Table): Promise<void> {
+    this.demandOpen();
+    this.tables.delete(table);
   }
 
   async close(): Promise<void> {
     this.closed = true;
   }
 
-  private table(table: Table): Map<string, Row> {
-    const found = this.tables.get(table) ?? new Map<string, Row>();
-    this.tables.set(table, found);
+  private put(rows: readonly Row[]): void {
+    for (const row of rows) {
+      const table = this.table(row.table);
+      const key = toHex(row.key);
+      if (!table.rows.has(key)) table.sorted = undefined;
+      table.rows.set(key, row);
+    }
+  }
+
+  private table(name: Table): MemoryTable {
+    const found = this.tables.get(name) ?? { rows: new Map<string, Row>(), sorted: undefined };
+    this.tables.set(name, found);
     return found;
+  }
+
+  private inOrder(name: Table): { rows: Map<string, Row>; sorted: string[] } {
+    const table = this.table(name);
+    const sorted = table.sorted ?? [...table.rows.keys()].toSorted();
+    table.sorted = sorted;
+    return { rows: table.rows, sorted };
   }
 
   private demandOpen(): void {
     if (this.closed) throw new WritError("STORE_FAILED", "the store is closed");
   }
+}
+
+/** The place of the first key that is not less. */
+function lowerBound(keys: readonly string[], key: string): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((keys[middle] ?? "") < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

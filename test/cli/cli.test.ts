@@ -4,6 +4,7 @@ import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } fro
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
+import { factMembers } from "../support/log.js";
 import { end, freePort, MAIN, PROJECT, run, startLog, temporaryFolder, writ } from "../support/process.js";
 
 /** The shell blocks of the README with this word after `sh`. */
@@ -135,7 +136,7 @@ test("folders, standard input, records with a key, ES256 in PEM: submit takes th
 
   await mkdir(join(folder, "records"));
   for (let n = 0; n < 30; n++)
-    await writeFile(join(folder, `records/r${n}.json`), JSON.stringify({ type: "fact", n }));
+    await writeFile(join(folder, `records/r${n}.json`), JSON.stringify({ ...factMembers, n }));
   const many = await writ(folder, "submit", "records", "--sign", "a.key", "--json", ...at);
   assert.equal(many.code, 0, many.stderr);
   const results = JSON.parse(many.stdout) as { index: number; proof: string; new: boolean }[];
@@ -148,7 +149,7 @@ test("folders, standard input, records with a key, ES256 in PEM: submit takes th
     30,
   );
 
-  await writeFile(join(folder, "es.json"), JSON.stringify({ type: "action-request", issuer: "agent://es" }));
+  await writeFile(join(folder, "es.json"), JSON.stringify({ ...factMembers, issuer: "agent://es" }));
   for (const [out, cose] of [
     ["es.dsse", []],
     ["es.cose", ["--cose"]],
@@ -284,7 +285,8 @@ test("one bad line or file is reported and holds nothing else back", async () =>
     "log/keys/registrar.key",
     ...at,
   );
-  const lines = '{"type":"fact","n":1}\n{"type":"fact",\n\n{"type":"fact","n":2}\n';
+  const [one, two] = [1, 2].map((n) => JSON.stringify({ ...factMembers, n }));
+  const lines = `${one}\n{"type":"fact",\n\n${two}\n`;
   const piped = await run(
     folder,
     process.execPath,

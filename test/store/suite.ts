@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../../src/errors.js";
-import type { Commit, Row, Store } from "../../src/store/contract.js";
+import { uint64 } from "../../src/format/bytes.js";
+import { allRows, type Commit, type Row, type RowRange, type Store } from "../../src/store/contract.js";
 
 export interface StoreMaker {
   open(): Promise<Store>;
@@ -30,11 +31,10 @@ function commit(expectedSize: number, count: number, more: Partial<Commit> = {})
   };
 }
 
-async function rows(store: Store, prefix: Uint8Array, limit?: number): Promise<string[]> {
-  const found: string[] = [];
-  for await (const row of store.scan("record-id", prefix, limit))
-    found.push(`${Buffer.from(row.key).toString("hex")}=${Buffer.from(row.value).toString("hex")}`);
-  return found;
+async function rows(store: Store, prefix: Uint8Array, range?: RowRange): Promise<string[]> {
+  const found = await store.rows("record-id", prefix, range);
+  const hex = (value: Uint8Array): string => Buffer.from(value).toString("hex");
+  return found.map((row) => `${hex(row.key)}=${hex(row.value)}`);
 }
 
 const plain = (values: readonly (Uint8Array | undefined)[]) =>
@@ -59,7 +59,7 @@ export function storeSuite(name: string, maker: () => Promise<StoreMaker>): void
     await store.commit(
       commit(0, 3, {
         tiles: [{ level: 1, index: 5, data }],
-        rows: [row("entry-hash", key(9), bytes(4)), row("key", key(9), bytes(5))],
+        rows: [row("entry-hash", key(9), bytes(4)), row("term", key(9), bytes(5))],
       }),
     );
     await store.commit(commit(3, 2));
@@ -86,7 +86,7 @@ export function storeSuite(name: string, maker: () => Promise<StoreMaker>): void
       assert.equal(tiles[0]?.length, 8704);
       assert.equal(tiles[1], undefined);
       assert.deepEqual(plain(await store.lookup("entry-hash", [key(8), key(9)])), [null, [4]]);
-      assert.deepEqual(plain(await store.lookup("key", [key(9)])), [[5]], "tables are apart");
+      assert.deepEqual(plain(await store.lookup("term", [key(9)])), [[5]], "tables are apart");
       if (made.reopen === null) break;
       await store.close();
       store = await made.reopen();
@@ -133,8 +133,32 @@ export function storeSuite(name: string, maker: () => Promise<StoreMaker>): void
     ]);
     assert.deepEqual(await rows(store, bytes(1, 255)), ["01ff=02", "01ff00=03"]);
     assert.deepEqual(await rows(store, bytes(255)), ["ff=05", "ffff=04"]);
-    assert.deepEqual(await rows(store, bytes(1), 2), ["01=01", "01ff=02"]);
+    assert.deepEqual(await rows(store, bytes(1), { limit: 2 }), ["01=01", "01ff=02"]);
+    assert.deepEqual(await rows(store, bytes(1), { reverse: true, limit: 2 }), ["01ff00=03", "01ff=02"]);
+    assert.deepEqual(await rows(store, bytes(1), { from: bytes(255), to: bytes(255, 0) }), ["01ff=02"]);
+    assert.deepEqual(await rows(store, bytes(1), { to: bytes(255), reverse: true, limit: 1 }), ["01=01"]);
     assert.deepEqual(await rows(store, bytes(9)), []);
+    await store.close();
+  });
+
+  test(`${name}: all rows of a table, however many pages; a cleared table is empty and the others are not`, async () => {
+    const store = await (await maker()).open();
+    const many = Array.from(
+      { length: 2500 },
+      (_, i): Row => ({ table: "term", key: uint64(i), value: bytes() }),
+    );
+    await store.commit(commit(0, 1, { rows: [{ table: "use", key: key(1), value: bytes(1) }] }));
+    await store.putRows(many);
+    const found: Uint8Array[] = [];
+    for await (const row of allRows(store, "term")) found.push(row.key);
+    assert.deepEqual(
+      found.map((one) => [...one]),
+      many.map((row) => [...row.key]),
+    );
+    assert.equal((await store.entriesAt([0, 1])).map((one) => one?.length).join(), "2,");
+    await store.clearRows("term");
+    assert.deepEqual(await store.rows("term", bytes()), []);
+    assert.equal((await store.rows("use", bytes())).length, 1);
     await store.close();
   });
 

@@ -1,6 +1,6 @@
 /** A store with named faults: what goes wrong, and where. Everything else it hands to the store it wraps. */
 import { WritError } from "../../src/errors.js";
-import type { Commit, Head, Row, Store, Table, TileRef } from "../../src/store/contract.js";
+import type { Commit, Head, Row, RowRange, Store, Table, TileRef } from "../../src/store/contract.js";
 
 export const FAULTS = {
   "before commit": "nothing is written, the commit rejects",
@@ -57,9 +57,22 @@ export class FaultStore implements Store {
     return this.inner.lookup(table, keys);
   }
 
-  scan(table: Table, prefix: Uint8Array, limit?: number): AsyncIterable<Row> {
+  async rows(table: Table, prefix: Uint8Array, range?: RowRange): Promise<Row[]> {
     this.read();
-    return this.inner.scan(table, prefix, limit);
+    return this.inner.rows(table, prefix, range);
+  }
+
+  async entriesAt(indexes: readonly number[]): Promise<(Uint8Array | undefined)[]> {
+    this.read();
+    return this.inner.entriesAt(indexes);
+  }
+
+  async putRows(rows: readonly Row[]): Promise<void> {
+    await this.inner.putRows(rows);
+  }
+
+  async clearRows(table: Table): Promise<void> {
+    await this.inner.clearRows(table);
   }
 
   async close(): Promise<void> {

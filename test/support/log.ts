@@ -55,9 +55,34 @@ export async function logWithAgent(options: Partial<LogOptions> = {}, store?: St
   return log;
 }
 
+/** A record's bytes; an action request unless the members say otherwise. */
 export function record(members: JsonObject): Uint8Array {
-  return utf8(canonicalJson({ type: "action-request", v: 1, issuer: AGENT, issued_at: TIME, ...members }));
+  const requestMembers = {
+    type: "action-request",
+    agent_id: AGENT,
+    delegator_id: "user://acme/cfo",
+    action_type: "wire.transfer",
+    target: { vendor: "acme-supplies" },
+    constraints: { amount_max: "50000.00 USD" },
+    policy_version: "2026-04",
+    requested_at: TIME,
+  };
+  const common = { v: 1, issuer: AGENT, issued_at: TIME };
+  const isRequest = members["type"] === undefined || members["type"] === "action-request";
+  return utf8(canonicalJson({ ...common, ...(isRequest ? requestMembers : {}), ...members }));
 }
+
+/** The members of a fact beyond the common ones. */
+export const factMembers = {
+  type: "fact",
+  subject: "vendor:acme-supplies",
+  fact_type: "bank-account",
+  value_hash: `sha256:${"ab".repeat(32)}`,
+  writer_id: "agent://nobody",
+  writer_class: "agent",
+  control_domain: "acme",
+  observed_at: TIME,
+} as const;
 
 export function dsse(payload: Uint8Array, ...signers: readonly Signer[]): Submission {
   return {

@@ -1,5 +1,6 @@
 import { fromUtf8, utf8 } from "../../format/bytes.js";
 import { parseRecord, recordIdOf, RECORD_MEDIA_TYPE, rulesOf, stringMember } from "../../record/record.js";
+import { TYPES } from "../../record/types.js";
 import { canonicalJson } from "../../statement/jcs.js";
 import { isJsonObject, type JsonObject, parseJson } from "../../statement/json.js";
 import { signCose, signDsse } from "../../statement/sign.js";
@@ -55,7 +56,11 @@ function completed(record: JsonObject, keyName: string | null, voice: Voice): Js
     issued_at: new Date().toISOString(),
     ...(keyName === null ? {} : { issuer: keyName }),
   };
-  const missing = Object.entries(defaults).filter(([name]) => record[name] === undefined);
+  const { type } = record;
+  const signsAs = typeof type === "string" ? TYPES.get(type)?.signsAs : undefined;
+  const issuer = record["issuer"] ?? keyName;
+  const all = signsAs === undefined || issuer === null ? defaults : { ...defaults, [signsAs]: issuer };
+  const missing = Object.entries(all).filter(([name]) => record[name] === undefined);
   for (const [name, value] of missing) voice.say(`filled in ${name}: ${JSON.stringify(value)}`);
   return { ...record, ...Object.fromEntries(missing) };
 }

@@ -1,0 +1,235 @@
+/**
+ * The terms of an entry: every word under which it is found. One function makes them for the log's index rows, for the
+ * check of those rows, and for an index that a stranger builds in memory out of the tiles, so that they cannot differ.
+ *
+ * A term's name is 18 bytes: field (1) ‖ the first 16 bytes of the value's SHA-256 ‖ detail (1), which says for a link
+ * which member it is in. (A value that is a SHA-256 itself, `sha256:…`, is its own hash.)
+ */
+import { sha256 } from "#crypto";
+import { fromHex, utf8 } from "../format/bytes.js";
+import {
+  idLinksOf,
+  isRecordId,
+  LINK_MEMBERS,
+  type LinkMember,
+  objectMember,
+  strings,
+  valueLinksOf,
+} from "../record/links.js";
+import { RECORD_MEDIA_TYPE, type Record } from "../record/record.js";
+import { isJsonObject, type Json, type JsonObject } from "../statement/json.js";
+import type { Statement } from "../statement/statement.js";
+
+/** The byte of each field. Part of the stored index: never reuse one. */
+const FIELDS = {
+  type: 1,
+  issuer: 2,
+  signer: 3,
+  content_type: 4,
+  trace_id: 5,
+  mission_id: 6,
+  action_type: 7,
+  decision: 8,
+  outcome: 9,
+  subject: 10,
+  target: 11,
+  /** A member that holds the record id. */
+  link: 12,
+  /** Wrote this evidence hash down: a fact's `value_hash`, a receipt's `evidence_written`. */
+  writes: 13,
+  /** Relies on this evidence hash. */
+  cites: 14,
+  /** Uses the policy of this digest. */
+  uses_policy: 15,
+  /** Says what a name means: `policy:…`, `action-type:…`, `key:…`, `replaces:…`, `mission:…`, `exception:…`, `seal:…`. */
+  defines: 16,
+  /** A grant's issuer and nonce. */
+  nonce: 17,
+  /** A request's issuer and idempotency key. */
+  idempotency: 18,
+  /** A receipt's boundary and sequence number. */
+  sequence: 19,
+  /** Names this audience. */
+  audience: 20,
+} as const;
+export type Field = keyof typeof FIELDS;
+
+export interface Term {
+  readonly field: Field;
+  readonly value: string;
+  /** Only for `link`. */
+  readonly member?: LinkMember;
+}
+
+export const TERM_BYTES = 18;
+
+/** Strings inside one `target` that are found by `target`. */
+const MAX_TARGETS = 16;
+const SEAL_BUCKET = 1024;
+const MAX_SEAL_BUCKETS = 64;
+
+/** Every term of an entry once; `record` null for foreign content. */
+export function termsOf(statement: Statement, record: Record | null): Term[] {
+  const terms: Term[] = statement.signatures.map(({ keyId }) => ({ field: "signer", value: keyId }));
+  if (record !== null) terms.push(...recordTerms(record));
+  else if (statement.contentType !== null)
+    terms.push({ field: "content_type", value: statement.contentType });
+  return terms.length === 1 ? terms : distinct(terms);
+}
+
+/** Is this our own content type, which has no term because nearly everything has it? */
+export function isOwnContentType(value: string): boolean {
+  return value === RECORD_MEDIA_TYPE;
+}
+
+/** The 18 bytes of a term. */
+export function termName(term: Term, cache?: HashCache): Uint8Array {
+  const name = new Uint8Array(TERM_BYTES);
+  write(name, 0, term, cache);
+  return name;
+}
+
+/** The names of all terms, one after another. */
+export function packTerms(terms: readonly Term[], cache?: HashCache): Uint8Array {
+  const packed = new Uint8Array(terms.length * TERM_BYTES);
+  terms.forEach((term, i) => write(packed, i * TERM_BYTES, term, cache));
+  return packed;
+}
+
+function write(out: Uint8Array, at: number, { field, value, member }: Term, cache?: HashCache): void {
+  out[at] = FIELDS[field];
+  out.set(hashOf(value, cache), at + 1);
+  out[at + TERM_BYTES - 1] = member === undefined ? 0 : memberCode(member);
+}
+
+/** The detail byte of a link in this member. */
+export function memberCode(member: LinkMember): number {
+  return LINK_MEMBERS.indexOf(member) + 1;
+}
+
+/** The `defines` values of the seals that may cover a sequence number. */
+export function sealNames(boundary: string, seq: number): string[] {
+  return [sealName(boundary, Math.floor(seq / SEAL_BUCKET)), sealName(boundary, "wide")];
+}
+
+/** The `sequence` value of a receipt. */
+export function sequenceName(boundary: string, seq: number): string {
+  return `${seq}\u0000${boundary}`;
+}
+
+/** Two values as one: no name of ours contains U+0000 twice in the same place. */
+export function pairName(issuer: string, value: string): string {
+  return `${issuer.length}\u0000${issuer}\u0000${value}`;
+}
+
+function recordTerms(record: Record): Term[] {
+  const { value, type, issuer } = record;
+  const terms: Term[] = [
+    { field: "type", value: type },
+    { field: "issuer", value: issuer },
+  ];
+  const add = (field: Field, ...values: readonly string[]): void => {
+    for (const one of values) terms.push({ field, value: one });
+  };
+  for (const field of ["trace_id", "mission_id", "decision", "outcome", "subject", "audience"] as const)
+    add(field, ...strings(value[field]));
+  add("target", ...targetsOf(record));
+  for (const { member, value: id } of idLinksOf(record)) terms.push({ field: "link", value: id, member });
+  for (const { kind, value: name } of valueLinksOf(record)) {
+    if (kind === "evidence") add("cites", name);
+    if (kind === "policy") add("uses_policy", name);
+    if (kind === "action-type") add("action_type", name);
+  }
+  add("defines", ...definedBy(record));
+  if (type === "action-type") add("action_type", ...strings(value["action_type"]));
+  if (type === "fact") add("writes", ...strings(value["value_hash"]));
+  if (type === "execution-receipt") add("writes", ...strings(value["evidence_written"]));
+  if (type === "capability-grant")
+    add("nonce", ...strings(value["nonce"]).map((one) => pairName(issuer, one)));
+  if (type === "action-request")
+    add("idempotency", ...strings(value["idempotency_key"]).map((one) => pairName(issuer, one)));
+  const { boundary_id: boundary, seq } = value;
+  if (type === "execution-receipt" && typeof boundary === "string" && typeof seq === "number")
+    add("sequence", sequenceName(boundary, seq));
+  return terms;
+}
+
+/** The names that a record gives a meaning to. */
+function definedBy({ type, value }: Record): string[] {
+  const named = (prefix: string, member: Json | undefined): string[] =>
+    strings(member).map((name) => `${prefix}:${name}`);
+  switch (type) {
+    case "policy":
+      return named("policy", value["policy_digest"]);
+    case "action-type":
+      return named("action-type", value["action_type"]);
+    case "mission":
+      return named("mission", value["mission_id"]);
+    case "key":
+      return [
+        ...named("key", value["key_id"]),
+        ...named("replaces", value["replaces"]),
+        ...named("id", value["ids"]),
+      ];
+    case "exception": {
+      const scope = objectMember(value, "scope");
+      return [
+        ...named("exception:action-type", scope["action_type"]),
+        ...named("exception:mission", scope["mission_id"]),
+      ];
+    }
+    case "boundary-seal":
+      return sealedBy(value);
+    default:
+      return [];
+  }
+}
+
+function sealedBy(value: JsonObject): string[] {
+  const { boundary_id: boundary, first_seq: first, last_seq: last } = value;
+  if (typeof boundary !== "string" || typeof first !== "number" || typeof last !== "number") return [];
+  const from = Math.floor(first / SEAL_BUCKET);
+  const to = Math.floor(last / SEAL_BUCKET);
+  if (to - from >= MAX_SEAL_BUCKETS) return [sealName(boundary, "wide")];
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => sealName(boundary, from + i));
+}
+
+function sealName(boundary: string, bucket: number | "wide"): string {
+  return `seal:${bucket}:${boundary}`;
+}
+
+/** The strings at the leaves of a record's `target`: of a request, a grant, an executed action or a revocation. */
+function targetsOf({ value }: Record): string[] {
+  const found: string[] = [];
+  const visit = (member: Json | undefined): void => {
+    if (found.length >= MAX_TARGETS) return;
+    if (typeof member === "string") found.push(member);
+    else if (isJsonObject(member)) Object.values(member).forEach(visit);
+    else if (Array.isArray(member)) (member as readonly Json[]).forEach(visit);
+  };
+  visit(value["target"]);
+  for (const name of ["permitted_action", "executed_action"]) visit(objectMember(value, name)["target"]);
+  return found;
+}
+
+function distinct(terms: readonly Term[]): Term[] {
+  const seen = new Set<string>();
+  return terms.filter(({ field, value, member = "" }) => {
+    const name = `${field}\u0000${member}\u0000${value}`;
+    return !seen.has(name) && seen.add(name);
+  });
+}
+
+/** Hashes of values seen before. Most values are the same few: types, issuers, signers. */
+export type HashCache = Map<string, Uint8Array>;
+const MAX_CACHED = 4096;
+
+function hashOf(value: string, cache: HashCache | undefined): Uint8Array {
+  const known = cache?.get(value);
+  if (known !== undefined) return known;
+  const own = isRecordId(value) ? fromHex(value.slice("sha256:".length)) : undefined;
+  const hash = (own ?? sha256(utf8(value))).subarray(0, 16);
+  if (cache !== undefined && cache.size >= MAX_CACHED) cache.clear();
+  cache?.set(value, hash);
+  return hash;
+}

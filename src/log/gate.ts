@@ -1,0 +1,404 @@
+/**
+ * The one gate, and the one place where the log's records have a state: single use, revocation, and who is known. The
+ * sequencer asks it about each new entry at its very place, in log order; what it answers and what it writes are one
+ * step with the append. `fsck` and `reindex` replay it.
+ *
+ * A `consumption` is refused when, at its place, its grant is unknown, expired or not yet valid, revoked or suspended,
+ * used up, or not for that nonce and executor; the same for every grant above it. Nothing else is ever refused here but
+ * what its signer may no longer say: evidence is not refused for being bad news.
+ */
+import { type ErrorCode, WritError } from "../errors.js";
+import { fromHex, readUint64, toHex, uint64 } from "../format/bytes.js";
+import { type GrantFacts, readGrant, readUse, type UseFacts } from "../index/grants.js";
+import { keyEventOf, mayBeKeyEvent } from "../index/key-events.js";
+import type { KeyTable } from "../index/keys.js";
+import { acted, decodeState, encodeState, type RecordState, UNTOUCHED, used } from "../index/state.js";
+import { optionalString, parseRecord, type Record, stringMember } from "../record/record.js";
+import { mayRevoke, revocationAction } from "../record/revocation.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
+import { allRows, type Row, type Store } from "../store/contract.js";
+import { type Admitted, demandStillBelieved } from "./admit.js";
+import { placed } from "./rows.js";
+import type { IndexedKeyEvent } from "./verify-protocol.js";
+
+/** Grants above one another that a use is checked through. */
+const MAX_ANCESTORS = 32;
+/** Grants and states kept from batch to batch. */
+const KEPT = 50_000;
+const NOTHING = new Uint8Array(0);
+
+/** A record that may be revoked, with the request it is for. */
+interface Target {
+  readonly record: Record;
+  readonly request: Record | null;
+}
+
+interface LoggedRevocation {
+  readonly index: number;
+  readonly record: Record;
+  readonly signers: readonly string[];
+}
+
+export class Gate {
+  /** By record hash in hex; null: known not to be there. */
+  private readonly grants = new Map<string, GrantFacts | null>();
+  private readonly states = new Map<string, RecordState>();
+  /** Revocations that came before what they revoke, by its hash. */
+  private readonly early = new Map<string, LoggedRevocation[]>();
+  /** Of the batch at hand: where its consumptions are logged already, … */
+  private usesLogged = new Map<string, number>();
+  /** … what its revocations are about, where that was there before, … */
+  private targets = new Map<string, Target | null>();
+  /** … the requests of grants in it that revocations are about, … */
+  private requests = new Map<string, Record | null>();
+  /** … and its own records, as they are taken in; null when no revocation could ask for one. */
+  private taken: Map<string, Uint8Array> | null = null;
+
+  /** A gate before the first entry; `open` for one over a stored log. */
+  constructor(
+    private readonly store: Store,
+    private readonly keys: KeyTable,
+  ) {}
+
+  /** A gate over a stored log of `size`, with the revocations that still wait for what they revoke. */
+  static async open(store: Store, keys: KeyTable): Promise<Gate> {
+    const gate = new Gate(store, keys);
+    for await (const { key } of allRows(store, "early")) await gate.remember(readUint64(key));
+    return gate;
+  }
+
+  /** Reads everything that judging these entries will ask for, as it stood before `start`. Changes nothing. */
+  async prepare(entries: readonly Admitted[], start: number): Promise<void> {
+    this.trim();
+    const granted = entries.filter(({ type }) => type === "capability-grant");
+    const uses = entries.filter(({ type }) => type === "consumption");
+    if (granted.length > 0) await this.loadGrants(granted.map(hashOf), start);
+    if (uses.length > 0) await this.loadUses(uses, granted, start);
+    await this.loadTargets(entries, start);
+  }
+
+  /** Why the entry may not stand at the next place, at the log's time; undefined when it may. */
+  refusal(entry: Admitted, time: number): WritError | undefined {
+    try {
+      if (entry.keyEvents !== this.keys.events) demandStillBelieved(entry.stored, time, this.keys);
+    } catch (error) {
+      if (error instanceof WritError) return error;
+      throw error;
+    }
+    return entry.type === "consumption" ? this.useRefusal(entry, time) : undefined;
+  }
+
+  /** Takes the entry in at `index`: the rows that say what it changed, and what it changed about keys. */
+  take(
+    entry: Admitted,
+    index: number,
+  ): { readonly rows: readonly Row[]; readonly keyEvent: IndexedKeyEvent | null } {
+    const rows: Row[] = [];
+    if (entry.type === "consumption") rows.push(...this.takeUse(entry, index));
+    if (entry.type === "capability-grant") rows.push(...this.takeGrant(entry, index));
+    if (entry.type === "revocation") rows.push(...this.takeRevocation(entry, index));
+    if (this.taken !== null && entry.recordHash !== null) {
+      this.taken.set(hexOf(entry), entry.stored);
+      rows.push(...this.settleEarly(hexOf(entry), index));
+    }
+    const keyEvent = mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
+    if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
+    return { rows, keyEvent };
+  }
+
+  private useRefusal(entry: Admitted, time: number): WritError | undefined {
+    const earlier = this.usesLogged.get(hexOf(entry));
+    if (earlier !== undefined) {
+      return refuse(
+        "USE_REPEATED",
+        "this record is in the log already, in another envelope: one use is one record",
+        earlier,
+      );
+    }
+    const use = readUse(entry.facts);
+    const grant = this.grants.get(toHex(use.grant)) ?? null;
+    if (grant === null) return refuse("GRANT_UNKNOWN", `no grant sha256:${toHex(use.grant)} is in the log`);
+    if (!grant.fits(use)) {
+      return refuse(
+        "GRANT_MISMATCH",
+        "want the grant's nonce, and its audience as the executor",
+        grant.index,
+      );
+    }
+    const chain = this.chainOf(use);
+    if (chain === null)
+      return refuse("GRANT_UNKNOWN", "a grant above this one is not in the log, or too far above");
+    for (const { hash, facts } of chain) {
+      const error = liveRefusal(
+        facts,
+        this.stateOf(hash),
+        time,
+        hash === toHex(use.grant) ? "the grant" : "a grant above it",
+      );
+      if (error !== undefined) return error;
+    }
+    return undefined;
+  }
+
+  /** The grant of a use and all above it; null when one of them is missing. */
+  private chainOf(use: UseFacts): { hash: string; facts: GrantFacts }[] | null {
+    const chain: { hash: string; facts: GrantFacts }[] = [];
+    for (let next: Uint8Array | null = use.grant; next !== null; ) {
+      const hash = toHex(next);
+      const facts: GrantFacts | null = this.grants.get(hash) ?? null;
+      if (facts === null || chain.length > MAX_ANCESTORS) return null;
+      chain.push({ hash, facts });
+      next = facts.parent;
+    }
+    return chain;
+  }
+
+  private takeUse(entry: Admitted, index: number): Row[] {
+    const hash = hexOf(entry);
+    this.usesLogged.set(hash, index);
+    const rows: Row[] = [{ table: "use", key: hashOf(entry), value: placed(NOTHING, index) }];
+    for (const { hash: grant } of this.chainOf(readUse(entry.facts)) ?? [])
+      rows.push(this.change(grant, index, used(this.stateOf(grant), index)));
+    return rows;
+  }
+
+  private takeGrant(entry: Admitted, index: number): Row[] {
+    const hash = hexOf(entry);
+    // The first entry that carries the grant is the grant; the same record by another signer changes nothing.
+    if ((this.grants.get(hash) ?? null) !== null) return [];
+    const row = placed(entry.facts, index);
+    this.grants.set(hash, readGrant(row));
+    return [{ table: "grant", key: hashOf(entry), value: row }];
+  }
+
+  private takeRevocation(entry: Admitted, index: number): Row[] {
+    const { record, signers } = readEntry(entry.stored);
+    const revocation = { index, record, signers };
+    const hash = targetOf(record);
+    const target = this.targetNow(hash);
+    if (target !== null) return this.act(hash, target, revocation, index);
+    this.early.set(hash, [...(this.early.get(hash) ?? []), revocation]);
+    return [{ table: "early", key: placed(NOTHING, index), value: NOTHING }];
+  }
+
+  /** A record has arrived that was revoked before: what was said of it counts from here on. */
+  private settleEarly(hash: string, index: number): Row[] {
+    const waiting = this.early.get(hash) ?? [];
+    const target = waiting.length === 0 ? null : this.targetNow(hash);
+    if (target === null) return [];
+    this.early.delete(hash);
+    return waiting.flatMap((revocation) => this.act(hash, target, revocation, index));
+  }
+
+  private act(hash: string, target: Target, revocation: LoggedRevocation, index: number): Row[] {
+    const { record, signers } = revocation;
+    const believedAs = (role: string): boolean =>
+      signers.some((signer) =>
+        this.keys.believed(signer, record.issuer, [role], { index: revocation.index }),
+      );
+    const speaks = { isRegistrar: believedAs("registrar"), isOwner: believedAs("owner") };
+    if (!mayRevoke(record, target.record, target.request, speaks)) return [];
+    return [this.change(hash, index, acted(this.stateOf(hash), revocationAction(record), revocation.index))];
+  }
+
+  private change(hash: string, index: number, state: RecordState): Row {
+    this.states.set(hash, state);
+    return { table: "state", key: placed(hashBytes(hash), index), value: encodeState(state) };
+  }
+
+  private takeKeyEvent(entry: Admitted, index: number): IndexedKeyEvent | null {
+    const { record, signers } = readEntry(entry.stored);
+    const event = keyEventOf(record, signers, this.keys);
+    if (event === undefined) return null;
+    this.keys.apply(index, event);
+    return { index, event };
+  }
+
+  /** UNTOUCHED for what was never changed; `prepare` has read the state of everything that is asked about. */
+  private stateOf(hash: string): RecordState {
+    return this.states.get(hash) ?? UNTOUCHED;
+  }
+
+  /** The record, if it stands before this place: in the store, or in the batch. */
+  private targetNow(hash: string): Target | null {
+    const stored = this.targets.get(hash) ?? null;
+    if (stored !== null) return stored;
+    const taken = this.taken?.get(hash);
+    if (taken === undefined) return null;
+    const { record } = readEntry(taken);
+    const asked = requestOf(record);
+    const inBatch = asked === null ? undefined : this.taken?.get(asked);
+    const request = inBatch === undefined ? this.requests.get(asked ?? "") : readEntry(inBatch).record;
+    return { record, request: request ?? null };
+  }
+
+  private async loadUses(
+    uses: readonly Admitted[],
+    granted: readonly Admitted[],
+    start: number,
+  ): Promise<void> {
+    const logged = await this.store.lookup("use", uses.map(hashOf));
+    this.usesLogged = new Map();
+    uses.forEach((use, i) => {
+      const row = logged[i];
+      if (row !== undefined && readUint64(row) < start) this.usesLogged.set(hexOf(use), readUint64(row));
+    });
+    const chain = new Set<string>();
+    let next = [
+      ...uses.map(({ facts }) => readUse(facts).grant),
+      ...granted.flatMap((grant) => readGrant(placed(grant.facts, 0)).parent ?? []),
+    ];
+    for (let depth = 0; next.length > 0 && depth <= MAX_ANCESTORS; depth++) {
+      await this.loadGrants(next, start);
+      for (const hash of next) chain.add(toHex(hash));
+      next = next
+        .flatMap((hash) => this.grants.get(toHex(hash))?.parent ?? [])
+        .filter((hash) => !chain.has(toHex(hash)));
+    }
+    await this.loadStates([...chain], start);
+  }
+
+  private async loadGrants(hashes: readonly Uint8Array[], start: number): Promise<void> {
+    const unknown = hashes.filter((hash) => (this.grants.get(toHex(hash)) ?? null) === null);
+    if (unknown.length === 0) return;
+    const rows = await this.store.lookup("grant", unknown);
+    unknown.forEach((hash, i) => {
+      const row = rows[i];
+      const grant = row === undefined ? null : readGrant(row);
+      this.grants.set(toHex(hash), grant !== null && grant.index < start ? grant : null);
+    });
+  }
+
+  private async loadStates(hashes: readonly string[], start: number): Promise<void> {
+    const unknown = hashes.filter((hash) => !this.states.has(hash));
+    const found = await Promise.all(unknown.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
+    unknown.forEach((hash, i) => this.states.set(hash, found[i] ?? UNTOUCHED));
+  }
+
+  /** What the revocations of a batch, and those that wait, may ask for. */
+  private async loadTargets(entries: readonly Admitted[], start: number): Promise<void> {
+    this.targets = new Map();
+    this.requests = new Map();
+    const revocations = entries.filter(({ type }) => type === "revocation");
+    this.taken = revocations.length > 0 || this.early.size > 0 ? new Map() : null;
+    if (this.taken === null) return;
+    const named = new Set(revocations.map(({ stored }) => targetOf(readEntry(stored).record)));
+    await this.loadStates([...named, ...this.early.keys()], start);
+    for (const hash of named) {
+      const record = await this.recordBefore(hash, start);
+      if (record !== null)
+        this.targets.set(hash, { record, request: await this.requestBefore(record, start) });
+    }
+    for (const entry of entries) {
+      if (entry.recordHash === null || !(named.has(hexOf(entry)) || this.early.has(hexOf(entry)))) continue;
+      const { record } = readEntry(entry.stored);
+      this.requests.set(requestOf(record) ?? "", await this.requestBefore(record, start));
+    }
+  }
+
+  private async requestBefore(record: Record, start: number): Promise<Record | null> {
+    const asked = requestOf(record);
+    return asked === null ? null : this.recordBefore(asked, start);
+  }
+
+  private async recordBefore(hash: string, start: number): Promise<Record | null> {
+    const [row] = await this.store.rows("record-id", hashBytes(hash), { limit: 1 });
+    if (row === undefined || readUint64(row.key, 32) >= start) return null;
+    const index = readUint64(row.key, 32);
+    const [stored] = await this.store.entries(index, index + 1);
+    return stored === undefined ? null : readEntry(stored).record;
+  }
+
+  private async remember(index: number): Promise<void> {
+    const [stored] = await this.store.entries(index, index + 1);
+    if (stored === undefined) return;
+    const { record, signers } = readEntry(stored);
+    const hash = targetOf(record);
+    if ((await this.recordBefore(hash, Number.POSITIVE_INFINITY)) === null)
+      this.early.set(hash, [...(this.early.get(hash) ?? []), { index, record, signers }]);
+  }
+
+  private trim(): void {
+    for (const kept of [this.grants, this.states]) {
+      if (kept.size <= KEPT) continue;
+      for (const hash of kept.keys()) {
+        if (kept.size <= KEPT / 2) break;
+        kept.delete(hash);
+      }
+    }
+  }
+}
+
+/** The state that the last entry before `size` left a record in; undefined when none changed it. */
+export async function stateBefore(
+  store: Store,
+  hash: Uint8Array,
+  size: number,
+): Promise<RecordState | undefined> {
+  const [row] = await store.rows("state", hash, { to: uint64(size), reverse: true, limit: 1 });
+  return row === undefined ? undefined : decodeState(row.value);
+}
+
+function liveRefusal(
+  grant: GrantFacts,
+  state: RecordState,
+  time: number,
+  which: string,
+): WritError | undefined {
+  if (state.revokedBy !== null) return refuse("GRANT_REVOKED", `${which} is revoked`, state.revokedBy);
+  if (state.suspendedBy !== null)
+    return refuse("GRANT_SUSPENDED", `${which} is suspended`, state.suspendedBy);
+  if (time > grant.expiry)
+    return refuse("GRANT_EXPIRED", `${which} expired at ${timeText(grant.expiry)}`, grant.index);
+  if (time < grant.notBefore)
+    return refuse(
+      "GRANT_NOT_YET_VALID",
+      `${which} is not valid before ${timeText(grant.notBefore)}`,
+      grant.index,
+    );
+  if (state.uses >= grant.maxUses && state.lastUse !== null) {
+    const uses = grant.maxUses === 1 ? "its one use" : `its ${grant.maxUses} uses`;
+    return refuse(
+      "GRANT_USED",
+      `${which} has had ${uses}, the last at entry ${state.lastUse}`,
+      state.lastUse,
+    );
+  }
+  return undefined;
+}
+
+function refuse(code: ErrorCode, why: string, index?: number): WritError {
+  return new WritError(code, `the grant cannot be used: ${why}`, index === undefined ? {} : { index });
+}
+
+function timeText(time: number): string {
+  return new Date(time).toISOString();
+}
+
+function readEntry(stored: Uint8Array): { record: Record; signers: string[] } {
+  const { payload, signatures } = parseStatement(stored, guessForm(stored));
+  return { record: parseRecord(payload), signers: signatures.map(({ keyId }) => keyId) };
+}
+
+/** The hash, in hex, of what a revocation is about. */
+function targetOf({ value }: Record): string {
+  return stringMember(value, "target").slice("sha256:".length);
+}
+
+/** The hash, in hex, of the request that a record is for. */
+function requestOf({ value }: Record): string | null {
+  return optionalString(value, "request_hash")?.slice("sha256:".length) ?? null;
+}
+
+function hashOf({ recordHash }: Admitted): Uint8Array {
+  if (recordHash === null) throw new RangeError("want a record");
+  return recordHash;
+}
+
+function hexOf(entry: Admitted): string {
+  return toHex(hashOf(entry));
+}
+
+function hashBytes(hex: string): Uint8Array {
+  return fromHex(hex) ?? NOTHING;
+}

@@ -1,0 +1,28 @@
+/** Who may take back what: a revocation by anybody else is logged, has no effect, and is shown as such. */
+import type { Record } from "./record.js";
+
+export type RevocationAction = "revoke" | "suspend" | "resume";
+
+export function revocationAction({ value }: Record): RevocationAction {
+  const { action } = value;
+  return action === "suspend" || action === "resume" ? action : "revoke";
+}
+
+/**
+ * May this revocation take `target` back? Its own issuer may (the authority that granted, the owner of a policy, action
+ * type, mission or exception, the writer of a fact), and so may the delegator of the request that a grant is for, as an
+ * owner, and any registrar. `isRegistrar`, `isOwner`: what the signing key was believed to be when it was logged. A `key`
+ * record is taken back by a registrar alone; whether by the right one, the key table says.
+ */
+export function mayRevoke(
+  revocation: Record,
+  target: Record,
+  request: Record | null,
+  { isRegistrar, isOwner }: { readonly isRegistrar: boolean; readonly isOwner: boolean },
+): boolean {
+  if (isRegistrar) return true;
+  if (target.type === "key" || target.type === "log-policy") return false;
+  if (revocation.issuer === target.issuer) return true;
+  const asked = target.type === "action-request" ? target : request;
+  return isOwner && asked !== null && asked.value["delegator_id"] === revocation.issuer;
+}
