@@ -74,12 +74,21 @@ export function proofAnswer(entry: LogEntry, hashes: readonly Hash[], published:
 }
 
 export function entryAnswer(entry: LogEntry): string {
+  return describe(entry, `"statement":"${toBase64(entry.stored)}",`);
+}
+
+/** An entry in a search's answer: without its statement. */
+export function foundEntry(entry: LogEntry): string {
+  return describe(entry, "");
+}
+
+function describe(entry: LogEntry, statement: string): string {
   // The record is shown as its own bytes: strictly parsed JSON, so it can stand in JSON as it is.
   const record = entry.record === null ? null : fromUtf8(entry.record);
   return (
     `{"index":${entry.index},"entry_hash":"${entry.entryHash}","record_id":${JSON.stringify(entry.recordId)},` +
     `"content_type":${JSON.stringify(entry.contentType)},"signers":${JSON.stringify(entry.signers)},` +
-    `"statement":"${toBase64(entry.stored)}","record":${record ?? "null"},` +
+    `${statement}"record":${record ?? "null"},` +
     `"received_at":"${new Date(entry.receivedAt).toISOString()}"}`
   );
 }

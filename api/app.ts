@@ -6,6 +6,7 @@ import { isUnexpected, problemResponse } from "./problem.js";
 import { type LogDescription, readRoutes } from "./read.js";
 import { submitRoutes } from "./submit.js";
 import { tileRoutes } from "./tiles.js";
+import { traceRoutes } from "./trace.js";
 
 export interface AppOptions extends LogDescription {
   /** Told of errors that an operator should see; the client sees a problem body without the cause. */
@@ -20,6 +21,7 @@ export function createApp(log: Log, options: AppOptions): Hono {
   const app = new Hono();
   submitRoutes(app, log, options.bodyBudget ?? DEFAULT_BODY_BUDGET);
   readRoutes(app, log, options);
+  traceRoutes(app, log);
   tileRoutes(app, log);
 
   app.options("*", (c) => preflight(methodsAt(app, c.req.path)));

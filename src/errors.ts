@@ -53,6 +53,7 @@ export type ErrorCode =
   | "TILE_MALFORMED"
   | "PROOF_MALFORMED"
   | "POLICY_MALFORMED"
+  | "BUNDLE_MALFORMED"
   | "KEY_MALFORMED"
   // Running a log, and talking to one.
   | "STORE_LOCKED"

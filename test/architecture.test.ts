@@ -14,7 +14,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/format", "src/statement", "src/record"],
   ["src/store"],
   ["src/index"],
-  ["src/log", "src/client", "src/verify", "witness"],
+  ["src/trace"],
+  ["src/log", "src/client", "src/verify", "src/demo", "witness"],
   ["api"],
   ["src/cli"],
 ];
@@ -34,6 +35,7 @@ const PURE = [
   "src/record",
   "src/verify",
   "src/index",
+  "src/trace",
   "src/errors.ts",
 ];
 

@@ -42,6 +42,14 @@ export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js"
 export { secretSigner, signCose, signDsse, type Signer } from "../statement/sign.js";
 export { publicKey, type PublicKey } from "../statement/key.js";
 export { canonicalJson } from "../statement/jcs.js";
+export {
+  BuiltRecord,
+  buildRecord,
+  type CommonMembers,
+  type RecordMembers,
+  RecordRef,
+  type RecordType,
+} from "../record/build.js";
 export { RECORD_MEDIA_TYPE } from "../record/record.js";
 
 export interface ClientOptions extends TransportOptions {

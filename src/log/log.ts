@@ -7,7 +7,7 @@ import { type Hash, sameHash } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
 import { fromHex, readUint64 } from "../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
-import type { SigningKey, VerifierKey } from "../format/vkey.js";
+import { formatVerifierKey, type SigningKey, type VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
 import { keyEventOf } from "../index/key-events.js";
 import { type KeyEvent, type KeyRoots, KeyTable } from "../index/keys.js";
@@ -20,9 +20,11 @@ import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
 import { Gate } from "./gate.js";
 import { Edge } from "./integrate.js";
+import { Judge } from "./judge.js";
 import { Pool, type PoolLimits } from "./pool.js";
 import { Prover } from "./prove.js";
 import { type Published, publish } from "./publish.js";
+import { Queries } from "./queries.js";
 import { indexIsWhole, rowsOf, WHOLE_INDEX } from "./rows.js";
 import { type Placed, type Placement, Sequencer } from "./sequencer.js";
 import { TileReader } from "./tile-reader.js";
@@ -84,6 +86,10 @@ export async function createLog(
 }
 
 export class Log {
+  /** What the records say: search, links, traces, impact. */
+  readonly queries: Queries;
+  /** The log's own verdicts on traces: a convenience, the bundle is the truth. */
+  readonly judge: Judge;
   private readonly pool: Pool;
   private stopping = false;
 
@@ -98,6 +104,15 @@ export class Log {
     pool: PoolLimits,
   ) {
     this.pool = new Pool(pool);
+    this.judge = new Judge(formatVerifierKey(key));
+    this.queries = new Queries({
+      store,
+      prover,
+      origin: key.name,
+      raw: policy.admission === "raw",
+      published: () => this.published,
+      checkpointOver: (size) => this.checkpointOver(size),
+    });
   }
 
   /**
@@ -207,6 +222,15 @@ export class Log {
     return head?.size === size ? publish(head, this.key) : null;
   }
 
+  /** The smallest published checkpoint that covers `size`. SIZE_UNPUBLISHED beyond the newest, and for the empty log. */
+  private async checkpointOver(size: number): Promise<Published> {
+    const head = size === 0 || size > this.published.size ? null : await this.store.headOver(size - 1);
+    if (head !== null) return publish(head, this.key);
+    throw new WritError("SIZE_UNPUBLISHED", `want a size from 1 to ${this.published.size}, got ${size}`, {
+      path: "as_of",
+    });
+  }
+
   /** The bytes of a tile or entry bundle, or null when the published tree has no such one of that width. */
   async tile(id: TileId): Promise<Uint8Array | null> {
     const { size } = this.published;
@@ -246,6 +270,7 @@ export class Log {
     this.stopping = true;
     await this.pool.drained();
     await this.verifiers?.close();
+    await this.judge.close();
     await this.store.close();
   }
 

@@ -5,23 +5,21 @@
 import { type Hash, leafHash, verifyInclusion } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
 import { sameBytes } from "../format/bytes.js";
-import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
-import { verifySignatures } from "../format/cosignature.js";
-import { parseNote } from "../format/note.js";
-import { type Policy, parsePolicy, policyOfKey, quorumMet } from "../format/policy.js";
+import type { Checkpoint } from "../format/checkpoint.js";
+import { type Policy, parsePolicy, policyOfKey } from "../format/policy.js";
 import { parseTlogProof, type TlogProof } from "../format/tlog-proof.js";
+import { type Cosigner, seeCheckpoint } from "../format/trusted.js";
 import { parseVerifierKey } from "../format/vkey.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 
 export { ProofError, WritError } from "../errors.js";
 export { parsePolicy, type Policy } from "../format/policy.js";
+export type { Cosigner } from "../format/trusted.js";
+export { type Bundle, bundleBytes, looksLikeBundle, parseBundleFile } from "../trace/bundle.js";
+export { PROFILES, type Profile } from "../trace/context.js";
+export { evaluate, type EvaluateOptions, type TraceVerdict, verdictJson } from "../trace/evaluate.js";
+export type { Finding, FindingCode, Outcome, VerdictWord } from "../trace/verdict.js";
 export { parseTlogProof, formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
-
-/** A witness of the policy that cosigned, and when it says so (POSIX seconds). */
-export interface Cosigner {
-  readonly name: string;
-  readonly time: bigint;
-}
 
 export interface VerifiedCheckpoint extends Checkpoint {
   readonly cosigners: readonly Cosigner[];
@@ -52,27 +50,13 @@ export function trustPolicy(file: Uint8Array): Policy {
  * WritError when the bytes are no checkpoint at all.
  */
 export function verifyCheckpoint(bytes: Uint8Array, policy: Policy): VerifiedCheckpoint {
-  const note = parseNote(bytes);
-  const checkpoint = parseCheckpoint(note.text);
-  const logKeys = policy.logs.map(({ key }) => key).filter((key) => key.name === checkpoint.origin);
-  if (logKeys.length === 0) throw new ProofError(`${checkpoint.origin} is not a log that you trust`);
-  if (verifySignatures(note, logKeys).length === 0) {
-    throw new ProofError(`the checkpoint of ${checkpoint.origin} is not signed by the key that you trust`);
-  }
-  const cosigned = verifySignatures(
-    note,
-    policy.witnesses.map(({ key }) => key),
-  );
-  const cosigners = policy.witnesses.flatMap(({ name, key }) => {
-    const time = cosigned.find((verified) => verified.key === key)?.time;
-    return time === undefined || time === null ? [] : [{ name, time }];
-  });
-  if (!quorumMet(policy, new Set(cosigners.map(({ name }) => name)))) {
+  const { quorum, ...checkpoint } = seeCheckpoint(bytes, policy);
+  if (quorum === false) {
     throw new ProofError(
-      `the quorum ${policy.quorum} is not met: cosigned by ${cosigners.map(({ name }) => name).join(", ") || "nobody you trust"}`,
+      `the quorum ${policy.quorum} is not met: cosigned by ${checkpoint.cosigners.map(({ name }) => name).join(", ") || "nobody you trust"}`,
     );
   }
-  return { ...checkpoint, cosigners, witnessed: policy.quorum !== null };
+  return { ...checkpoint, witnessed: quorum === true };
 }
 
 /**

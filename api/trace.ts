@@ -1,0 +1,221 @@
+/** `GET /v1/search`, `/v1/entries/{ref}/links`, `/v1/traces/{id}`, its verdict, and `/v1/impact/{id}`. */
+import type { Context, Hono } from "hono";
+import { WritError } from "../src/errors.js";
+import { parseDecimal, utf8 } from "../src/format/bytes.js";
+import { isOwnContentType, type Term } from "../src/index/terms.js";
+import type { Dependant, ImpactEnd } from "../src/log/impact.js";
+import type { LinkIn, LinkOut } from "../src/log/links.js";
+import type { Log } from "../src/log/log.js";
+import type { SearchQuery } from "../src/log/search.js";
+import { isRecordId } from "../src/record/links.js";
+import { timeOf } from "../src/record/time.js";
+import { formatBundleFile } from "../src/trace/bundle.js";
+import { PROFILES, type Profile } from "../src/trace/context.js";
+import type { TraceEntry } from "../src/trace/entry.js";
+import { foundEntry } from "./answers.js";
+import { negotiate } from "./negotiate.js";
+import { parseRef, query, sizeParam } from "./params.js";
+
+const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
+
+/** Each filter of a search, and the field it looks in. Two spellings of some: the record's member, and its short form. */
+const FILTERS = {
+  type: "type",
+  issuer: "issuer",
+  signer: "signer",
+  content_type: "content_type",
+  trace_id: "trace_id",
+  trace: "trace_id",
+  mission_id: "mission_id",
+  mission: "mission_id",
+  action_type: "action_type",
+  decision: "decision",
+  outcome: "outcome",
+  subject: "subject",
+  target: "target",
+} as const satisfies Record<string, Term["field"]>;
+type Filter = keyof typeof FILTERS;
+
+const OTHER_MEMBERS = ["linked", "from", "to", "since", "until", "order", "limit", "cursor"] as const;
+const MEMBERS: readonly (Filter | (typeof OTHER_MEMBERS)[number])[] = [
+  ...(Object.keys(FILTERS) as Filter[]),
+  ...OTHER_MEMBERS,
+];
+const MAX_LIMIT = 1000;
+const DEFAULT_LIMIT = 100;
+
+export function traceRoutes(app: Hono, log: Log): void {
+  app.get("/v1/search", async (c) => {
+    negotiate(c.req.header("accept"), ["application/json"]);
+    const members = query(c, MEMBERS);
+    const { search, accepts } = searchOf(members);
+    const { entries, page } = await log.queries.search(search, ({ contentType }) => accepts(contentType));
+    const next = page.next === null ? "null" : `"${search.order}-${page.next.at}-${page.next.size}"`;
+    return json(
+      `{"entries":[${entries.map(foundEntry).join(",")}],"complete_to":${page.completeTo},"next":${next}}`,
+    );
+  });
+
+  app.get("/v1/entries/:ref/links", async (c) => {
+    query(c, []);
+    const [index] = await indexesOf(log, c.req.param("ref"));
+    const links = await log.queries.links(index);
+    const { entry, out, in: incoming, truncated } = links;
+    return json(
+      `{"index":${entry.index},"record_id":${JSON.stringify(entry.id)},` +
+        `"out":${JSON.stringify(out.map(linkOut))},"in":${JSON.stringify(incoming.map(linkIn))},"truncated":${truncated}}`,
+    );
+  });
+
+  app.get("/v1/traces/:id", async (c) => {
+    const { as_of: asOf, profile } = query(c, ["as_of", "profile"]);
+    profileOf(profile);
+    return json(formatBundleFile(await bundleOf(log, c, sizeParam(asOf, "as_of"))));
+  });
+
+  app.get("/v1/traces/:id/verdict", async (c) => {
+    const { as_of: asOf, profile, at } = query(c, ["as_of", "profile", "at"]);
+    const options = { at: timeParam(at, "at") ?? Date.now(), profile: profileOf(profile) };
+    const bundle = await bundleOf(log, c, sizeParam(asOf, "as_of"));
+    return json(await log.judge.verdict(bundle, options));
+  });
+
+  app.get("/v1/impact/:id", async (c) => {
+    query(c, []);
+    const name = c.req.param("id");
+    if (name.length === 0 || name.length > 1024)
+      throw new WritError(
+        "REF_MALFORMED",
+        "want a record id, a key id, an evidence hash, a policy digest or an action type",
+      );
+    const indexes = isRef(name) ? await log.find(parseRef(name)) : [];
+    return new Response(impactLines(log.queries.impact(name, indexes)), {
+      headers: { "content-type": "application/x-ndjson", "access-control-allow-origin": "*" },
+    });
+  });
+}
+
+function json(body: string): Response {
+  return new Response(body, { headers: JSON_HEADERS });
+}
+
+async function bundleOf(log: Log, c: Context, asOf: number | undefined) {
+  return log.queries.bundle(await indexesOf(log, c.req.param("id") ?? ""), asOf);
+}
+
+/** The entries that a reference means; at least one. */
+async function indexesOf(log: Log, text: string): Promise<[number, ...number[]]> {
+  const [first, ...rest] = await log.find(parseRef(text));
+  if (first !== undefined) return [first, ...rest];
+  throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
+}
+
+function isRef(name: string): boolean {
+  return isRecordId(name) || parseDecimal(name) !== undefined;
+}
+
+function searchOf(members: Partial<Record<(typeof MEMBERS)[number], string>>): {
+  search: SearchQuery;
+  accepts: (contentType: string | null) => boolean;
+} {
+  const terms: Term[] = [];
+  let own = false;
+  for (const [name, field] of Object.entries(FILTERS) as [Filter, Term["field"]][]) {
+    const value = members[name];
+    if (value === undefined) continue;
+    if (field === "content_type" && isOwnContentType(value)) own = true;
+    else terms.push({ field, value });
+  }
+  const { linked, cursor } = members;
+  if (linked !== undefined && !isRecordId(linked)) throw invalid("linked", "a record id", linked);
+  const order = members.order ?? "asc";
+  if (order !== "asc" && order !== "desc") throw invalid("order", "asc or desc", order);
+  const limit = sizeParam(members.limit, "limit") ?? DEFAULT_LIMIT;
+  if (limit < 1 || limit > MAX_LIMIT) throw invalid("limit", `1 to ${MAX_LIMIT}`, String(limit));
+  const search: SearchQuery = {
+    terms,
+    order,
+    limit,
+    ...defined("linked", linked),
+    ...defined("from", sizeParam(members.from, "from")),
+    ...defined("to", sizeParam(members.to, "to")),
+    ...defined("since", timeParam(members.since, "since")),
+    ...defined("until", timeParam(members.until, "until")),
+    ...defined("cursor", cursor === undefined ? undefined : cursorOf(cursor, order)),
+  };
+  return {
+    search,
+    accepts: (contentType) => !own || (contentType !== null && isOwnContentType(contentType)),
+  };
+}
+
+function cursorOf(text: string, order: string): { at: number; size: number } {
+  const [, of, at, size] = /^(asc|desc)-([0-9]+)-([0-9]+)$/.exec(text) ?? [];
+  const [atNumber, sizeNumber] = [parseDecimal(at ?? ""), parseDecimal(size ?? "")];
+  if (of !== order || atNumber === undefined || sizeNumber === undefined)
+    throw invalid("cursor", `the next of an answer in the same order, ${order}`, text);
+  return { at: atNumber, size: sizeNumber };
+}
+
+function profileOf(name: string | undefined): Profile {
+  const found = PROFILES.find((profile) => profile.name === (name ?? "registered"));
+  if (found !== undefined) return found;
+  throw invalid("profile", PROFILES.map((profile) => profile.name).join(", "), name ?? "");
+}
+
+function timeParam(value: string | undefined, name: string): number | undefined {
+  if (value === undefined) return undefined;
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(value) ? timeOf(value) : undefined;
+  if (time === undefined) throw invalid(name, "an RFC 3339 time in UTC", value);
+  return time;
+}
+
+function defined<N extends string, T>(name: N, value: T | undefined): { [K in N]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { [K in N]?: T });
+}
+
+function invalid(path: string, want: string, got: string): WritError {
+  return new WritError("QUERY_INVALID", `${path}: want ${want}, got ${JSON.stringify(got.slice(0, 80))}`, {
+    path,
+  });
+}
+
+function brief({ index, id, record }: TraceEntry) {
+  return { index, record_id: id, type: record?.type ?? null };
+}
+
+function linkOut({ member, kind, value, to }: LinkOut) {
+  return { member, kind, value, to: to.map(brief), missing: to.length === 0 };
+}
+
+function linkIn({ member, from }: LinkIn) {
+  return { member, ...brief(from) };
+}
+
+/** A line for each dependant, and at the end one that says how complete that was. */
+function impactLines(found: AsyncGenerator<Dependant, ImpactEnd>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const step = await found.next();
+        if (step.done !== true) return controller.enqueue(line(dependantLine(step.value)));
+        const { completeTo, count, truncated } = step.value;
+        controller.enqueue(line({ complete_to: completeTo, count, truncated }));
+        controller.close();
+      } catch (error) {
+        controller.error(error);
+      }
+    },
+    async cancel() {
+      await found.return({ completeTo: 0, count: 0, truncated: true });
+    },
+  });
+}
+
+function dependantLine({ entry, via, path }: Dependant) {
+  return { ...brief(entry), issuer: entry.record?.issuer ?? null, via, depth: path.length, path };
+}
+
+function line(value: object): Uint8Array {
+  return utf8(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,28 @@
+/** The thread in which the server judges: one bundle after another, by the log's own key. */
+import { parentPort } from "node:worker_threads";
+import { asHash } from "../../merkle/index.js";
+import { policyOfKey } from "../format/policy.js";
+import { parseVerifierKey } from "../format/vkey.js";
+import { evaluate, verdictJson } from "../trace/evaluate.js";
+import type { JudgeAnswer, JudgeQuestion } from "./judge.js";
+
+parentPort?.on("message", ({ id, bundle, key, at, profile }: JudgeQuestion) => {
+  parentPort?.postMessage(answer());
+
+  function answer(): JudgeAnswer {
+    try {
+      // Hashes lose their brand on the way between threads.
+      const entries = bundle.entries.map((entry) => ({
+        ...entry,
+        hashes: entry.hashes.map((hash) => asHash(hash)),
+      }));
+      const policy = policyOfKey(parseVerifierKey(key));
+      return {
+        id,
+        json: JSON.stringify(verdictJson(evaluate({ ...bundle, entries }, policy, { at, profile }))),
+      };
+    } catch (error) {
+      return { id, error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+});

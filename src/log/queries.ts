@@ -1,0 +1,97 @@
+/** Questions about what the records say, answered from the index, always below the size that was published when asked. */
+import { WritError } from "../errors.js";
+import { toHex } from "../format/bytes.js";
+import { sha256 } from "#crypto";
+import type { Store } from "../store/contract.js";
+import type { Bundle } from "../trace/bundle.js";
+import type { TraceEntry } from "../trace/entry.js";
+import { describeEntry, type LogEntry } from "./entry.js";
+import { type Dependant, type ImpactEnd, impactOf } from "./impact.js";
+import { type EntryLinks, linksOfEntry } from "./links.js";
+import { Postings } from "./postings.js";
+import type { Prover } from "./prove.js";
+import type { Published } from "./publish.js";
+import { search, type SearchPage, type SearchQuery } from "./search.js";
+import { makeBundle, readEntries } from "./trace.js";
+
+export interface QueryParts {
+  readonly store: Store;
+  readonly prover: Prover;
+  readonly origin: string;
+  readonly raw: boolean;
+  readonly published: () => Published;
+  /** The smallest published checkpoint that covers `size`. */
+  readonly checkpointOver: (size: number) => Promise<Published>;
+}
+
+export class Queries {
+  private readonly postings: Postings;
+
+  constructor(private readonly parts: QueryParts) {
+    this.postings = new Postings(parts.store);
+  }
+
+  /** The entries of a page that `accepts` takes, and where the next one begins. */
+  async search(
+    query: SearchQuery,
+    accepts: (entry: LogEntry) => boolean = () => true,
+  ): Promise<{ readonly entries: readonly LogEntry[]; readonly page: SearchPage }> {
+    const page = await search(this.postings, this.parts.published().size, query);
+    const { indexes } = page;
+    const [stored, times] = await Promise.all([
+      this.parts.store.entriesAt(indexes),
+      this.postings.receivedAt(indexes),
+    ]);
+    const entries = indexes.map((index, i) => {
+      const bytes = stored[i];
+      if (bytes === undefined)
+        throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
+      return describeEntry(index, bytes, times[i] ?? 0, this.parts.raw);
+    });
+    return { entries: entries.filter(accepts), page };
+  }
+
+  /** RangeError unless index < the published size. */
+  async links(index: number): Promise<EntryLinks & { readonly entry: TraceEntry }> {
+    const entry = await this.traceEntry(index);
+    return {
+      ...(await linksOfEntry(this.parts.store, this.postings, this.parts.published().size, entry)),
+      entry,
+    };
+  }
+
+  /**
+   * The trace bundle of what these entries carry (one record, or one entry of foreign content), as it stood before size
+   * `asOf`: exactly what it would have been then. ENTRY_NOT_FOUND when nothing of it was there yet.
+   */
+  async bundle(indexes: readonly number[], asOf: number | undefined): Promise<Bundle> {
+    const published = asOf === undefined ? this.parts.published() : await this.parts.checkpointOver(asOf);
+    const size = asOf ?? published.size;
+    const [first] = indexes;
+    if (first === undefined || first >= size) {
+      throw new WritError("ENTRY_NOT_FOUND", `it was not in the log of ${size} entries yet`);
+    }
+    const { id, stored } = await this.traceEntry(first);
+    const subject = id ?? `sha256:${toHex(sha256(stored))}`;
+    const subjects =
+      id === null ? [first] : await this.postings.record(id)({ from: 0, to: size, limit: MAX_COPIES });
+    const { store, prover, origin } = this.parts;
+    return makeBundle({ store, prover, origin, postings: this.postings }, subject, subjects, size, published);
+  }
+
+  /** Everything that relied on what these entries carry, or on a bare name. */
+  impact(name: string, indexes: readonly number[]): AsyncGenerator<Dependant, ImpactEnd> {
+    const { store, published } = this.parts;
+    return impactOf(store, this.postings, published().size, name, indexes);
+  }
+
+  private async traceEntry(index: number): Promise<TraceEntry> {
+    if (index >= this.parts.published().size) throw new RangeError(`no entry ${index}`);
+    const [entry] = await readEntries(this.parts.store, this.postings, [index]);
+    if (entry === undefined) throw new RangeError(`no entry ${index}`);
+    return entry;
+  }
+}
+
+/** Entries that carry one record and are traced from. */
+const MAX_COPIES = 100;

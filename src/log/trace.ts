@@ -1,0 +1,63 @@
+/** The trace bundle of a record, made from the log's own index. */
+import { WritError } from "../errors.js";
+import type { Store } from "../store/contract.js";
+import type { Bundle } from "../trace/bundle.js";
+import { type Answer, closureOf, type Round, walkAsync } from "../trace/closure.js";
+import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
+import { Graph } from "../trace/graph.js";
+import type { Postings } from "./postings.js";
+import type { Prover } from "./prove.js";
+import type { Published } from "./publish.js";
+
+export interface TraceParts {
+  readonly store: Store;
+  readonly postings: Postings;
+  readonly prover: Prover;
+  readonly origin: string;
+}
+
+/** The bundle of the record that these entries carry, as it stood at size `asOf` under the checkpoint of `published`. */
+export async function makeBundle(
+  parts: TraceParts,
+  subject: string,
+  subjects: readonly number[],
+  asOf: number,
+  published: Published,
+): Promise<Bundle> {
+  const { nodes, bounded } = await walkAsync(closureOf(subjects), (round) => answer(parts, round, asOf));
+  const graph = new Graph(nodes);
+  const entries = [];
+  for (const { entry } of nodes) {
+    const hashes = await parts.prover.inclusion(entry.index, published.size);
+    entries.push({ index: entry.index, receivedAt: entry.receivedAt, hashes, stored: entry.stored });
+  }
+  return {
+    log: parts.origin,
+    subject,
+    asOf,
+    checkpoint: published.text,
+    bounded,
+    entries,
+    links: graph.links(),
+    notFound: graph.missing(),
+  };
+}
+
+async function answer({ store, postings }: TraceParts, round: Round, asOf: number): Promise<Answer> {
+  if ("wants" in round) return postings.many(round.wants, asOf, round.limit);
+  return readEntries(store, postings, round.read);
+}
+
+/** Entries below the published size, as the trace reads them. */
+export async function readEntries(
+  store: Store,
+  postings: Postings,
+  indexes: readonly number[],
+): Promise<TraceEntry[]> {
+  const [stored, times] = await Promise.all([store.entriesAt(indexes), postings.receivedAt(indexes)]);
+  return indexes.map((index, i) => {
+    const bytes = stored[i];
+    if (bytes === undefined) throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
+    return readTraceEntry(index, bytes, times[i] ?? null);
+  });
+}

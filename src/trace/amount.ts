@@ -1,0 +1,29 @@
+/** Amounts: `"41872.14 USD"`, exact decimals in one unit, never a floating number. */
+
+export interface Amount {
+  /** The value times 10^scale. */
+  readonly digits: bigint;
+  readonly scale: number;
+  readonly unit: string;
+}
+
+const AMOUNT = /^(-?)(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,18}))? ([A-Za-z][A-Za-z0-9]{0,15})$/;
+
+/** The amount, or undefined when the text is none. */
+export function parseAmount(text: string): Amount | undefined {
+  const match = AMOUNT.exec(text);
+  if (match === null) return undefined;
+  const [, sign = "", whole = "", fraction = "", unit = ""] = match;
+  return { digits: BigInt(`${sign}${whole}${fraction}`), scale: fraction.length, unit };
+}
+
+/** Less than 0, 0 or more than 0; undefined for two units, which cannot be compared. */
+export function compareAmounts(a: Amount, b: Amount): number | undefined {
+  if (a.unit !== b.unit) return undefined;
+  const scale = Math.max(a.scale, b.scale);
+  const [left, right] = [a, b].map(({ digits, scale: own }) => digits * 10n ** BigInt(scale - own)) as [
+    bigint,
+    bigint,
+  ];
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,158 @@
+/**
+ * The trace bundle: one self-contained JSON file. Every statement verbatim, with its index and its inclusion proof under
+ * one checkpoint; that checkpoint; the links followed, and what was looked for and not found.
+ *
+ *     {"format": "writ-trace/1", "log": "log.example.org/agents", "subject": "sha256:…", "as_of": 4711,
+ *      "log_checkpoint": "…", "bounded": {"nodes": false, "depth": false},
+ *      "entries": [{"index": 17, "received_at": "2026-05-01T12:00:00.000Z", "hashes": ["…"], "statement": "…"}],
+ *      "links": [{"from": 17, "member": "request_hash", "to": 12}],
+ *      "not_found": [{"from": 17, "member": "prior_receipts", "value": "sha256:…"}]}
+ *
+ * Reading one believes nothing in it: `open.ts` recomputes all that can be.
+ */
+import { asHash, type Hash } from "../../merkle/index.js";
+import { WritError } from "../errors.js";
+import { parseBase64, parseBase64Of, toBase64 } from "../format/base64.js";
+import { utf8 } from "../format/bytes.js";
+import { timeOf } from "../record/time.js";
+import { isJsonObject, type Json, type JsonObject, parseJson } from "../statement/json.js";
+import { MAX_NODES } from "./closure.js";
+
+export const BUNDLE_FORMAT = "writ-trace/1";
+export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
+
+export interface BundleEntry {
+  readonly index: number;
+  /** Milliseconds since 1970; null where whoever made the bundle did not know. */
+  readonly receivedAt: number | null;
+  /** The inclusion proof, leaf to root. */
+  readonly hashes: readonly Hash[];
+  readonly stored: Uint8Array;
+}
+
+export interface BundleLink {
+  readonly from: number;
+  readonly member: string;
+  readonly to: number;
+}
+
+export interface MissingLink {
+  readonly from: number;
+  readonly member: string;
+  readonly value: string;
+}
+
+export interface Bundle {
+  readonly log: string;
+  /** The record id, or the entry hash of foreign content, that was asked for. */
+  readonly subject: string;
+  /** The tree size before which everything in it stands. */
+  readonly asOf: number;
+  /** The signed note, verbatim. */
+  readonly checkpoint: string;
+  readonly bounded: { readonly nodes: boolean; readonly depth: boolean };
+  /** In log order, each once. */
+  readonly entries: readonly BundleEntry[];
+  readonly links: readonly BundleLink[];
+  readonly notFound: readonly MissingLink[];
+}
+
+export function formatBundleFile(bundle: Bundle): string {
+  const entries = bundle.entries.map(
+    ({ index, receivedAt, hashes, stored }) =>
+      `{"index":${index},"received_at":${receivedAt === null ? "null" : JSON.stringify(new Date(receivedAt).toISOString())},` +
+      `"hashes":[${hashes.map((hash) => `"${toBase64(hash)}"`).join(",")}],"statement":"${toBase64(stored)}"}`,
+  );
+  const { log, subject, asOf, checkpoint, bounded, links, notFound } = bundle;
+  const head = { format: BUNDLE_FORMAT, log, subject, as_of: asOf, log_checkpoint: checkpoint, bounded };
+  return (
+    `${JSON.stringify(head).slice(0, -1)},\n"entries":[\n${entries.join(",\n")}\n],\n` +
+    `"links":${JSON.stringify(links)},\n"not_found":${JSON.stringify(notFound)}}\n`
+  );
+}
+
+/** BUNDLE_MALFORMED unless the bytes are of the documented shape and within its bounds. */
+export function parseBundleFile(bytes: Uint8Array): Bundle {
+  if (bytes.length > MAX_BUNDLE_BYTES) fail("", `at most ${MAX_BUNDLE_BYTES} bytes, got ${bytes.length}`);
+  const value = parseJson(bytes, "BUNDLE_MALFORMED", 8);
+  if (!isJsonObject(value)) fail("", "an object");
+  if (value["format"] !== BUNDLE_FORMAT) fail("format", BUNDLE_FORMAT);
+  const bounded = objectAt(value, "bounded");
+  const entries = listAt(value, "entries");
+  if (entries.length > MAX_NODES) fail("entries", `at most ${MAX_NODES}, got ${entries.length}`);
+  const bundle: Bundle = {
+    log: textAt(value, "log"),
+    subject: textAt(value, "subject"),
+    asOf: numberAt(value, "as_of"),
+    checkpoint: textAt(value, "log_checkpoint"),
+    bounded: { nodes: bounded["nodes"] === true, depth: bounded["depth"] === true },
+    entries: entries.map((entry, i) => entryOf(entry, `entries[${i}]`)),
+    links: listAt(value, "links").map((link, i) => ({
+      from: numberAt(link, "from", `links[${i}].`),
+      member: textAt(link, "member", `links[${i}].`),
+      to: numberAt(link, "to", `links[${i}].`),
+    })),
+    notFound: listAt(value, "not_found").map((link, i) => ({
+      from: numberAt(link, "from", `not_found[${i}].`),
+      member: textAt(link, "member", `not_found[${i}].`),
+      value: textAt(link, "value", `not_found[${i}].`),
+    })),
+  };
+  bundle.entries.forEach(({ index }, i) => {
+    if (index <= (bundle.entries[i - 1]?.index ?? -1))
+      fail(`entries[${i}].index`, "log order, each entry once");
+    if (index >= bundle.asOf) fail(`entries[${i}].index`, `an index below as_of, ${bundle.asOf}`);
+  });
+  return bundle;
+}
+
+/** Does this look like a bundle rather than a statement or a record? */
+export function looksLikeBundle(bytes: Uint8Array): boolean {
+  const start = bytes.subarray(0, 4096);
+  const text = new TextDecoder().decode(start).trimStart();
+  return text.startsWith("{") && text.includes(`"${BUNDLE_FORMAT}"`);
+}
+
+function entryOf(value: Json, path: string): BundleEntry {
+  if (!isJsonObject(value)) fail(path, "an object");
+  const received = value["received_at"];
+  const receivedAt = received === null ? null : timeOf(received);
+  if (receivedAt === undefined) fail(`${path}.received_at`, "a time or null");
+  const hashes = listAt(value, "hashes", `${path}.`).map((hash) => {
+    const parsed = typeof hash === "string" ? parseBase64Of(32, hash) : undefined;
+    return asHash(parsed ?? fail(`${path}.hashes`, "hashes in base64"));
+  });
+  const stored = parseBase64(textAt(value, "statement", `${path}.`)) ?? fail(`${path}.statement`, "base64");
+  return { index: numberAt(value, "index", `${path}.`), receivedAt, hashes, stored };
+}
+
+function textAt(value: Json, name: string, prefix = ""): string {
+  const member = isJsonObject(value) ? value[name] : undefined;
+  return typeof member === "string" ? member : fail(prefix + name, "text");
+}
+
+function numberAt(value: Json, name: string, prefix = ""): number {
+  const member = isJsonObject(value) ? value[name] : undefined;
+  return typeof member === "number" && Number.isSafeInteger(member) && member >= 0
+    ? member
+    : fail(prefix + name, "a whole number ≥ 0");
+}
+
+function listAt(value: JsonObject, name: string, prefix = ""): readonly Json[] {
+  const member = value[name];
+  return Array.isArray(member) ? (member as readonly Json[]) : fail(prefix + name, "a list");
+}
+
+function objectAt(value: JsonObject, name: string): JsonObject {
+  const member = value[name];
+  return isJsonObject(member) ? member : fail(name, "an object");
+}
+
+function fail(path: string, want: string): never {
+  throw new WritError("BUNDLE_MALFORMED", `trace bundle${path && `, ${path}`}: want ${want}`, { path });
+}
+
+/** The bytes of a bundle. */
+export function bundleBytes(bundle: Bundle): Uint8Array {
+  return utf8(formatBundleFile(bundle));
+}

@@ -1,0 +1,229 @@
+/** The use of grants: by whom, when, how often, and that it was recorded. */
+import { ancestry, type Case, type Context, descent, takenBack, time, type Use } from "../context.js";
+import { type RecordEntry, signersOf } from "../entry.js";
+import { distinctBySigner, distinctRecords, type Graph, textMember } from "../graph.js";
+import { fails, type Problem, unknown } from "../verdict.js";
+
+const HOUR_MS = 3_600_000;
+
+/** "not_before ≤ executed_at ≤ expiry", of the grant and of every grant above it. */
+export function withinWindow({ uses, registration }: Case, { graph }: Context): Problem[] {
+  return uses.flatMap(({ receipt, grant }) => {
+    const executed = time(receipt, "executed_at");
+    if (grant === undefined || executed === undefined) return [];
+    return ancestry(grant, graph).flatMap((one) => {
+      const opens = time(one, "not_before");
+      const closes = one === grant ? lifetimeEnd(one, registration.inForce) : time(one, "expiry");
+      if (closes !== undefined && executed > closes)
+        return [fails("GRANT_EXPIRED", [one, receipt], "executed after the grant's expiry")];
+      return opens !== undefined && executed < opens
+        ? [fails("GRANT_NOT_YET_VALID", [one, receipt], "executed before the grant's not_before")]
+        : [];
+    });
+  });
+}
+
+/** The expiry, or what the action type's longest lifetime leaves of it. */
+function lifetimeEnd(grant: RecordEntry, registration: RecordEntry | undefined): number | undefined {
+  const longest = registration?.record.value["max_grant_lifetime_s"];
+  const [expiry, granted] = [time(grant, "expiry"), time(grant, "issued_at")];
+  if (typeof longest !== "number" || granted === undefined || expiry === undefined) return expiry;
+  return Math.min(expiry, granted + longest * 1000);
+}
+
+/** "LATE_REGISTRATION: the receipt's `received_at` is more than an hour after the grant's expiry." */
+export function loggedInTime({ uses }: Case): Problem[] {
+  return uses.flatMap(({ receipt, grant }) => {
+    const expiry = grant === undefined ? undefined : time(grant, "expiry");
+    if (grant === undefined || expiry === undefined || receipt.receivedAt === null) return [];
+    return receipt.receivedAt > expiry + HOUR_MS
+      ? [
+          unknown(
+            "LATE_REGISTRATION",
+            [receipt, grant],
+            "the receipt was logged more than an hour after the grant's expiry",
+          ),
+        ]
+      : [];
+  });
+}
+
+/** "executor = grant's audience = receipt's signer" (that the signer is the executor is a condition of admission) */
+export function rightExecutor({ uses, action }: Case, { graph }: Context): Problem[] {
+  const users = [
+    ...uses,
+    ...action.consumptions.map((receipt) => ({ receipt, grant: graph.record(grantId(receipt)) })),
+  ];
+  return users.flatMap(({ receipt, grant }) =>
+    grant !== undefined && grant.record.value["audience"] !== receipt.record.value["executor_id"]
+      ? [fails("AUDIENCE_MISMATCH", [grant, receipt], `${receipt.record.issuer} is not the grant's audience`)]
+      : [],
+  );
+}
+
+/** "tier 3: the receipt's grant was consumed before it, by its executor" */
+export function consumedBefore({ uses }: Case, { graph }: Context): Problem[] {
+  return uses.flatMap(({ receipt, grant }) => {
+    if (grant === undefined) return [];
+    const { executor_id: executor, tool_call_hash: call } = receipt.record.value;
+    const consumed = graph
+      .naming(grant.id, "capability_hash", "consumption")
+      .some(
+        ({ index, record: { value } }) =>
+          index < receipt.index &&
+          value["executor_id"] === executor &&
+          value["nonce"] === grant.record.value["nonce"] &&
+          (value["tool_call_hash"] ?? call) === call,
+      );
+    return consumed
+      ? []
+      : [
+          fails(
+            "CONSUMPTION_MISSING",
+            [receipt, grant],
+            "the executor did not consume the grant before the receipt",
+          ),
+        ];
+  });
+}
+
+/** "uses of (authority, nonce) ≤ max_uses", each use counted for every grant above as well. */
+export function usedWithinLimit({ uses, action }: Case, { graph }: Context): Problem[] {
+  const grants = new Set([...uses.flatMap(({ grant }) => grant ?? []), ...action.grants]);
+  const checked = new Set([...grants].flatMap((grant) => ancestry(grant, graph)));
+  return [...checked].flatMap((grant) => {
+    const pool = noncePool(grant, graph);
+    const { receipts, consumptions } = usesBelow(pool, graph);
+    const count = Math.max(countUses(receipts), consumptions.length);
+    const limit = maxUses(grant);
+    if (count <= limit) return [];
+    const pooled =
+      pool.length > 1 ? ` (with ${pool.length - 1} more grants of the same authority and nonce)` : "";
+    return [fails("NONCE_REUSED", [grant, ...receipts], `${count} uses of a grant for ${limit}${pooled}`)];
+  });
+}
+
+/** A grant, and others of the same authority that carry the same nonce. */
+function noncePool(grant: RecordEntry, graph: Graph): RecordEntry[] {
+  const { issuer, value } = grant.record;
+  return distinctRecords(
+    graph
+      .all("capability-grant")
+      .filter(({ record }) => record.issuer === issuer && record.value["nonce"] === value["nonce"]),
+  );
+}
+
+function usesBelow(
+  pool: readonly RecordEntry[],
+  graph: Graph,
+): { receipts: RecordEntry[]; consumptions: RecordEntry[] } {
+  const below = new Set(pool.flatMap((grant) => descent(grant, graph)));
+  const naming = (type: string): RecordEntry[] =>
+    distinctBySigner([...below].flatMap(({ id }) => graph.naming(id, "capability_hash", type)));
+  return { receipts: naming("execution-receipt").filter(isUse), consumptions: naming("consumption") };
+}
+
+/** An outcome still unknown and the terminal receipt that follows it are one use, if they are of one tool call. */
+function countUses(receipts: readonly RecordEntry[]): number {
+  const settled = new Set(receipts.filter(isTerminal).map(callOf));
+  return receipts.filter((receipt) => isTerminal(receipt) || !settled.has(callOf(receipt))).length;
+}
+
+export function maxUses({ record }: RecordEntry): number {
+  const { max_uses: most } = record.value;
+  return typeof most === "number" ? most : 1;
+}
+
+function isUse({ record }: RecordEntry): boolean {
+  return record.value["outcome"] !== "refused";
+}
+
+function isTerminal(receipt: RecordEntry): boolean {
+  return isUse(receipt) && receipt.record.value["outcome"] !== "unknown";
+}
+
+function callOf({ record }: RecordEntry): string {
+  return textMember(record.value, "tool_call_hash") ?? "";
+}
+
+function grantId({ record }: RecordEntry): string | undefined {
+  return textMember(record.value, "capability_hash");
+}
+
+/** "one terminal receipt per use; a grant past expiry without one" */
+export function oneReceiptPerUse({ action, uses }: Case, { graph, at }: Context): Problem[] {
+  const grants = new Set([...uses.flatMap(({ grant }) => grant ?? []), ...action.grants]);
+  return [...grants].flatMap((grant): Problem[] => {
+    const receipts = graph.naming(grant.id, "capability_hash", "execution-receipt").filter(isTerminal);
+    const calls = new Set(receipts.map(callOf));
+    if (receipts.length > calls.size)
+      return [
+        fails(
+          "TERMINAL_DUPLICATE",
+          receipts,
+          `${receipts.length} terminal receipts for ${calls.size} tool calls`,
+        ),
+      ];
+    const consumed = graph.naming(grant.id, "capability_hash", "consumption");
+    const expiry = time(grant, "expiry");
+    return receipts.length === 0 && consumed.length > 0 && expiry !== undefined && at > expiry
+      ? [
+          unknown(
+            "GRANT_UNRECEIPTED",
+            [grant, ...consumed],
+            "consumed, expired, and no terminal receipt is there",
+          ),
+        ]
+      : [];
+  });
+}
+
+/** "nothing in the chain revoked or suspended before execution", judged up to the receipt's index */
+export function notRevoked({ action, uses }: Case, context: Context): Problem[] {
+  return uses.flatMap((use) => {
+    const { receipt, grant } = use;
+    const decision = context.graph.record(textMember(grant?.record.value ?? {}, "decision_hash"));
+    const chain = [
+      ...(action.request === undefined ? [] : [action.request]),
+      ...(decision === undefined ? [] : [decision]),
+      ...(grant === undefined ? [] : ancestry(grant, context.graph)),
+    ];
+    return chain.flatMap((one) => {
+      const revocation = takenBack(one, receipt.index, context);
+      return revocation === undefined ? [] : revoked(one, revocation, use, context);
+    });
+  });
+}
+
+/**
+ * A grant can be revoked until it is used: a consumption before the revocation settles it, if the execution does not say
+ * that it came later. Which came first, where log and clock disagree, cannot be told.
+ */
+function revoked(
+  one: RecordEntry,
+  revocation: RecordEntry,
+  { receipt, grant }: Use,
+  { graph }: Context,
+): Problem[] {
+  const nodes = [revocation, one, receipt];
+  const [executed, said] = [time(receipt, "executed_at"), time(revocation, "issued_at")];
+  const executedFirst = executed !== undefined && said !== undefined && executed < said;
+  const consumedFirst =
+    grant !== undefined &&
+    graph
+      .naming(grant.id, "capability_hash", "consumption")
+      .some(
+        (use) =>
+          use.index < revocation.index &&
+          signersOf(use).some((signer) => signersOf(receipt).includes(signer)),
+      );
+  if (consumedFirst && executedFirst) return [];
+  const what = `the ${one.record.type} was revoked or suspended`;
+  if (consumedFirst || executedFirst) {
+    const why = consumedFirst
+      ? "after the grant was consumed, and before it says it was executed"
+      : "before the receipt was logged, and after it says it was executed";
+    return [unknown("REVOCATION_RACE", nodes, `${what} ${why}`)];
+  }
+  return [fails("REVOKED_BEFORE_EXECUTION", nodes, `${what} before the execution`)];
+}

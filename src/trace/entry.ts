@@ -1,0 +1,45 @@
+/** An entry as the trace sees it: its place, its bytes, and what they say. */
+import { idOf, parseRecord, RECORD_MEDIA_TYPE, type Record } from "../record/record.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
+import type { Statement } from "../statement/statement.js";
+import { WritError } from "../errors.js";
+
+export interface TraceEntry {
+  readonly index: number;
+  /** The statement as stored, verbatim. */
+  readonly stored: Uint8Array;
+  /** Null for bytes that are no statement. */
+  readonly statement: Statement | null;
+  /** Null for foreign content. */
+  readonly record: Record | null;
+  /** The record's id; null likewise. */
+  readonly id: string | null;
+  /** The log's own clock, milliseconds since 1970; null where it is not known. A claim that nothing proves. */
+  readonly receivedAt: number | null;
+}
+
+/** An entry that holds a record. */
+export interface RecordEntry extends TraceEntry {
+  readonly statement: Statement;
+  readonly record: Record;
+  readonly id: string;
+}
+
+export function readTraceEntry(index: number, stored: Uint8Array, receivedAt: number | null): TraceEntry {
+  try {
+    const statement = parseStatement(stored, guessForm(stored));
+    const record = statement.contentType === RECORD_MEDIA_TYPE ? parseRecord(statement.payload) : null;
+    return { index, stored, statement, record, id: record === null ? null : idOf(record), receivedAt };
+  } catch (error) {
+    if (!(error instanceof WritError)) throw error;
+    return { index, stored, statement: null, record: null, id: null, receivedAt };
+  }
+}
+
+export function isRecordEntry(entry: TraceEntry): entry is RecordEntry {
+  return entry.record !== null;
+}
+
+export function signersOf({ statement }: TraceEntry): string[] {
+  return statement?.signatures.map(({ keyId }) => keyId) ?? [];
+}
