@@ -12,12 +12,18 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["serve", async () => (await import("./commands/serve.js")).serve],
   ["keys new", async () => (await import("./commands/keys.js")).keysNew],
   ["keys register", async () => (await import("./commands/keys.js")).keysRegister],
+  ["keys revoke", async () => (await import("./commands/keys.js")).keysRevoke],
   ["keys list", async () => (await import("./commands/keys.js")).keysList],
   ["sign", async () => (await import("./commands/sign.js")).sign],
   ["submit", async () => (await import("./commands/submit.js")).submit],
   ["get", async () => (await import("./commands/look.js")).get],
   ["prove", async () => (await import("./commands/look.js")).prove],
   ["verify", async () => (await import("./commands/verify.js")).verify],
+  ["search", async () => (await import("./commands/search.js")).search],
+  ["trace", async () => (await import("./commands/trace.js")).trace],
+  ["impact", async () => (await import("./commands/trace.js")).impact],
+  ["demo", async () => (await import("./commands/demo.js")).demo],
+  ["reindex", async () => (await import("./commands/reindex.js")).reindexCommand],
   ["fsck", async () => (await import("./commands/fsck.js")).fsck],
 ]);
 

@@ -18,10 +18,11 @@ export async function withClient<T>(
   invocation: Invocation,
   voice: Voice,
   use: (client: LogClient) => Promise<T>,
+  pinned?: VerifierKey,
 ): Promise<T> {
   const url = required(invocation, "log");
   const patienceMs = patienceOf(invocation);
-  const key = await pinnedKey(invocation, voice, url, patienceMs);
+  const key = pinned ?? (await pinnedKey(invocation, voice));
   const client = new LogClient({ url, key, patienceMs, memory: new FolderMemory(stateFolder()) });
   try {
     return await use(client);
@@ -36,15 +37,14 @@ function patienceOf(invocation: Invocation): number {
   return seconds * 1000;
 }
 
-async function pinnedKey(
-  invocation: Invocation,
-  voice: Voice,
-  url: string,
-  patienceMs: number,
-): Promise<VerifierKey> {
+/** The key given by `--key`, or else the one that the log says is its own. */
+export async function pinnedKey(invocation: Invocation, voice: Voice): Promise<VerifierKey> {
   const given = invocation.text("key");
   if (given !== undefined) return verifierKeyOf(given);
-  const key = await LogClient.announcedKey({ url, patienceMs });
+  const key = await LogClient.announcedKey({
+    url: required(invocation, "log"),
+    patienceMs: patienceOf(invocation),
+  });
   voice.hint(`no --key: believing the log's own word that its key is ${formatVerifierKey(key)}`);
   return key;
 }

@@ -13,15 +13,18 @@ import {
   verifyRun,
 } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
-import { concat, sameBytes, toHex, utf8 } from "../format/bytes.js";
+import { concat, fromUtf8, sameBytes, toHex, utf8 } from "../format/bytes.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { openCheckpoint } from "../format/cosignature.js";
+import { policyOfKey } from "../format/policy.js";
 import { formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
 import { parseRecord, RECORD_MEDIA_TYPE, recordIdOf } from "../record/record.js";
 import { isJsonObject, type JsonObject } from "../statement/json.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import { DSSE_MEDIA_TYPE, COSE_MEDIA_TYPE, type Form } from "../statement/statement.js";
+import { type Bundle, parseBundleFile } from "../trace/bundle.js";
+import { openBundle } from "../trace/open.js";
 import { sha256 } from "#crypto";
 import {
   bytesAt,
@@ -38,6 +41,7 @@ import { type CheckpointMemory, ProcessMemory } from "./memory.js";
 import { Transport, type TransportOptions } from "./transport.js";
 
 export { ProofError, WritError } from "../errors.js";
+export { traceFromTiles } from "./tiles-trace.js";
 export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js";
 export { secretSigner, signCose, signDsse, type Signer } from "../statement/sign.js";
 export { publicKey, type PublicKey } from "../statement/key.js";
@@ -82,6 +86,48 @@ export interface FoundEntry extends LoggedEntry {
   readonly record: JsonObject | null;
   /** The log's own clock: a claim that nothing proves. */
   readonly receivedAt: string;
+}
+
+/** Filters of a search, by the names of the interface: all of them must hold. */
+export interface SearchFilters {
+  readonly type?: string;
+  readonly issuer?: string;
+  readonly signer?: string;
+  readonly content_type?: string;
+  readonly trace_id?: string;
+  readonly mission_id?: string;
+  readonly action_type?: string;
+  readonly decision?: string;
+  readonly outcome?: string;
+  readonly subject?: string;
+  readonly target?: string;
+  /** A record id, in whichever member. */
+  readonly linked?: string;
+  /** Indexes [from, to). */
+  readonly from?: number;
+  readonly to?: number;
+  /** The log's clock, RFC 3339: taken in at `since` or later, before `until`. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly order?: "asc" | "desc";
+  readonly limit?: number;
+  /** `next` of the answer before. */
+  readonly cursor?: string;
+}
+
+export interface SearchHit {
+  readonly index: number;
+  readonly entryHash: string;
+  readonly recordId: string | null;
+  readonly record: JsonObject | null;
+  readonly receivedAt: string;
+}
+
+export interface SearchAnswer {
+  readonly hits: readonly SearchHit[];
+  /** The size of the log up to which the answer is complete, together with the pages that follow. */
+  readonly completeTo: number;
+  readonly next: string | null;
 }
 
 const RESEND_PAUSE_MS = 200;
@@ -210,9 +256,67 @@ export class LogClient {
     return { ...entry, contentType, signers, record, receivedAt: textAt(answer, "received_at") };
   }
 
+  /**
+   * The trace bundle of a record, by record id, entry hash or index: sound, under a checkpoint that is consistent with the
+   * last one seen. Judge it with `evaluate` of `writ/verify`. `asOf`: as it stood before that size.
+   */
+  async trace(ref: string | number, { asOf }: { readonly asOf?: number } = {}): Promise<Bundle> {
+    const query = asOf === undefined ? "" : `?as_of=${asOf}`;
+    const path = `/v1/traces/${encodeURIComponent(String(ref))}${query}`;
+    const bundle = parseBundleFile(await this.transport.get(path, "application/json"));
+    await this.accept(utf8(bundle.checkpoint));
+    const { subject, problems } = openBundle(bundle, policyOfKey(this.key));
+    const [problem] = problems;
+    if (problem !== undefined)
+      throw new ProofError(`the log answered with a bundle that is not sound: ${problem.detail}`);
+    const entryHash = `sha256:${toHex(sha256(subject.stored))}`;
+    if (
+      ![String(subject.index), subject.id, entryHash].includes(String(ref)) &&
+      subject.id !== bundle.subject
+    )
+      throw new ProofError(
+        `the log answered ${String(ref)} with the trace of another record, ${bundle.subject}`,
+      );
+    if (asOf !== undefined && bundle.asOf !== asOf)
+      throw new ProofError(`the log answered as of ${bundle.asOf}, not of ${asOf}`);
+    return bundle;
+  }
+
+  /**
+   * Entries by what their records say, a page at a time. What is found is the log's word; `entry` verifies one. Nobody can
+   * prove that nothing was left out: `traceFromTiles` and `writ fsck` read the log itself.
+   */
+  async search(filters: SearchFilters): Promise<SearchAnswer> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(filters))
+      if (value !== undefined) query.set(name, String(value));
+    const answer = parseObject(
+      await this.transport.get(`/v1/search?${query.toString()}`, "application/json"),
+    );
+    const { next } = answer;
+    return {
+      hits: listAt(answer, "entries").map((hit) => (isJsonObject(hit) ? hitOf(hit) : invalid("entries"))),
+      completeTo: numberAt(answer, "complete_to"),
+      next: typeof next === "string" ? next : null,
+    };
+  }
+
+  /** Everything that relied on a record, key, evidence hash, policy digest or action type: the log's word, line by line. */
+  async impact(name: string): Promise<JsonObject[]> {
+    const body = await this.transport.get(`/v1/impact/${encodeURIComponent(name)}`, "application/x-ndjson");
+    const lines = (fromUtf8(body) ?? "").split("\n").filter((line) => line !== "");
+    return lines.map((line) => parseObject(utf8(line)));
+  }
+
   /** The newest checkpoint, verified and consistent with the last one seen. */
   async checkpoint(): Promise<Checkpoint> {
-    return this.accept(await this.transport.get("/checkpoint", "text/plain"));
+    return (await this.signedCheckpoint()).checkpoint;
+  }
+
+  /** The same, with the signed note that says it. */
+  async signedCheckpoint(): Promise<{ readonly note: Uint8Array; readonly checkpoint: Checkpoint }> {
+    const note = await this.transport.get("/checkpoint", "text/plain");
+    return { note, checkpoint: await this.accept(note) };
   }
 
   /** The bytes at a path of the tile interface, unverified: whoever rebuilds the tree from them verifies them. */
@@ -322,6 +426,17 @@ function described(statement: Uint8Array, proof: TlogProof, isNew: boolean): Log
     recordId: readStatement(statement).recordId,
     isNew,
     proof,
+  };
+}
+
+function hitOf(hit: JsonObject): SearchHit {
+  const { record_id: recordId, record } = hit;
+  return {
+    index: numberAt(hit, "index"),
+    entryHash: textAt(hit, "entry_hash"),
+    recordId: typeof recordId === "string" ? recordId : null,
+    record: isJsonObject(record) ? record : null,
+    receivedAt: textAt(hit, "received_at"),
   };
 }
 

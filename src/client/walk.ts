@@ -17,7 +17,7 @@ import type { Checkpoint } from "../format/checkpoint.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { registrationOf } from "../record/key-record.js";
 import { readLogPolicy } from "../record/log-policy.js";
-import { parseRecord, RECORD_MEDIA_TYPE } from "../record/record.js";
+import { idOf, parseRecord, RECORD_MEDIA_TYPE } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import type { LogClient } from "./index.js";
 
@@ -64,6 +64,8 @@ export interface ListedKey {
   readonly algorithm: string;
   readonly roles: readonly string[];
   readonly ids: readonly string[];
+  /** Of the record that makes it known: what a revocation of it names. */
+  readonly recordId: string;
 }
 
 /** Every key that the log's entries make known. */
@@ -86,19 +88,20 @@ function keysIn(entry: Uint8Array, index: number): ListedKey[] {
     const { payload, contentType } = parseStatement(entry, guessForm(entry));
     if (contentType !== RECORD_MEDIA_TYPE) return [];
     if (index === 0) {
-      const { registrars } = readLogPolicy(payload);
+      const { registrars, record: policy } = readLogPolicy(payload);
       return registrars.map(({ keyId, algorithm }) => ({
         index,
         keyId,
         algorithm,
         roles: ["registrar"],
         ids: ["*"],
+        recordId: idOf(policy),
       }));
     }
     const record = parseRecord(payload);
     if (record.type !== "key") return [];
-    const { key, roles, ids } = registrationOf(record);
-    return [{ index, keyId: key.keyId, algorithm: key.algorithm, roles, ids }];
+    const { key, roles, ids, recordId } = registrationOf(record);
+    return [{ index, keyId: key.keyId, algorithm: key.algorithm, roles, ids, recordId }];
   } catch (error) {
     // Raw bytes and foreign content are no keys.
     if (error instanceof WritError) return [];

@@ -237,7 +237,7 @@ class Judgement {
   /** One passing finding, or one for each problem, excused where an exception says so. */
   private rows(check: string, about: string, problems: readonly Problem[], one: Case | null): Finding[] {
     if (problems.length === 0) return [{ check, outcome: "PASS", code: null, nodes: [], detail: about }];
-    return problems.map((problem) => {
+    return distinct(problems).map((problem) => {
       const exception = one === null ? undefined : exceptionFor(problem, one, this.context);
       if (exception === undefined) return { check, ...problem };
       const outcome: Outcome = "EXCEPTED";
@@ -271,6 +271,15 @@ class Judgement {
       );
     return notes;
   }
+}
+
+/** One complaint once, however many ways lead to it. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  const seen = new Set<string>();
+  return problems.filter(({ code, nodes, detail }) => {
+    const name = `${code} ${nodes.join()} ${detail}`;
+    return !seen.has(name) && seen.add(name);
+  });
 }
 
 function idle(check: string, detail: string): Finding {

@@ -39,7 +39,7 @@ export async function play(story: Story, into?: Played, tag = ""): Promise<Playe
   await stage.play(async (bytes) => {
     const { results } = await log.submit([{ bytes, form: "dsse" }]);
     const [result] = results;
-    assert.ok(result !== undefined && isPlaced(result), String(result));
+    assert.ok(result !== undefined && isPlaced(result), result instanceof Error ? result.message : "");
     return { index: result.index };
   });
   return { log, store, stage };

@@ -4,12 +4,16 @@ import { utf8 } from "../../format/bytes.js";
 import { ROLES } from "../../record/types.js";
 import { RECORD_MEDIA_TYPE } from "../../record/record.js";
 import { canonicalJson } from "../../statement/jcs.js";
+import type { JsonObject } from "../../statement/json.js";
 import { toJwk } from "../../statement/key.js";
 import { signDsse } from "../../statement/sign.js";
 import { registeredKeys } from "../../client/walk.js";
-import { type Command, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
+import { WritError } from "../../errors.js";
+import { buildRecord, RecordRef } from "../../record/build.js";
+import { type Command, FLAG, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
 import { newSigningKey, readPublicKey, readSigner, writeKeyPair } from "../key-files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
+import { sizeOf } from "./trace.js";
 
 export const keysNew: Command = {
   usage: "writ keys new FILE --name NAME",
@@ -31,7 +35,7 @@ const roles: ReadonlySet<string> = new Set(ROLES);
 
 export const keysRegister: Command = {
   usage:
-    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--patience SECONDS] [--domain DOMAIN] [--approver-role ROLE…] [--not-after TIME]",
+    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--patience SECONDS] [--domain DOMAIN] [--approver-role ROLE…] [--not-after TIME] [--replaces KEYID]",
   about: `Makes a key known to a log: logs a key record signed by a registrar. Roles: ${ROLES.join(", ")}. --id defaults to the name in FILE.pub; --domain (whose control the key is under) to the log's own, which is independent of nobody.`,
   options: {
     ...REMOTE_OPTIONS,
@@ -41,6 +45,7 @@ export const keysRegister: Command = {
     "approver-role": { type: "string", multiple: true },
     domain: STRING,
     "not-after": STRING,
+    replaces: STRING,
   },
   async run(invocation, voice) {
     const { key, keyName } = await readPublicKey(onlyWord(invocation, "public key file"));
@@ -83,14 +88,62 @@ export const keysRegister: Command = {
   },
 };
 
-function optional(invocation: Invocation): { approver_roles?: readonly string[]; not_after?: string } {
+function optional(invocation: Invocation): JsonObject {
   const approverRoles = invocation.texts("approver-role");
   const notAfter = invocation.text("not-after");
+  const replaces = invocation.text("replaces");
   return {
+    ...(replaces === undefined ? {} : { replaces }),
     ...(approverRoles.length > 0 ? { approver_roles: approverRoles } : {}),
     ...(notAfter === undefined ? {} : { not_after: notAfter }),
   };
 }
+
+export const keysRevoke: Command = {
+  usage:
+    "writ keys revoke KEYID --registrar FILE --reason TEXT --log URL [--key VKEY] [--effective-index INDEX] [--suspend | --resume] [--patience SECONDS]",
+  about:
+    "Takes a key back: from here on, or, for a stolen key, from the entry after INDEX, the last it is believed for. --suspend takes it back for now, --resume gives it back. A registrar of the log's own policy is taken back with the log's key (keys/log.key) as --registrar, all that the policy names at once.",
+  options: {
+    ...REMOTE_OPTIONS,
+    registrar: STRING,
+    reason: STRING,
+    "effective-index": STRING,
+    suspend: FLAG,
+    resume: FLAG,
+  },
+  async run(invocation, voice) {
+    const keyId = onlyWord(invocation, "key id");
+    const registrar = await readSigner(required(invocation, "registrar"));
+    const reason = required(invocation, "reason");
+    const effectiveIndex = sizeOf(invocation, "effective-index");
+    const [suspend, resume] = [invocation.flag("suspend"), invocation.flag("resume")];
+    if (suspend && resume) throw usageError("want --suspend or --resume, not both");
+    return withClient(invocation, voice, async (client) => {
+      const known = await registeredKeys(client, (done, total) =>
+        voice.progress("reading entries", done, total),
+      );
+      const target = known.findLast((one) => one.keyId === keyId);
+      if (target === undefined)
+        throw new WritError("KEY_UNKNOWN", `no key ${keyId} is registered in this log`);
+      const { bytes } = buildRecord("revocation", {
+        issuer: registrar.keyName ?? (await client.checkpoint()).origin,
+        issued_at: new Date().toISOString(),
+        target: new RecordRef("key", target.recordId),
+        action: suspend ? "suspend" : resume ? "resume" : "revoke",
+        reason,
+        ...(effectiveIndex === undefined ? {} : { effective_index: effectiveIndex }),
+      });
+      const entry = await client.submit(signDsse(RECORD_MEDIA_TYPE, bytes, registrar));
+      const done = suspend ? "suspended" : resume ? "resumed" : "revoked";
+      return {
+        ok: true,
+        text: `${done} ${keyId} (entry ${entry.index})`,
+        json: { key_id: keyId, index: entry.index, record_id: entry.recordId },
+      };
+    });
+  },
+};
 
 export const keysList: Command = {
   usage: "writ keys list --log URL [--key VKEY] [--patience SECONDS]",
@@ -108,7 +161,7 @@ export const keysList: Command = {
     return {
       ok: true,
       text: ["entry\tkey id\talgorithm\troles\tids", ...lines].join("\n"),
-      json: keys.map(({ keyId, ...rest }) => ({ key_id: keyId, ...rest })),
+      json: keys.map(({ keyId, recordId, ...rest }) => ({ key_id: keyId, record_id: recordId, ...rest })),
     };
   },
 };

@@ -2,22 +2,28 @@ import { toBase64 } from "#crypto";
 import { ProofError } from "../../errors.js";
 import type { Policy } from "../../format/policy.js";
 import { policyOfKey } from "../../format/policy.js";
+import { looksLikeBundle } from "../../trace/bundle.js";
+import { evaluate } from "../../trace/evaluate.js";
 import { trustPolicy, type VerifiedEntry, verifyEntry } from "../../verify/index.js";
 import { type Command, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
 import { readBytes } from "../files.js";
+import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
 import { verifierKeyOf } from "../remote.js";
 
 export const verify: Command = {
-  usage: "writ verify STATEMENT --proof FILE (--key VKEY | --policy FILE)",
+  usage:
+    "writ verify (STATEMENT --proof FILE | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) (--key VKEY | --policy FILE)",
   about:
-    "Checks offline that a statement is in a log: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing.",
-  options: { proof: STRING, key: STRING, policy: STRING },
+    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions).",
+  options: { proof: STRING, key: STRING, policy: STRING, ...JUDGE_OPTIONS },
   async run(invocation) {
-    const statement = await readBytes(onlyWord(invocation, "statement"));
-    const proof = await readBytes(required(invocation, "proof"));
+    const file = await readBytes(onlyWord(invocation, "statement or bundle"));
+    const isBundle = invocation.text("proof") === undefined && looksLikeBundle(file);
+    const proof = isBundle ? null : await readBytes(required(invocation, "proof"));
     const policy = await trustOf(invocation);
     try {
-      return verified(verifyEntry(statement, proof, policy));
+      if (proof !== null) return verified(verifyEntry(file, proof, policy));
+      return verdictOutcome(evaluate(file, policy, judgeOptions(invocation)), invocation);
     } catch (error) {
       if (!(error instanceof ProofError)) throw error;
       return {

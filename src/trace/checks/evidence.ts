@@ -24,11 +24,13 @@ export function citedBy({ action }: Case): Cited[] {
   return [...asked, ...evaluated.filter(({ hash }) => !hashes.has(hash) && hashes.add(hash))];
 }
 
-/** The facts that wrote a hash down before `cut`. */
+/** The facts that wrote a hash down before `cut`, without those that only confirm one of them. */
 export function factsFor(hash: string, cut: RecordEntry | undefined, { graph }: Context): RecordEntry[] {
-  return distinctRecords(graph.writers(hash)).filter(
+  const facts = distinctRecords(graph.writers(hash)).filter(
     ({ record, index }) => record.type === "fact" && (cut === undefined || index < cut.index),
   );
+  const ids = new Set(facts.map(({ id }) => id));
+  return facts.filter(({ record }) => !ids.has(textMember(record.value, "confirms") ?? ""));
 }
 
 /** "every evidence hash resolves to a fact; not superseded or revoked before use; young enough" */
@@ -47,9 +49,10 @@ export function evidenceStands(one: Case, context: Context): Problem[] {
     if (facts.length === 0 && receipts.length > 0) return [];
     if (facts.length === 0)
       return [unknown("EVIDENCE_UNRESOLVED", named(one), `nothing logged before says what ${name} is`)];
-    const complaints = facts.map((fact) => factProblem(name, fact, cut, one, context));
-    const [worst] = complaints;
-    return complaints.includes(undefined) || worst === undefined ? [] : [worst];
+    // One that was taken back spoils the others of the same value; one that is old does not, if there is a fresher.
+    const gone = facts.flatMap((fact) => takenBackProblem(name, fact, cut, context) ?? []);
+    const stale = facts.flatMap((fact) => ageProblem(name, fact, cut, one) ?? []);
+    return [...gone.slice(0, 1), ...(stale.length === facts.length ? stale.slice(0, 1) : [])];
   });
   const required = strings(registration.inForce?.record.value["required_evidence"]);
   const missing = required.filter((name) => !cited.some((evidence) => evidence.name === name));
@@ -64,23 +67,31 @@ function named({ action: { request } }: Case): RecordEntry[] {
   return request === undefined ? [] : [request];
 }
 
-function factProblem(
+function takenBackProblem(
+  name: string,
+  fact: RecordEntry,
+  cut: RecordEntry | undefined,
+  context: Context,
+): Problem | undefined {
+  const before = cut?.index ?? context.asOf;
+  const superseder = superseders(fact, context).find(({ index }) => index < before);
+  if (superseder !== undefined)
+    return fails("EVIDENCE_SUPERSEDED", [fact, superseder], `${name} was superseded before its use`);
+  const revocation = takenBack(fact, before, context);
+  return revocation === undefined
+    ? undefined
+    : fails("EVIDENCE_SUPERSEDED", [fact, revocation], `${name} was revoked before its use`);
+}
+
+function ageProblem(
   name: string,
   fact: RecordEntry,
   cut: RecordEntry | undefined,
   { registration }: Case,
-  context: Context,
 ): Problem | undefined {
-  const before = cut?.index ?? context.asOf;
-  const [superseder] = superseders(fact, context).filter(({ index }) => index < before);
-  if (superseder !== undefined)
-    return fails("EVIDENCE_SUPERSEDED", [fact, superseder], `${name} was superseded before its use`);
-  const revocation = takenBack(fact, before, context);
-  if (revocation !== undefined)
-    return fails("EVIDENCE_SUPERSEDED", [fact, revocation], `${name} was revoked before its use`);
   const used = cut === undefined ? undefined : time(cut, "issued_at");
-  const [observed, until] = [time(fact, "observed_at"), time(fact, "valid_until")];
   if (used === undefined) return undefined;
+  const [observed, until] = [time(fact, "observed_at"), time(fact, "valid_until")];
   if (until !== undefined && used > until)
     return fails("EVIDENCE_STALE", [fact], `${name} was valid no longer`);
   const oldest = registration.inForce?.record.value["max_evidence_age_s"];
@@ -101,7 +112,7 @@ export function superseders(fact: RecordEntry, { graph }: Context): RecordEntry[
 export function confirmed(one: Case, context: Context): Problem[] {
   const cut = evidenceCut(one);
   return citedBy(one).flatMap(({ name, hash }) => {
-    const facts = factsFor(hash, cut, context).filter(({ record }) => record.value["confirms"] === undefined);
+    const facts = factsFor(hash, cut, context);
     return facts.flatMap((fact): Problem[] => {
       const confirming = confirmations(fact, cut, context);
       if (confirming.length === 0)

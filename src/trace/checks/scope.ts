@@ -173,7 +173,7 @@ export function withinConstraints(one: Case): Problem[] {
     ];
     problems.push(...judge(grant, objectMember(permitted(grant), "constraints"), places, asked, one));
   }
-  return unique(problems);
+  return problems;
 }
 
 function placesOf(value: JsonObject): JsonObject[] {
@@ -230,13 +230,4 @@ function duty(name: string, source: RecordEntry, { action, uses }: Case): Proble
   return shown
     ? []
     : [unknown("CONSTRAINT_UNCHECKED", [source], `neither decision nor receipt speaks of ${name}`)];
-}
-
-/** The same complaint about a request and the grant that repeats its constraint is one complaint each. */
-function unique(problems: readonly Problem[]): Problem[] {
-  const seen = new Set<string>();
-  return problems.filter((problem) => {
-    const name = `${problem.code}${problem.nodes.join()}${problem.detail}`;
-    return !seen.has(name) && seen.add(name);
-  });
 }

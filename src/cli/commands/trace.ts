@@ -1,0 +1,131 @@
+/** `trace` and `impact`: the chain behind a record, judged and drawn; and who relied on something. */
+import { type LogClient, traceFromTiles } from "../../client/index.js";
+import { type Policy, policyOfKey } from "../../format/policy.js";
+import type { JsonObject } from "../../statement/json.js";
+import { type Bundle, bundleBytes } from "../../trace/bundle.js";
+import { mermaid } from "../../trace/draw/mermaid.js";
+import { type Picture, pictureOf, printable } from "../../trace/draw/model.js";
+import { svg } from "../../trace/draw/svg.js";
+import { textTree } from "../../trace/draw/tree.js";
+import { evaluate } from "../../trace/evaluate.js";
+import { parseDecimal } from "../../format/bytes.js";
+import {
+  type Command,
+  type Invocation,
+  type Outcome,
+  onlyWord,
+  STRING,
+  usageError,
+  type Voice,
+} from "../command.js";
+import { writeWhole } from "../files.js";
+import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
+import { pinnedKey, REMOTE_OPTIONS, withClient } from "../remote.js";
+
+export const trace: Command = {
+  usage:
+    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY] [--as-of SIZE] [--out BUNDLE.json] [--svg FILE] [--mermaid FILE] [--at TIME] [--profile NAME] [--allow-exceptions]",
+  about:
+    "Shows the authority trace of a record (record id, entry hash or index): everything it rests on and everything that bears on it, judged, as a tree. --from-tiles reads the whole log and builds the trace itself, trusting nobody's index. Exit 0 only for AUTHORIZED.",
+  options: {
+    ...REMOTE_OPTIONS,
+    ...JUDGE_OPTIONS,
+    "from-tiles": STRING,
+    "as-of": STRING,
+    out: STRING,
+    svg: STRING,
+    mermaid: STRING,
+  },
+  async run(invocation, voice) {
+    const ref = onlyWord(invocation, "record id, entry hash or index");
+    const asOf = sizeOf(invocation, "as-of");
+    const options = judgeOptions(invocation);
+    const fromTiles = invocation.text("from-tiles");
+    if ((fromTiles === undefined) === (invocation.text("log") === undefined))
+      throw usageError("want either --log URL or --from-tiles URL");
+    const at = fromTiles === undefined ? invocation : aliased(invocation, fromTiles);
+    const key = await pinnedKey(at, voice);
+    const bundle = await withClient(
+      at,
+      voice,
+      (client) => fetchBundle(client, ref, asOf, fromTiles !== undefined, voice),
+      key,
+    );
+    return judged(bundle, policyOfKey(key), invocation, options);
+  },
+};
+
+async function fetchBundle(
+  client: LogClient,
+  ref: string,
+  asOf: number | undefined,
+  fromTiles: boolean,
+  voice: Voice,
+): Promise<Bundle> {
+  if (!fromTiles) return client.trace(ref, asOf === undefined ? {} : { asOf });
+  return traceFromTiles(client, ref, asOf, (done, total) => voice.progress("reading the log", done, total));
+}
+
+async function judged(
+  bundle: Bundle,
+  policy: Policy,
+  invocation: Invocation,
+  options: ReturnType<typeof judgeOptions>,
+): Promise<Outcome> {
+  const verdict = evaluate(bundle, policy, options);
+  const picture = pictureOf(bundle, verdict);
+  const files: readonly (readonly [string, (drawn: Picture) => string | Uint8Array])[] = [
+    ["out", () => bundleBytes(bundle)],
+    ["svg", svg],
+    ["mermaid", mermaid],
+  ];
+  for (const [name, make] of files) {
+    const file = invocation.text(name);
+    if (file !== undefined) await writeWhole(file, make(picture));
+  }
+  return verdictOutcome(verdict, invocation, textTree(picture));
+}
+
+/** The same invocation, with the URL of the tiles as that of the log. */
+function aliased(invocation: Invocation, url: string): Invocation {
+  return { ...invocation, text: (name) => (name === "log" ? url : invocation.text(name)) };
+}
+
+export function sizeOf(invocation: Invocation, name: string): number | undefined {
+  const text = invocation.text(name);
+  if (text === undefined) return undefined;
+  const size = parseDecimal(text);
+  if (size === undefined) throw usageError(`--${name}: want a number, got ${text}`);
+  return size;
+}
+
+export const impact: Command = {
+  usage: "writ impact ID --log URL [--key VKEY] [--patience SECONDS]",
+  about:
+    "Lists everything that relied on something, through all levels, with the path: ID is a record id, an index, a key id, an evidence hash, a policy digest or an action type.",
+  options: REMOTE_OPTIONS,
+  async run(invocation, voice) {
+    const name = onlyWord(invocation, "record id, key id, hash or action type");
+    const lines = await withClient(invocation, voice, (client) => client.impact(name));
+    const found = lines.filter((line) => line["index"] !== undefined);
+    const end = lines.find((line) => line["index"] === undefined) ?? {};
+    const note = end["truncated"] === true ? " (there is more than is followed)" : "";
+    const text = [
+      ...found.map(lineText),
+      `${found.length} relied on it, of ${Number(end["complete_to"])} entries${note}`,
+    ];
+    return { ok: true, text: text.join("\n"), json: lines };
+  },
+};
+
+function lineText({ index, type, issuer, via, path, depth }: JsonObject): string {
+  const steps = Array.isArray(path) ? path.join(" → ") : "";
+  const indent = "  ".repeat(Math.max(0, Math.min(20, Number(depth) - 1)));
+  return printable(
+    `${indent}#${Number(index)} ${textOf(type)}  ${textOf(issuer)}  by ${textOf(via)}  (${steps})`,
+  );
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
