@@ -169,9 +169,9 @@ export class KeyTable {
     if (fitting.length === 0)
       return forEver(this.isRoot(keyId) && roles.includes("registrar") ? "distrusted" : "role-missing");
     const good = fitting.filter((r) => this.counts(r, asOf) && !this.isCut(keyId, r.index, index, asOf));
-    const until = Math.max(Number.NEGATIVE_INFINITY, ...good.map((r) => r.notAfter));
+    const until = Math.max(...good.map((r) => r.notAfter));
     // Beyond `until` the answer stays what it then is.
-    return time <= until ? { standing: "believed", until } : forEver("distrusted");
+    return good.length > 0 && time <= until ? { standing: "believed", until } : forEver("distrusted");
   }
 
   private register(index: number, registration: Registration, signers: readonly string[]): void {
