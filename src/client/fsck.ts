@@ -6,7 +6,7 @@ import { asHash, emptyRange, extendRange, type Hash, rangeRoot, sameHash } from 
 import { ProofError, WritError } from "../errors.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { parseTile } from "../format/tile.js";
-import type { LogClient } from "./index.js";
+import type { LogClient } from "./log-client.js";
 import { bundlesOf } from "./walk.js";
 
 export interface RemoteReport {

@@ -15,7 +15,7 @@ import { type Answer, closureOf, type Round, walkAsync, type Want } from "../tra
 import { isRecordEntry, readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import { Graph } from "../trace/graph.js";
 import { sha256 } from "#crypto";
-import type { LogClient } from "./index.js";
+import type { LogClient } from "./log-client.js";
 import { bundlesOf } from "./walk.js";
 
 /** The terms that a walk asks for. */

@@ -19,7 +19,7 @@ import { registrationOf } from "../record/key-record.js";
 import { readLogPolicy } from "../record/log-policy.js";
 import { idOf, parseRecord, RECORD_MEDIA_TYPE } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
-import type { LogClient } from "./index.js";
+import type { LogClient } from "./log-client.js";
 
 const READ_AHEAD = 4;
 

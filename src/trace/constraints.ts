@@ -74,7 +74,7 @@ export function satisfies(constraint: Constraint, places: readonly JsonObject[])
   if (!("subject" in constraint)) return "absent";
   const { subject } = constraint;
   const found = places
-    .flatMap((place) => [place[subject], place[`${subject}s`]])
+    .flatMap((place) => [memberOf(place, subject), memberOf(place, `${subject}s`)])
     .find((value) => value !== undefined);
   const values = found === undefined ? [] : leaves(found);
   if (values.length === 0) return "absent";
@@ -120,7 +120,7 @@ export function widenings(
   child: { readonly constraints: JsonObject; readonly fixed: readonly (readonly [string, JsonObject])[] },
 ): string[] {
   const loose = Object.entries(parent.constraints).flatMap(([name, value]) => {
-    const own = child.constraints[name];
+    const own = memberOf(child.constraints, name);
     if (own === undefined) return [`constraint ${name} is gone`];
     return isAsTight(name, value, own) ? [] : [`constraint ${name} is not as tight`];
   });
@@ -133,7 +133,7 @@ export function widenings(
 /** Members that the parent fixes and the child does not have equal, or as one of its values. `all`: absent ones too. */
 export function differences(what: string, parent: JsonObject, child: JsonObject, all: boolean): string[] {
   return Object.entries(parent).flatMap(([name, value]) => {
-    const own = child[name];
+    const own = memberOf(child, name);
     if (own === undefined) return all ? [`${what} ${name} is gone`] : [];
     return narrows(value, own) ? [] : [`${what} ${name} differs`];
   });
@@ -159,6 +159,11 @@ function leaves(value: Json): Json[] {
   if (isList(value)) return value.flatMap(leaves);
   if (isJsonObject(value)) return Object.values(value).flatMap(leaves);
   return [value];
+}
+
+/** The object's own member: a record may call one `constructor`. */
+export function memberOf(object: JsonObject, name: string): Json | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 export function same(a: Json, b: Json): boolean {

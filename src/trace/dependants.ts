@@ -66,7 +66,8 @@ function linked(id: string, member: LinkMember): Reliance {
   return { term: { field: "link", value: id, member }, via: member, laterOnly: false };
 }
 
-/** An approval's reliance is that of grants alone. */
-export function relies(entry: TraceEntry, via: string): boolean {
-  return via !== "approval" || entry.record?.type === "capability-grant";
+/** An approval is relied on by grants alone, and a registration does not rely on the name that it registers. */
+export function relies({ record }: TraceEntry, via: string): boolean {
+  if (via === "approval") return record?.type === "capability-grant";
+  return via !== "action_type" || record?.type !== "action-type";
 }

@@ -39,7 +39,8 @@ export async function play(story: Story, into?: Played, tag = ""): Promise<Playe
   await stage.play(async (bytes) => {
     const { results } = await log.submit([{ bytes, form: "dsse" }]);
     const [result] = results;
-    assert.ok(result !== undefined && isPlaced(result), result instanceof Error ? result.message : "");
+    if (result instanceof Error) throw result;
+    assert.ok(result !== undefined && isPlaced(result));
     return { index: result.index };
   });
   return { log, store, stage };

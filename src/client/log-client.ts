@@ -1,0 +1,465 @@
+/**
+ * The client of a log. It believes nothing: every proof is checked against the pinned key before anything is returned,
+ * every checkpoint must be consistent with the last one seen, and a submission is retried until the answer is definite.
+ */
+import {
+  emptyRoot,
+  expandRun,
+  type Hash,
+  leafHash,
+  sameHash,
+  verifyConsistency,
+  verifyInclusion,
+  verifyRun,
+} from "../../merkle/index.js";
+import { ProofError, WritError } from "../errors.js";
+import { concat, fromUtf8, sameBytes, toHex, utf8 } from "../format/bytes.js";
+import type { Checkpoint } from "../format/checkpoint.js";
+import { openCheckpoint } from "../format/cosignature.js";
+import { policyOfKey } from "../format/policy.js";
+import { formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
+import { parseRecord, RECORD_MEDIA_TYPE, recordIdOf } from "../record/record.js";
+import { isJsonObject, type JsonObject } from "../statement/json.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
+import { DSSE_MEDIA_TYPE, COSE_MEDIA_TYPE, type Form } from "../statement/statement.js";
+import { type Bundle, parseBundleFile } from "../trace/bundle.js";
+import { openBundle } from "../trace/open.js";
+import { sha256 } from "#crypto";
+import {
+  bytesAt,
+  hashesAt,
+  invalid,
+  listAt,
+  noteAt,
+  numberAt,
+  objectAt,
+  parseObject,
+  textAt,
+} from "./answers.js";
+import { type CheckpointMemory, ProcessMemory } from "./memory.js";
+import { Transport, type TransportOptions } from "./transport.js";
+
+export interface ClientOptions extends TransportOptions {
+  /** The log's verifier key, pinned: text or parsed. */
+  readonly key: string | VerifierKey;
+  /** Where the last checkpoint is kept; for the life of the process unless given. */
+  readonly memory?: CheckpointMemory;
+}
+
+/** An entry whose place in the log has been verified. */
+export interface LoggedEntry {
+  readonly index: number;
+  /** The statement in its stored form: what the proof is of. */
+  readonly statement: Uint8Array;
+  /** `sha256:` + hex of it. */
+  readonly entryHash: string;
+  /** Null for a foreign statement. */
+  readonly recordId: string | null;
+  /** False when the log had it already. */
+  readonly isNew: boolean;
+  readonly proof: TlogProof;
+}
+
+/** An entry with what its verified statement says. Nothing here is the log's word but `receivedAt`. */
+export interface FoundEntry extends LoggedEntry {
+  readonly contentType: string | null;
+  /** Key ids. */
+  readonly signers: readonly string[];
+  /** Null for a foreign statement. */
+  readonly record: JsonObject | null;
+  /** The log's own clock: a claim that nothing proves. */
+  readonly receivedAt: string;
+}
+
+/** Filters of a search, by the names of the interface: all of them must hold. */
+export interface SearchFilters {
+  readonly type?: string;
+  readonly issuer?: string;
+  readonly signer?: string;
+  readonly content_type?: string;
+  readonly trace_id?: string;
+  readonly mission_id?: string;
+  readonly action_type?: string;
+  readonly decision?: string;
+  readonly outcome?: string;
+  readonly subject?: string;
+  readonly target?: string;
+  /** A record id, in whichever member. */
+  readonly linked?: string;
+  /** Indexes [from, to). */
+  readonly from?: number;
+  readonly to?: number;
+  /** The log's clock, RFC 3339: taken in at `since` or later, before `until`. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly order?: "asc" | "desc";
+  readonly limit?: number;
+  /** `next` of the answer before. */
+  readonly cursor?: string;
+}
+
+export interface SearchHit {
+  readonly index: number;
+  readonly entryHash: string;
+  readonly recordId: string | null;
+  readonly record: JsonObject | null;
+  readonly receivedAt: string;
+}
+
+export interface SearchAnswer {
+  readonly hits: readonly SearchHit[];
+  /** The size of the log up to which the answer is complete, together with the pages that follow. */
+  readonly completeTo: number;
+  readonly next: string | null;
+}
+
+const RESEND_PAUSE_MS = 200;
+
+/** One statement of a batch that the log refused. */
+export interface RefusedEntry {
+  readonly code: string;
+  readonly detail: string;
+  readonly retryable: boolean;
+}
+
+export function isLogged(result: LoggedEntry | RefusedEntry): result is LoggedEntry {
+  return "proof" in result;
+}
+
+/** The proof as a `.tlog-proof` file. */
+export function proofFile(entry: LoggedEntry): Uint8Array {
+  return formatTlogProof(entry.proof);
+}
+
+export class LogClient {
+  private readonly key: VerifierKey;
+  private readonly memory: CheckpointMemory;
+  private readonly transport: Transport;
+  /** Checkpoints are compared one after another: two at once would both be compared with the same older one. */
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ClientOptions) {
+    this.key = typeof options.key === "string" ? parseVerifierKey(options.key.trim()) : options.key;
+    this.memory = options.memory ?? new ProcessMemory();
+    this.transport = new Transport(options);
+  }
+
+  /** The verifier key that a log says is its own. Believe it only if you have no other way to learn it. */
+  static async announcedKey(options: TransportOptions): Promise<VerifierKey> {
+    const transport = new Transport(options);
+    try {
+      const [key] = listAt(parseObject(await transport.get("/v1/log", "application/json")), "verifier_keys");
+      return parseVerifierKey(typeof key === "string" ? key : invalid("verifier_keys"));
+    } finally {
+      await transport.close();
+    }
+  }
+
+  /** Logs one statement (DSSE or COSE) and returns it with its verified proof. SERVER_REFUSED when the log will not have it. */
+  async submit(statement: Uint8Array): Promise<LoggedEntry> {
+    const form = guessForm(statement);
+    const { stored } = parseStatement(statement, form);
+    const { status, body } = await this.transport.post("/v1/entries", mediaTypeOf(form), stored);
+    const answer = parseObject(body);
+    const note = noteAt(answer, "log_checkpoint");
+    return this.logged(
+      stored,
+      objectAt(answer, "inclusion_proof"),
+      note,
+      await this.accept(note),
+      status === 201,
+    );
+  }
+
+  /**
+   * Logs many statements of one form under one checkpoint. The one compact proof of the new ones is verified and expanded
+   * into an ordinary proof for each. What the log refuses for the moment only is sent again while there is patience.
+   */
+  async submitBatch(statements: readonly Uint8Array[]): Promise<(LoggedEntry | RefusedEntry)[]> {
+    const [first] = statements;
+    if (first === undefined) return [];
+    const form = guessForm(first);
+    const stored = statements.map((statement) => parseStatement(statement, form).stored);
+    const deadline = Date.now() + this.transport.patienceMs;
+    const results = await this.sendBatch(stored, form);
+    for (;;) {
+      const again = [...results.keys()].filter((i) => isOpen(results[i]));
+      if (again.length === 0 || Date.now() > deadline) return results;
+      await new Promise((resolve) => setTimeout(resolve, RESEND_PAUSE_MS));
+      const answers = await this.sendBatch(
+        again.map((i) => stored[i] as Uint8Array),
+        form,
+      );
+      again.forEach((i, n) => (results[i] = answers[n] as LoggedEntry | RefusedEntry));
+    }
+  }
+
+  private async sendBatch(
+    stored: readonly Uint8Array[],
+    form: Form,
+  ): Promise<(LoggedEntry | RefusedEntry)[]> {
+    const body =
+      form === "dsse" ? concat(...stored.flatMap((line) => [line, utf8("\n")])) : concat(...stored);
+    const type = form === "dsse" ? "application/x-ndjson" : "application/cbor-seq";
+    const answer = parseObject((await this.transport.post("/v1/entries/batch", type, body)).body);
+    return this.batchResults(answer, stored);
+  }
+
+  /** An entry by index, entry hash or record id, with its verified proof. SERVER_REFUSED when there is none or several. */
+  async entry(ref: string | number): Promise<FoundEntry> {
+    const path = `/v1/entries/${encodeURIComponent(String(ref))}`;
+    const answer = parseObject(await this.transport.get(path, "application/json"));
+    if (answer["entries"] !== undefined) {
+      const indexes = listAt(answer, "entries").map((one) =>
+        isJsonObject(one) ? numberAt(one, "index") : invalid("entries"),
+      );
+      throw new WritError(
+        "REF_AMBIGUOUS",
+        `entries ${indexes.join(", ")} carry this record; ask for one by its index`,
+        { indexes },
+      );
+    }
+    const proofAnswer = await this.transport.get(
+      `/v1/entries/${numberAt(answer, "index")}/proof`,
+      "application/json",
+    );
+    const proof = parseObject(proofAnswer);
+    const note = noteAt(proof, "log_checkpoint");
+    const entry = this.logged(
+      bytesAt(answer, "statement"),
+      objectAt(proof, "inclusion_proof"),
+      note,
+      await this.accept(note),
+      false,
+    );
+    if (![String(entry.index), entry.entryHash, entry.recordId].includes(String(ref))) {
+      throw new ProofError(`the log answered ${String(ref)} with another entry, ${entry.entryHash}`);
+    }
+    const { contentType, signers, record } = readStatement(entry.statement);
+    return { ...entry, contentType, signers, record, receivedAt: textAt(answer, "received_at") };
+  }
+
+  /**
+   * The trace bundle of a record, by record id, entry hash or index: sound, under a checkpoint that is consistent with the
+   * last one seen. Judge it with `evaluate` of `writ/verify`. `asOf`: as it stood before that size.
+   */
+  async trace(ref: string | number, { asOf }: { readonly asOf?: number } = {}): Promise<Bundle> {
+    const query = asOf === undefined ? "" : `?as_of=${asOf}`;
+    const path = `/v1/traces/${encodeURIComponent(String(ref))}${query}`;
+    const bundle = parseBundleFile(await this.transport.get(path, "application/json"));
+    await this.accept(utf8(bundle.checkpoint));
+    const { subject, problems } = openBundle(bundle, policyOfKey(this.key));
+    const [problem] = problems;
+    if (problem !== undefined)
+      throw new ProofError(`the log answered with a bundle that is not sound: ${problem.detail}`);
+    const entryHash = `sha256:${toHex(sha256(subject.stored))}`;
+    if (
+      ![String(subject.index), subject.id, entryHash].includes(String(ref)) &&
+      subject.id !== bundle.subject
+    )
+      throw new ProofError(
+        `the log answered ${String(ref)} with the trace of another record, ${bundle.subject}`,
+      );
+    if (asOf !== undefined && bundle.asOf !== asOf)
+      throw new ProofError(`the log answered as of ${bundle.asOf}, not of ${asOf}`);
+    return bundle;
+  }
+
+  /**
+   * Entries by what their records say, a page at a time. What is found is the log's word; `entry` verifies one. Nobody can
+   * prove that nothing was left out: `traceFromTiles` and `writ fsck` read the log itself.
+   */
+  async search(filters: SearchFilters): Promise<SearchAnswer> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(filters))
+      if (value !== undefined) query.set(name, String(value));
+    const answer = parseObject(
+      await this.transport.get(`/v1/search?${query.toString()}`, "application/json"),
+    );
+    const { next } = answer;
+    return {
+      hits: listAt(answer, "entries").map((hit) => (isJsonObject(hit) ? hitOf(hit) : invalid("entries"))),
+      completeTo: numberAt(answer, "complete_to"),
+      next: typeof next === "string" ? next : null,
+    };
+  }
+
+  /** Everything that relied on a record, key, evidence hash, policy digest or action type: the log's word, line by line. */
+  async impact(name: string): Promise<JsonObject[]> {
+    const body = await this.transport.get(`/v1/impact/${encodeURIComponent(name)}`, "application/x-ndjson");
+    const lines = (fromUtf8(body) ?? "").split("\n").filter((line) => line !== "");
+    return lines.map((line) => parseObject(utf8(line)));
+  }
+
+  /** The newest checkpoint, verified and consistent with the last one seen. */
+  async checkpoint(): Promise<Checkpoint> {
+    return (await this.signedCheckpoint()).checkpoint;
+  }
+
+  /** The same, with the signed note that says it. */
+  async signedCheckpoint(): Promise<{ readonly note: Uint8Array; readonly checkpoint: Checkpoint }> {
+    const note = await this.transport.get("/checkpoint", "text/plain");
+    return { note, checkpoint: await this.accept(note) };
+  }
+
+  /** The bytes at a path of the tile interface, unverified: whoever rebuilds the tree from them verifies them. */
+  async tile(path: string): Promise<Uint8Array> {
+    return this.transport.get(`/${path}`, "application/octet-stream");
+  }
+
+  async close(): Promise<void> {
+    await this.transport.close();
+  }
+
+  private async batchResults(
+    answer: JsonObject,
+    stored: readonly Uint8Array[],
+  ): Promise<(LoggedEntry | RefusedEntry)[]> {
+    const note = noteAt(answer, "log_checkpoint");
+    const checkpoint = await this.accept(note);
+    const results = listAt(answer, "results").map((result) =>
+      isJsonObject(result) ? result : invalid("results"),
+    );
+    if (results.length !== stored.length) invalid(`${stored.length} results`);
+    const isNew = (result: JsonObject): boolean => result["status"] === 201;
+    const leaves = stored.filter((_, i) => isNew(results[i] ?? {})).map(leafHash);
+    const proofs = leaves.length === 0 ? [] : expandedProofs(objectAt(answer, "run"), leaves, checkpoint);
+    let n = 0;
+    return results.map((result, i) => {
+      const statement = stored[i] ?? invalid("results");
+      if (result["problem"] !== undefined) return refusedEntry(objectAt(result, "problem"));
+      if (!isNew(result))
+        return this.logged(statement, objectAt(result, "inclusion_proof"), note, checkpoint, false);
+      const proof = proofs[n++] ?? invalid("run");
+      if (numberAt(result, "index") !== proof.index)
+        throw new ProofError(`the log says index ${numberAt(result, "index")}, the proof ${proof.index}`);
+      return described(statement, { extra: null, ...proof, checkpoint: note }, true);
+    });
+  }
+
+  private logged(
+    stored: Uint8Array,
+    proof: JsonObject,
+    note: Uint8Array,
+    checkpoint: Checkpoint,
+    isNew: boolean,
+  ): LoggedEntry {
+    const index = numberAt(proof, "index");
+    const hashes = hashesAt(proof, "hashes");
+    verifyInclusion(index, checkpoint.size, leafHash(stored), hashes, checkpoint.root);
+    return described(stored, { extra: null, index, hashes, checkpoint: note }, isNew);
+  }
+
+  /** Verifies a checkpoint's signature and its consistency with the last one seen, and remembers the larger. */
+  private async accept(note: Uint8Array): Promise<Checkpoint> {
+    const { checkpoint } = openCheckpoint(note, this.key);
+    const name = formatVerifierKey(this.key);
+    const mine = this.turn.then(async () => {
+      const kept = await this.memory.load(name);
+      const last = kept === null ? null : openCheckpoint(kept, this.key).checkpoint;
+      if (last !== null) await this.demandConsistency(last, checkpoint);
+      if (last === null || checkpoint.size > last.size) await this.memory.save(name, note);
+    });
+    this.turn = mine.catch(() => {});
+    await mine;
+    return checkpoint;
+  }
+
+  private async demandConsistency(a: Checkpoint, b: Checkpoint): Promise<void> {
+    const [older, newer] = a.size <= b.size ? [a, b] : [b, a];
+    if (older.size === 0) {
+      if (!sameHash(older.root, emptyRoot()))
+        throw new ProofError("a checkpoint of size 0 without the empty root");
+      return;
+    }
+    let hashes: Hash[] = [];
+    if (older.size < newer.size) {
+      const path = `/v1/consistency?from=${older.size}&to=${newer.size}`;
+      try {
+        hashes = hashesAt(parseObject(await this.transport.get(path, "application/json")), "hashes");
+      } catch (error) {
+        if (!(error instanceof WritError) || error.code !== "SERVER_REFUSED") throw error;
+        throw new ProofError(
+          `the log cannot show that its checkpoint of ${newer.size} extends that of ${older.size}: ${error.message}`,
+          { cause: error },
+        );
+      }
+    }
+    verifyConsistency(older.size, newer.size, hashes, older.root, newer.root);
+  }
+}
+
+/** Verifies the run and turns its one proof into an ordinary proof for each leaf. */
+function expandedProofs(
+  run: JsonObject,
+  leaves: readonly Hash[],
+  { size, root }: Checkpoint,
+): { index: number; hashes: Hash[] }[] {
+  const start = numberAt(run, "start");
+  const hashes = hashesAt(run, "hashes");
+  verifyRun(start, size, leaves, hashes, root);
+  return expandRun(start, size, leaves, hashes).map((path, i) => ({ index: start + i, hashes: path }));
+}
+
+function described(statement: Uint8Array, proof: TlogProof, isNew: boolean): LoggedEntry {
+  return {
+    index: proof.index,
+    statement,
+    entryHash: `sha256:${toHex(sha256(statement))}`,
+    recordId: readStatement(statement).recordId,
+    isNew,
+    proof,
+  };
+}
+
+function hitOf(hit: JsonObject): SearchHit {
+  const { record_id: recordId, record } = hit;
+  return {
+    index: numberAt(hit, "index"),
+    entryHash: textAt(hit, "entry_hash"),
+    recordId: typeof recordId === "string" ? recordId : null,
+    record: isJsonObject(record) ? record : null,
+    receivedAt: textAt(hit, "received_at"),
+  };
+}
+
+interface ReadStatement {
+  readonly contentType: string | null;
+  readonly signers: readonly string[];
+  readonly recordId: string | null;
+  readonly record: JsonObject | null;
+}
+
+/** What a stored statement says of itself; nothing for raw bytes. */
+function readStatement(bytes: Uint8Array): ReadStatement {
+  try {
+    const { contentType, payload, signatures, stored } = parseStatement(bytes, guessForm(bytes));
+    if (!sameBytes(stored, bytes)) return NO_STATEMENT;
+    const signers = signatures.map(({ keyId }) => keyId);
+    if (contentType !== RECORD_MEDIA_TYPE) return { contentType, signers, recordId: null, record: null };
+    return { contentType, signers, recordId: recordIdOf(payload), record: parseRecord(payload).value };
+  } catch (error) {
+    if (error instanceof WritError) return NO_STATEMENT;
+    throw error;
+  }
+}
+
+const NO_STATEMENT: ReadStatement = { contentType: null, signers: [], recordId: null, record: null };
+
+/** Refused for now only. */
+function isOpen(result: LoggedEntry | RefusedEntry | undefined): boolean {
+  return result !== undefined && !isLogged(result) && result.retryable;
+}
+
+function refusedEntry(problem: JsonObject): RefusedEntry {
+  return {
+    code: textAt(problem, "code"),
+    detail: textAt(problem, "detail"),
+    retryable: problem["retryable"] === true,
+  };
+}
+
+function mediaTypeOf(form: Form): string {
+  return form === "dsse" ? DSSE_MEDIA_TYPE : COSE_MEDIA_TYPE;
+}
