@@ -41,6 +41,34 @@ test("the README's first session works when pasted, and its proof verifies with 
   );
 });
 
+test("the README's second session: a wire transfer traced, verified offline, then broken and caught", async () => {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  const log = await startLog(folder, port);
+  await symlink(join(folder, "log"), join(folder, "writ-data"));
+  const shell = (text: string) =>
+    run(folder, "bash", [
+      "-euc",
+      `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }\n${text.replace("127.0.0.1:6962", `127.0.0.1:${port}`)}`,
+    ]);
+  const first = (await readmeBlock("session")).split("\ncat >")[0] ?? "";
+  const blocks = await Promise.all(["session-trace", "session-verdict", "session-caught"].map(readmeBlock));
+  const { code, stdout, stderr } = await shell([first, ...blocks].join("\n"));
+  assert.equal(code, 1, stderr);
+  assert.match(stdout, /\nAUTHORIZED\n[^]*└─ ✓ #\d+ execution-receipt executed {2}acme:\/\/payments/);
+  assert.match(stdout, /\nVIOLATION\nwhat fails:\n[^]*FAIL NONCE_REUSED: 2 uses of a grant for 1/);
+  assert.match(await readFile(join(folder, "trace.svg"), "utf8"), /^<svg /);
+  assert.equal(await end(log, "SIGTERM"), 0);
+  const key = `VKEY=$(cat writ-data/keys/log.key.pub)`;
+  const verified = await shell(`${key}\n${await readmeBlock("session-verdict")}`);
+  assert.equal(verified.code, 0, verified.stderr);
+  assert.match(verified.stdout, /^AUTHORIZED\n\d+ PASS, 0 FAIL, 0 UNKNOWN/);
+  const bundle = await readFile(join(folder, "bundle.json"), "utf8");
+  await writeFile(join(folder, "bundle.json"), bundle.replace('"index":0,', '"index":1,'));
+  const tampered = await shell(`${key}\n${await readmeBlock("session-verdict")}`);
+  assert.deepEqual([tampered.code, tampered.stdout.startsWith("AUTHORIZED")], [1, false]);
+});
+
 async function readmeCurls(): Promise<string> {
   const readme = await readFile(join(PROJECT, "README.md"), "utf8");
   return [...readme.matchAll(/^curl .*$/gm)].map(([line]) => line.replace("curl ", "curl -sSf ")).join("\n");

@@ -7,6 +7,7 @@ import { wireTransfer } from "../../src/demo/stories.js";
 import type { Log } from "../../src/log/log.js";
 import type { SearchQuery } from "../../src/log/search.js";
 import { termName, type Term, termsOf } from "../../src/index/terms.js";
+import { buildRecord } from "../../src/record/build.js";
 import { parseRecord } from "../../src/record/record.js";
 import { parseStatement } from "../../src/statement/parse.js";
 import {
@@ -159,14 +160,8 @@ test("a cursor stays right while the log grows: upwards the new ones come, downw
 test("links: missing ones named, and resolved when their target arrives; both ways; values too", async () => {
   const store = await newStore();
   const log = await openLog(store, { now: () => START });
-  const late = {
-    ...wireTransfer,
-    steps: wireTransfer.steps.map((one) => (one.name === "finance-approval" ? one : one)),
-  };
-  const withheld = {
-    ...late,
-    steps: late.steps.map((one) => (one.name === "policy" ? { ...one, withheld: true } : one)),
-  };
+  const steps = wireTransfer.steps.map((one) => (one.name === "policy" ? { ...one, withheld: true } : one));
+  const withheld = { ...wireTransfer, steps };
   const { stage } = await play(withheld, { store, log, stage: stageOf(withheld) });
   const linksOf = async (name: string) => log.queries.links(stage.index(name));
   const decision = await linksOf("decision");
@@ -180,7 +175,6 @@ test("links: missing ones named, and resolved when their target arrives; both wa
   );
   const policy = wireTransfer.steps.find(({ name }) => name === "policy");
   assert.ok(policy);
-  const { buildRecord } = await import("../../src/record/build.js");
   const bytes = buildRecord("policy", {
     issuer: "user://acme/cfo",
     issued_at: stage.time(policy.at),

@@ -1,21 +1,35 @@
 import { fromUtf8, utf8 } from "../../format/bytes.js";
-import { parseRecord, recordIdOf, RECORD_MEDIA_TYPE, rulesOf, stringMember } from "../../record/record.js";
+import {
+  checkRecord,
+  parseRecord,
+  recordIdOf,
+  RECORD_MEDIA_TYPE,
+  stringMember,
+} from "../../record/record.js";
 import { TYPES } from "../../record/types.js";
 import { canonicalJson } from "../../statement/jcs.js";
 import { isJsonObject, type JsonObject, parseJson } from "../../statement/json.js";
 import { signCose, signDsse } from "../../statement/sign.js";
 import { WritError } from "../../errors.js";
-import { type Command, FLAG, onlyWord, required, STRING, type Voice } from "../command.js";
+import { type Command, FLAG, type Invocation, onlyWord, required, STRING, type Voice } from "../command.js";
 import { readBytes, writeWhole } from "../files.js";
 import { type NamedSigner, readSigner } from "../key-files.js";
+import { setMembers } from "../set-members.js";
 
 export const sign: Command = {
-  usage: "writ sign RECORD.json --key FILE [--cose] [-o STATEMENT]",
+  usage:
+    "writ sign (RECORD.json | --type TYPE [--set NAME=TEXT | NAME:=JSON]…) --key FILE [--cose] [-o STATEMENT]",
   about:
-    "Signs a record (a file, or - for standard input) as a DSSE envelope, or as COSE. The record is written in RFC 8785 form; v, issuer and issued_at are filled in where they are missing.",
-  options: { key: STRING, cose: FLAG, output: { type: "string", short: "o" } },
+    "Signs a record (a file, or - for standard input) as a DSSE envelope, or as COSE. With --type the record is made of --set members, in a file's or nobody's place: target.vendor=acme sets a member of a member, := takes JSON, and a time may be now, +600s or -600s. The record is written in RFC 8785 form; v, issuer, issued_at and the member that must equal the issuer are filled in where they are missing. Its rules are checked before it is signed.",
+  options: {
+    key: STRING,
+    cose: FLAG,
+    type: STRING,
+    set: { type: "string", multiple: true, more: (word) => /^[^=]+=/.test(word) },
+    output: { type: "string", short: "o" },
+  },
   async run(invocation, voice) {
-    const bytes = await readBytes(onlyWord(invocation, "record"));
+    const bytes = await recordBytes(invocation);
     const signer = await readSigner(required(invocation, "key"));
     const { statement, recordId } = signRecord(bytes, signer, invocation.flag("cose"), voice);
     const output = invocation.text("output");
@@ -30,7 +44,21 @@ export const sign: Command = {
   },
 };
 
-/** The signed statement of a record given as JSON. RECORD_MALFORMED when it is none; its type's rules are the log's to check. */
+/** The record in the file, with what `--type` and `--set` say put into it. */
+async function recordBytes(invocation: Invocation): Promise<Uint8Array> {
+  const type = invocation.text("type");
+  const settings = invocation.texts("set");
+  if (type === undefined && settings.length === 0) return readBytes(onlyWord(invocation, "record"));
+  const given =
+    invocation.words.length === 0
+      ? {}
+      : parseJson(await readBytes(onlyWord(invocation, "record")), "RECORD_MALFORMED");
+  if (!isJsonObject(given)) throw new WritError("RECORD_MALFORMED", "record: want a JSON object");
+  const record = type === undefined ? given : { ...given, type };
+  return utf8(canonicalJson(setMembers(record, settings, Date.now())));
+}
+
+/** The signed statement of a record given as JSON. RECORD_MALFORMED, RECORD_INVALID. */
 export function signRecord(
   bytes: Uint8Array,
   signer: NamedSigner,
@@ -41,7 +69,7 @@ export function signRecord(
   if (!isJsonObject(given)) throw new WritError("RECORD_MALFORMED", "record: want a JSON object");
   const payload = utf8(canonicalJson(completed(given, signer.keyName, voice)));
   const record = parseRecord(payload);
-  rulesOf(record);
+  checkRecord(record);
   if (!cose)
     return { statement: signDsse(RECORD_MEDIA_TYPE, payload, signer), recordId: recordIdOf(payload) };
   const subject = record.traceId ?? recordIdOf(payload);
