@@ -82,7 +82,7 @@ function entry(n: number): Admitted {
   const record = {
     hash: sha256(payload),
     value,
-    type: String(value["type"] as string),
+    type: value["type"] as string,
     issuer: AGENT,
     traceId: `trace-${Math.floor(n / 4)}`,
     previousTraceHash: null,

@@ -2,8 +2,19 @@
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { batches, disk, type Question, raw, type Row, single, sizes, steady } from "./questions.js";
+import { consume, lookups, typed } from "./trace-questions.js";
 
-const QUESTIONS: Readonly<Record<string, Question>> = { steady, single, batches, raw, disk, sizes };
+const QUESTIONS: Readonly<Record<string, Question>> = {
+  steady,
+  single,
+  batches,
+  typed,
+  consume,
+  raw,
+  disk,
+  sizes,
+  lookups,
+};
 
 const asked = process.argv.slice(2);
 const names = asked.length > 0 ? asked : Object.keys(QUESTIONS);

@@ -107,6 +107,12 @@ export class Stage {
     return this.record(name).id;
   }
 
+  /** A step's record with other members, under no name: not logged, and nobody's to refer to. */
+  variant<T extends RecordType = RecordType>(name: string, members: object): BuiltRecord<T> {
+    const found = this.find(name);
+    return buildRecord(found.type, { ...this.membersOf(found), ...members } as never) as BuiltRecord<T>;
+  }
+
   /** Where a step that was logged already stands. */
   index(name: string): number {
     const index = this.indexes.get(name);
@@ -160,11 +166,19 @@ export class Stage {
   }
 
   private build(name: string): BuiltRecord {
+    const found = this.find(name);
+    return buildRecord(found.type, this.membersOf(found) as never);
+  }
+
+  private find(name: string): Step {
     const found = this.story.steps.find((one) => one.name === name);
     if (found === undefined) throw new RangeError(`there is no step ${name}`);
-    const issuer = found.by === "registrar" ? this.settings.registrar.id : this.party(found.by).id;
-    const common = { issuer, issued_at: this.time(found.at) };
-    return buildRecord(found.type, { ...common, ...found.members(this) } as never);
+    return found;
+  }
+
+  private membersOf({ by, at, members }: Step): object {
+    const issuer = by === "registrar" ? this.settings.registrar.id : this.party(by).id;
+    return { issuer, issued_at: this.time(at), ...members(this) };
   }
 
   private registration(name: string): BuiltRecord {
