@@ -58,6 +58,7 @@ export function traceRoutes(app: Hono, log: Log): void {
 
   app.get("/v1/entries/:ref/links", async (c) => {
     query(c, []);
+    negotiate(c.req.header("accept"), ["application/json"]);
     const [index] = await indexesOf(log, c.req.param("ref"));
     const links = await log.queries.links(index);
     const { entry, out, in: incoming, truncated } = links;
@@ -70,11 +71,13 @@ export function traceRoutes(app: Hono, log: Log): void {
   app.get("/v1/traces/:id", async (c) => {
     const { as_of: asOf, profile } = query(c, ["as_of", "profile"]);
     profileOf(profile);
+    negotiate(c.req.header("accept"), ["application/json"]);
     return json(formatBundleFile(await bundleOf(log, c, sizeParam(asOf, "as_of"))));
   });
 
   app.get("/v1/traces/:id/verdict", async (c) => {
     const { as_of: asOf, profile, at } = query(c, ["as_of", "profile", "at"]);
+    negotiate(c.req.header("accept"), ["application/json"]);
     const options = { at: timeParam(at, "at") ?? Date.now(), profile: profileOf(profile) };
     const bundle = await bundleOf(log, c, sizeParam(asOf, "as_of"));
     return json(await log.judge.verdict(bundle, options));
@@ -88,8 +91,11 @@ export function traceRoutes(app: Hono, log: Log): void {
         "REF_MALFORMED",
         "want a record id, a key id, an evidence hash, a policy digest or an action type",
       );
+    negotiate(c.req.header("accept"), ["application/x-ndjson", "application/json"]);
     const indexes = isRef(name) ? await log.find(parseRef(name)) : [];
-    return new Response(impactLines(log.queries.impact(name, indexes)), {
+    if (indexes.length === 0 && parseDecimal(name) !== undefined)
+      throw new WritError("ENTRY_NOT_FOUND", `there is no entry ${name} in the log of ${log.published.size}`);
+    return new Response(impactLines(log.queries.impact(name, indexes), indexes.length > 0), {
       headers: { "content-type": "application/x-ndjson", "access-control-allow-origin": "*" },
     });
   });
@@ -130,6 +136,8 @@ function searchOf(members: Partial<Record<(typeof MEMBERS)[number], string>>): {
   if (linked !== undefined && !isRecordId(linked)) throw invalid("linked", "a record id", linked);
   const order = members.order ?? "asc";
   if (order !== "asc" && order !== "desc") throw invalid("order", "asc or desc", order);
+  const [from, to] = [sizeParam(members.from, "from"), sizeParam(members.to, "to")];
+  if (from !== undefined && to !== undefined && from > to) throw invalid("from", "at most to", String(from));
   const limit = sizeParam(members.limit, "limit") ?? DEFAULT_LIMIT;
   if (limit < 1 || limit > MAX_LIMIT) throw invalid("limit", `1 to ${MAX_LIMIT}`, String(limit));
   const search: SearchQuery = {
@@ -137,8 +145,8 @@ function searchOf(members: Partial<Record<(typeof MEMBERS)[number], string>>): {
     order,
     limit,
     ...defined("linked", linked),
-    ...defined("from", sizeParam(members.from, "from")),
-    ...defined("to", sizeParam(members.to, "to")),
+    ...defined("from", from),
+    ...defined("to", to),
     ...defined("since", timeParam(members.since, "since")),
     ...defined("until", timeParam(members.until, "until")),
     ...defined("cursor", cursor === undefined ? undefined : cursorOf(cursor, order)),
@@ -184,8 +192,8 @@ function brief({ index, id, record }: TraceEntry) {
   return { index, record_id: id, type: record?.type ?? null };
 }
 
-function linkOut({ member, kind, value, to }: LinkOut) {
-  return { member, kind, value, to: to.map(brief), missing: to.length === 0 };
+function linkOut({ member, kind, value, to, truncated }: LinkOut) {
+  return { member, kind, value, to: to.map(brief), missing: to.length === 0, truncated };
 }
 
 function linkIn({ member, from }: LinkIn) {
@@ -193,14 +201,19 @@ function linkIn({ member, from }: LinkIn) {
 }
 
 /** A line for each dependant, and at the end one that says how complete that was. */
-function impactLines(found: AsyncGenerator<Dependant, ImpactEnd>): ReadableStream<Uint8Array> {
+function impactLines(
+  found: AsyncGenerator<Dependant, ImpactEnd>,
+  isLogged: boolean,
+): ReadableStream<Uint8Array> {
   return new ReadableStream({
     async pull(controller) {
       try {
         const step = await found.next();
         if (step.done !== true) return controller.enqueue(line(dependantLine(step.value)));
         const { completeTo, count, truncated } = step.value;
-        controller.enqueue(line({ complete_to: completeTo, count, truncated }));
+        // Nobody relied on it, or nobody ever heard of it: not the same.
+        const known = isLogged || count > 0;
+        controller.enqueue(line({ complete_to: completeTo, count, truncated, known }));
         controller.close();
       } catch (error) {
         controller.error(error);
@@ -212,8 +225,8 @@ function impactLines(found: AsyncGenerator<Dependant, ImpactEnd>): ReadableStrea
   });
 }
 
-function dependantLine({ entry, via, path }: Dependant) {
-  return { ...brief(entry), issuer: entry.record?.issuer ?? null, via, depth: path.length, path };
+function dependantLine({ entry, via, depth, path }: Dependant) {
+  return { ...brief(entry), issuer: entry.record?.issuer ?? null, via, depth, path };
 }
 
 function line(value: object): Uint8Array {

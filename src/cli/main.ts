@@ -4,7 +4,7 @@ import { ProofError, WritError } from "../errors.js";
 import type { Command, Outcome } from "./command.js";
 import { parseInvocation } from "./parse.js";
 import { version } from "./version.js";
-import { TerminalVoice } from "./voice.js";
+import { printableLines, TerminalVoice } from "./voice.js";
 
 /** Each is loaded when it is asked for: `verify` has no use for a web server, and starts in half the time without. */
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
@@ -61,7 +61,7 @@ async function help(args: readonly string[]): Promise<number> {
   const text = `writ: a transparency log for machine authority\n\n${list}\n\nwrit VERB --help says more. --json gives every result as JSON. Exit: 0 yes, 1 no, 2 usage.`;
   if (verb === undefined || verb === "help" || verb === "--help" || verb === "-h") return print(text);
   const group = await usages([...COMMANDS.keys()].filter((name) => name.startsWith(`${verb} `)));
-  if (group !== "") return print(group);
+  if (group !== "" && args.length === 1) return print(group);
   voice.error(`there is no verb ${JSON.stringify(args.slice(0, 2).join(" "))}`);
   voice.hint("writ --help lists the verbs");
   return EXIT.usage;
@@ -83,7 +83,7 @@ function print(text: string): number {
 function report({ ok, text, json }: Outcome, asJson: boolean): number {
   if (asJson) process.stdout.write(`${JSON.stringify(json)}\n`);
   else if (text instanceof Uint8Array) process.stdout.write(text);
-  else if (text !== undefined) process.stdout.write(`${text}\n`);
+  else if (text !== undefined) process.stdout.write(`${printableLines(text)}\n`);
   return ok ? EXIT.yes : EXIT.no;
 }
 
@@ -101,6 +101,12 @@ function complain(error: unknown, command: Command, asJson: boolean): number {
     voice.hint("try again later: sending a statement twice is safe, it keeps its one place");
   return code === "USAGE" ? EXIT.usage : EXIT.no;
 }
+
+// Whoever reads may stop reading: `writ search | head` is no failure of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
 
 // The code is set and not forced: what was written to a pipe is allowed to arrive.
 process.exitCode = await main(process.argv.slice(2));

@@ -1,6 +1,11 @@
 /** Standard error, and a progress bar on it when it is a terminal. */
 import type { Voice } from "./command.js";
 
+/** Text of records and of other people's servers, without what would move a terminal's cursor or hide a line. */
+export function printableLines(text: string): string {
+  return text.replaceAll(/[^\P{C}\n\t]|[\p{Zl}\p{Zp}]/gu, "\ufffd");
+}
+
 const WIDTH = 30;
 const REDRAW_MS = 100;
 
@@ -38,6 +43,6 @@ export class TerminalVoice implements Voice {
   private write(text: string): void {
     if (this.barOpen) this.out.write("\n");
     this.barOpen = false;
-    this.out.write(text);
+    this.out.write(printableLines(text));
   }
 }

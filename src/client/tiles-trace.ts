@@ -5,9 +5,10 @@
  */
 import { cover, foldHashes, type Hash, nodeHash, planInclusion, power } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
-import { fromUtf8, toHex } from "../format/bytes.js";
+import { fromUtf8, parseDecimal, toHex } from "../format/bytes.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { parseBundle } from "../format/bundle.js";
+import { isRecordId } from "../record/links.js";
 import { type Field, termName, termsOf } from "../index/terms.js";
 import { leafHash, sameHash } from "../../merkle/index.js";
 import type { Bundle } from "../trace/bundle.js";
@@ -21,7 +22,10 @@ import { bundlesOf } from "./walk.js";
 /** The terms that a walk asks for. */
 const WALKED: readonly Field[] = ["link", "writes", "defines", "nonce", "idempotency", "sequence"];
 
-/** SERVER_REFUSED … as the client; ProofError when the entries are not those of the checkpoint; ENTRY_NOT_FOUND. */
+/**
+ * ProofError when the entries are not those of the checkpoint; REF_MALFORMED, ENTRY_NOT_FOUND, SIZE_UNPUBLISHED; and
+ * whatever the client throws.
+ */
 export async function traceFromTiles(
   client: LogClient,
   ref: string,
@@ -30,7 +34,11 @@ export async function traceFromTiles(
 ): Promise<Bundle> {
   const { note, checkpoint } = await client.signedCheckpoint();
   const { size, origin } = checkpoint;
-  const to = Math.min(asOf ?? size, size);
+  const to = asOf ?? size;
+  if (to < 1 || to > size)
+    throw new WritError("SIZE_UNPUBLISHED", `want a size from 1 to ${size}, got ${to}`, { path: "as_of" });
+  if (parseDecimal(ref) === undefined && !isRecordId(ref))
+    throw new WritError("REF_MALFORMED", `want an index, an entry hash or a record id, got ${ref}`);
   const log = new ReadLog(client, size);
   for await (const { index, entries, leaves } of bundlesOf(client, checkpoint)) {
     entries.forEach((stored, i) => log.add(index * TILE_WIDTH + i, stored, leaves[i] as Hash, to));

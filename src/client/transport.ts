@@ -81,7 +81,8 @@ export class Transport {
         if (!OPEN_STATUSES.has(answer.status)) throw refusal;
         open = refusal;
       } catch (error) {
-        if (error instanceof WritError && error.code === "SERVER_REFUSED") throw error;
+        // Ours are definite; anything else is the network's, and may be over soon.
+        if (error instanceof WritError) throw error;
         open = new WritError(
           "SERVER_UNREACHABLE",
           `${method} ${this.base}${path}: ${reasonOf(error)}`,

@@ -1,15 +1,16 @@
 /** Impact: everything that relied on something, nearest first, given as it is found, in bounded memory. */
-import type { Store } from "../store/contract.js";
+import type { Term } from "../index/terms.js";
 import { type Reliance, reliancesOn, reliancesOnName, relies } from "../trace/dependants.js";
 import type { TraceEntry } from "../trace/entry.js";
-import type { Postings } from "./postings.js";
-import { readEntries } from "./trace.js";
+import { type Library, readEntries } from "./trace.js";
 
 export interface Dependant {
   readonly entry: TraceEntry;
   /** How it relies on the one before it. */
   readonly via: string;
-  /** Indexes from the first that relied on it down to this one. */
+  /** How many steps it is away from what was asked about. */
+  readonly depth: number;
+  /** Indexes from what was asked about (where that is an entry) down to this one; of a long way, the last part. */
   readonly path: readonly number[];
 }
 
@@ -21,86 +22,95 @@ export interface ImpactEnd {
   readonly truncated: boolean;
 }
 
-/** How many dependants one answer follows. */
+/** How many dependants one answer follows, and how much of the way to each is shown. */
 const MAX_DEPENDANTS = 100_000;
+const MAX_PATH = 32;
 const PAGE = 200;
 
-/** How each dependant was come by: the one it relies on, or -1 for what was asked about. */
-type Trail = Map<number, number>;
+/** The index of what was asked about, where it is no entry. */
+const NOWHERE = -1;
 
 /**
  * From the entries that carry a record, or from a bare name when there are none. Yields dependants breadth first, and at
  * the end how complete that was.
  */
-export async function* impactOf(
-  store: Store,
-  postings: Postings,
+export function impactOf(
+  library: Library,
   size: number,
   name: string,
   indexes: readonly number[],
 ): AsyncGenerator<Dependant, ImpactEnd> {
-  const trail: Trail = new Map(indexes.map((index) => [index, -1]));
-  let count = 0;
-  let level = [...indexes];
-  const named = level.length === 0 ? reliancesOnName(name) : valueReliances(name);
-  const found: number[] = [];
-  const yields = async function* (from: number, reliances: readonly Reliance[]): AsyncGenerator<Dependant> {
-    for (const reliance of reliances) {
-      for await (const entry of dependants(store, postings, size, from, reliance, trail)) {
-        if (trail.size >= MAX_DEPENDANTS) return;
-        trail.set(entry.index, from);
-        found.push(entry.index);
-        yield { entry, via: reliance.via, path: pathTo(entry.index, trail) };
+  return new Impact(library, size, indexes).run(name);
+}
+
+class Impact {
+  /** Each entry met, with the one that it relies on and how far away it is. */
+  private readonly trail = new Map<number, { readonly from: number; readonly depth: number }>();
+  private found: number[] = [];
+  private count = 0;
+
+  constructor(
+    private readonly library: Library,
+    private readonly size: number,
+    private readonly indexes: readonly number[],
+  ) {
+    for (const index of indexes) this.trail.set(index, { from: NOWHERE, depth: 0 });
+  }
+
+  async *run(name: string): AsyncGenerator<Dependant, ImpactEnd> {
+    const onName = reliancesOnName(name);
+    // A record's hash may be named as evidence as well.
+    yield* this.relying(
+      NOWHERE,
+      this.indexes.length === 0 ? onName : onName.filter(({ via }) => via === "evidence"),
+    );
+    let level = [...this.indexes, ...this.found];
+    while (level.length > 0 && !this.isFull) {
+      this.found = [];
+      for (let at = 0; at < level.length && !this.isFull; at += PAGE)
+        for (const entry of await readEntries(this.library, level.slice(at, at + PAGE)))
+          yield* this.relying(entry.index, reliancesOn(entry));
+      level = this.found;
+    }
+    return { completeTo: this.size, count: this.count, truncated: this.isFull };
+  }
+
+  private get isFull(): boolean {
+    return this.count >= MAX_DEPENDANTS;
+  }
+
+  /** What relies on the entry `from` and was not met before. */
+  private async *relying(from: number, reliances: readonly Reliance[]): AsyncGenerator<Dependant> {
+    const depth = (this.trail.get(from)?.depth ?? 0) + 1;
+    for (const { term, via, laterOnly } of reliances) {
+      for await (const entry of this.having(term, laterOnly ? from + 1 : 0)) {
+        if (this.isFull) return;
+        if (!relies(entry, via)) continue;
+        this.trail.set(entry.index, { from, depth });
+        this.found.push(entry.index);
+        this.count++;
+        yield { entry, via, depth, path: this.pathTo(entry.index) };
       }
     }
-  };
-  for await (const one of yields(-1, named)) {
-    count++;
-    yield one;
   }
-  level.push(...found.splice(0));
-  while (level.length > 0 && trail.size < MAX_DEPENDANTS) {
-    for (let at = 0; at < level.length; at += PAGE) {
-      for (const entry of await readEntries(store, postings, level.slice(at, at + PAGE))) {
-        for await (const one of yields(entry.index, reliancesOn(entry))) {
-          count++;
-          yield one;
-        }
-      }
+
+  /** The entries that have the term and were not met before, a page at a time. */
+  private async *having(term: Term, start: number): AsyncGenerator<TraceEntry> {
+    const list = this.library.postings.term(term);
+    for (let next = start; next < this.size; ) {
+      const page = await list({ from: next, to: this.size, limit: PAGE });
+      const fresh = page.filter((index) => !this.trail.has(index));
+      if (fresh.length > 0) yield* await readEntries(this.library, fresh);
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return;
+      next = last + 1;
     }
-    level = found.splice(0);
   }
-  return { completeTo: size, count, truncated: trail.size >= MAX_DEPENDANTS };
-}
 
-/** A record's hash may be named as evidence as well. */
-function valueReliances(name: string): Reliance[] {
-  return name.startsWith("sha256:") ? reliancesOnName(name).filter(({ via }) => via === "evidence") : [];
-}
-
-/** What has the term and was not met before, a page at a time. */
-async function* dependants(
-  store: Store,
-  postings: Postings,
-  size: number,
-  from: number,
-  { term, via, laterOnly }: Reliance,
-  trail: Trail,
-): AsyncGenerator<TraceEntry> {
-  const list = postings.term(term);
-  for (let next = laterOnly ? from + 1 : 0; next < size; ) {
-    const page = await list({ from: next, to: size, limit: PAGE });
-    const fresh = page.filter((index) => !trail.has(index) && index !== from);
-    for (const entry of fresh.length === 0 ? [] : await readEntries(store, postings, fresh))
-      if (relies(entry, via)) yield entry;
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
-    next = last + 1;
+  private pathTo(index: number): number[] {
+    const path: number[] = [];
+    for (let at = index; at !== NOWHERE && path.length < MAX_PATH; at = this.trail.get(at)?.from ?? NOWHERE)
+      path.unshift(at);
+    return path;
   }
-}
-
-function pathTo(index: number, trail: Trail): number[] {
-  const path = [index];
-  for (let at = trail.get(index) ?? -1; at >= 0; at = trail.get(at) ?? -1) path.unshift(at);
-  return path;
 }

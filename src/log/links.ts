@@ -1,10 +1,9 @@
 /** The links of an entry, both ways: what it points at, missing ones named, and what points at it. */
-import { type LinkMember, LINK_MEMBERS, linksOf } from "../record/links.js";
-import type { Store } from "../store/contract.js";
+import { type LinkMember, LINK_MEMBERS, linksOf, strings } from "../record/links.js";
 import type { Term } from "../index/terms.js";
-import type { TraceEntry } from "../trace/entry.js";
-import type { Postings } from "./postings.js";
-import { readEntries } from "./trace.js";
+import { signersOf, type TraceEntry } from "../trace/entry.js";
+import type { Postings, Span } from "./postings.js";
+import { type Library, readEntries } from "./trace.js";
 
 export interface LinkOut {
   readonly member: string;
@@ -12,6 +11,8 @@ export interface LinkOut {
   readonly value: string;
   /** The entries meant; none: it is missing (so far). */
   readonly to: readonly TraceEntry[];
+  /** Are there more than are given? */
+  readonly truncated: boolean;
 }
 
 export interface LinkIn {
@@ -30,17 +31,14 @@ export interface EntryLinks {
 const MAX_LINKS = 1000;
 const MAX_TARGETS = 8;
 
-export async function linksOfEntry(
-  store: Store,
-  postings: Postings,
-  size: number,
-  entry: TraceEntry,
-): Promise<EntryLinks> {
+export async function linksOfEntry(library: Library, size: number, entry: TraceEntry): Promise<EntryLinks> {
   if (entry.record === null || entry.id === null) return { out: [], in: [], truncated: false };
+  const { postings } = library;
   const out = await Promise.all(
     linksOf(entry.record).map(async ({ member, kind, value }): Promise<LinkOut> => {
-      const indexes = await meant(postings, size, kind, value);
-      return { member, kind, value, to: await readEntries(store, postings, indexes) };
+      const indexes = await meant(postings, size, entry, { member, kind, value });
+      const to = await readEntries(library, indexes.slice(0, MAX_TARGETS));
+      return { member, kind, value, to, truncated: indexes.length > MAX_TARGETS };
     }),
   );
   const found = await Promise.all(
@@ -52,8 +50,7 @@ export async function linksOfEntry(
   const all = found.flat().filter(({ index }) => index !== entry.index);
   const kept = all.toSorted((a, b) => a.index - b.index).slice(0, MAX_LINKS);
   const sources = await readEntries(
-    store,
-    postings,
+    library,
     kept.map(({ index }) => index),
   );
   return {
@@ -62,16 +59,31 @@ export async function linksOfEntry(
       const from = sources[i];
       return from === undefined ? [] : [{ member, from }];
     }),
-    truncated: all.length > kept.length,
+    truncated: all.length > kept.length || out.some(({ truncated }) => truncated),
   };
 }
 
-/** The entries that a link means. */
-async function meant(postings: Postings, size: number, kind: string, value: string): Promise<number[]> {
-  const span = { from: 0, to: size, limit: MAX_TARGETS };
+/** The entries that a link means: one more than are given, when there are more. */
+async function meant(
+  postings: Postings,
+  size: number,
+  entry: TraceEntry,
+  { member, kind, value }: { readonly member: string; readonly kind: string; readonly value: string },
+): Promise<number[]> {
+  const span = { from: 0, to: size, limit: MAX_TARGETS + 1 };
   if (kind === "record") return postings.record(value)(span);
   if (kind === "evidence") return postings.term({ field: "writes", value })(span);
+  if (kind === "id" && member === "issuer") return signersKeys(postings, entry, span);
   return postings.term({ field: "defines", value: `${kind}:${value}` })(span);
+}
+
+/** An issuer means the registrations of the keys that signed; one without any is a registrar of entry 0, or the log's. */
+async function signersKeys(postings: Postings, entry: TraceEntry, span: Span): Promise<number[]> {
+  const lists = signersOf(entry).map((keyId) =>
+    postings.term({ field: "defines", value: `key:${keyId}` })(span),
+  );
+  const found = (await Promise.all(lists)).flat();
+  return found.length > 0 ? found.toSorted((a, b) => a - b) : [0];
 }
 
 /** The terms by which others name this entry, or what it defines. */
@@ -90,7 +102,10 @@ function incoming({ record, id }: TraceEntry): { readonly member: string; readon
     for (const hash of value["evidence_written"]) add("evidence", "cites", hash);
   if (type === "policy") add("policy_digest", "uses_policy", value["policy_digest"]);
   if (type === "action-type") add("action_type", "action_type", value["action_type"]);
-  if (type === "key") add("signer", "signer", value["key_id"]);
+  if (type === "key") {
+    add("signer", "signer", value["key_id"]);
+    for (const name of strings(value["ids"])) add("audience", "audience", name);
+  }
   if (type === "mission") add("mission_id", "mission_id", value["mission_id"]);
   return links;
 }

@@ -12,7 +12,7 @@ import { Postings } from "./postings.js";
 import type { Prover } from "./prove.js";
 import type { Published } from "./publish.js";
 import { search, type SearchPage, type SearchQuery } from "./search.js";
-import { makeBundle, readEntries } from "./trace.js";
+import { type Library, makeBundle, readEntries } from "./trace.js";
 
 export interface QueryParts {
   readonly store: Store;
@@ -26,9 +26,13 @@ export interface QueryParts {
 
 export class Queries {
   private readonly postings: Postings;
+  private readonly library: Library;
+  private making = 0;
 
   constructor(private readonly parts: QueryParts) {
-    this.postings = new Postings(parts.store);
+    const { store, raw } = parts;
+    this.postings = new Postings(store);
+    this.library = { store, raw, postings: this.postings };
   }
 
   /** The entries of a page that `accepts` takes, and where the next one begins. */
@@ -55,7 +59,7 @@ export class Queries {
   async links(index: number): Promise<EntryLinks & { readonly entry: TraceEntry }> {
     const entry = await this.traceEntry(index);
     return {
-      ...(await linksOfEntry(this.parts.store, this.postings, this.parts.published().size, entry)),
+      ...(await linksOfEntry(this.library, this.parts.published().size, entry)),
       entry,
     };
   }
@@ -75,19 +79,31 @@ export class Queries {
     const subject = id ?? `sha256:${toHex(sha256(stored))}`;
     const subjects =
       id === null ? [first] : await this.postings.record(id)({ from: 0, to: size, limit: MAX_COPIES });
-    const { store, prover, origin } = this.parts;
-    return makeBundle({ store, prover, origin, postings: this.postings }, subject, subjects, size, published);
+    const { prover, origin } = this.parts;
+    const parts = { ...this.library, prover, origin };
+    return this.oneOfFew(() => makeBundle(parts, subject, subjects, size, published));
+  }
+
+  /** A bundle may take megabytes and a second: so many are made at a time. POOL_FULL beyond. */
+  private async oneOfFew<T>(make: () => Promise<T>): Promise<T> {
+    if (this.making >= MAX_BUNDLES)
+      throw new WritError("POOL_FULL", `${MAX_BUNDLES} traces are being put together; try again`);
+    this.making++;
+    try {
+      return await make();
+    } finally {
+      this.making--;
+    }
   }
 
   /** Everything that relied on what these entries carry, or on a bare name. */
   impact(name: string, indexes: readonly number[]): AsyncGenerator<Dependant, ImpactEnd> {
-    const { store, published } = this.parts;
-    return impactOf(store, this.postings, published().size, name, indexes);
+    return impactOf(this.library, this.parts.published().size, name, indexes);
   }
 
   private async traceEntry(index: number): Promise<TraceEntry> {
     if (index >= this.parts.published().size) throw new RangeError(`no entry ${index}`);
-    const [entry] = await readEntries(this.parts.store, this.postings, [index]);
+    const [entry] = await readEntries(this.library, [index]);
     if (entry === undefined) throw new RangeError(`no entry ${index}`);
     return entry;
   }
@@ -95,3 +111,4 @@ export class Queries {
 
 /** Entries that carry one record and are traced from. */
 const MAX_COPIES = 100;
+const MAX_BUNDLES = 16;

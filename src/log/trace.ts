@@ -9,9 +9,15 @@ import type { Postings } from "./postings.js";
 import type { Prover } from "./prove.js";
 import type { Published } from "./publish.js";
 
-export interface TraceParts {
+/** A log's entries and its index. */
+export interface Library {
   readonly store: Store;
   readonly postings: Postings;
+  /** In a raw log only entry 0 is a statement; the rest is bytes. */
+  readonly raw: boolean;
+}
+
+export interface TraceParts extends Library {
   readonly prover: Prover;
   readonly origin: string;
 }
@@ -43,21 +49,20 @@ export async function makeBundle(
   };
 }
 
-async function answer({ store, postings }: TraceParts, round: Round, asOf: number): Promise<Answer> {
-  if ("wants" in round) return postings.many(round.wants, asOf, round.limit);
-  return readEntries(store, postings, round.read);
+async function answer(library: Library, round: Round, asOf: number): Promise<Answer> {
+  if ("wants" in round) return library.postings.many(round.wants, asOf, round.limit);
+  return readEntries(library, round.read);
 }
 
 /** Entries below the published size, as the trace reads them. */
 export async function readEntries(
-  store: Store,
-  postings: Postings,
+  { store, postings, raw }: Library,
   indexes: readonly number[],
 ): Promise<TraceEntry[]> {
   const [stored, times] = await Promise.all([store.entriesAt(indexes), postings.receivedAt(indexes)]);
   return indexes.map((index, i) => {
     const bytes = stored[i];
     if (bytes === undefined) throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
-    return readTraceEntry(index, bytes, times[i] ?? null);
+    return readTraceEntry(index, bytes, times[i] ?? null, raw);
   });
 }

@@ -88,7 +88,10 @@ export function checkMembers(
 ): void {
   for (const name in required) {
     const member = value[name];
-    if (member === undefined) throw new WritError(code, `record, ${name}: missing`, { path: name });
+    if (member === undefined) {
+      const want = required[name]?.(NEVER_RIGHT)?.want ?? "a value";
+      throw new WritError(code, `record, ${name}: missing; want ${want}`, { path: name });
+    }
     checkMember(name, member, required, code);
   }
   for (const name in optional) {
@@ -96,6 +99,9 @@ export function checkMembers(
     if (member !== undefined) checkMember(name, member, optional, code);
   }
 }
+
+/** What no member may hold, to learn what a check wants. */
+const NEVER_RIGHT = -0.5;
 
 function checkMember(name: string, member: Json, members: Members, code: ErrorCode): void {
   const complaint = members[name]?.(member);

@@ -19,6 +19,7 @@ import { isJsonObject, type Json, type JsonObject, parseJson } from "../statemen
 import { MAX_NODES } from "./closure.js";
 
 export const BUNDLE_FORMAT = "writ-trace/1";
+/** Statements in base64, proofs, links: what the walk's bounds allow, with room to spare. */
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 
 export interface BundleEntry {
@@ -104,13 +105,6 @@ export function parseBundleFile(bytes: Uint8Array): Bundle {
     if (index >= bundle.asOf) fail(`entries[${i}].index`, `an index below as_of, ${bundle.asOf}`);
   });
   return bundle;
-}
-
-/** Does this look like a bundle rather than a statement or a record? */
-export function looksLikeBundle(bytes: Uint8Array): boolean {
-  const start = bytes.subarray(0, 4096);
-  const text = new TextDecoder().decode(start).trimStart();
-  return text.startsWith("{") && text.includes(`"${BUNDLE_FORMAT}"`);
 }
 
 function entryOf(value: Json, path: string): BundleEntry {

@@ -13,6 +13,8 @@ import { isRecordEntry, type RecordEntry, signersOf, type TraceEntry } from "./e
 
 export const MAX_DEPTH = 32;
 export const MAX_NODES = 2000;
+/** Statements in a trace, all together: what a bundle can carry and a reader can be asked to hold. */
+export const MAX_STATEMENT_BYTES = 8 * 1024 * 1024;
 
 export type Mode = "full" | "leaf";
 
@@ -79,6 +81,7 @@ class Walk {
   frontier: { readonly entry: TraceEntry; readonly mode: Mode }[] = [];
   depthBounded = false;
   private nodesBounded = false;
+  private bytes = 0;
   private readonly nodes = new Map<number, { readonly entry: TraceEntry; mode: Mode }>();
   /** Read, and not accepted for what it was found as. */
   private readonly rejected = new Map<number, TraceEntry>();
@@ -107,10 +110,15 @@ class Walk {
     const unread = new Set<number>();
     for (const { indexes } of found)
       for (const index of indexes) if (!this.nodes.has(index) && !this.rejected.has(index)) unread.add(index);
-    const room = MAX_NODES - this.nodes.size;
     // Some may be read and rejected; a few more than there is room for are read, never many.
-    const read = yield* readEntries([...unread].slice(0, room + SPARE));
-    for (const entry of read) this.rejected.set(entry.index, entry);
+    const readable = [...unread].slice(0, MAX_NODES - this.nodes.size + SPARE);
+    let { bytes } = this;
+    for (let at = 0; at < readable.length && bytes <= MAX_STATEMENT_BYTES; at += SPARE) {
+      for (const entry of yield* readEntries(readable.slice(at, at + SPARE))) {
+        this.rejected.set(entry.index, entry);
+        bytes += entry.stored.length;
+      }
+    }
     this.frontier = [];
     for (const { indexes, mode, accepts } of found)
       for (const index of indexes) this.place(index, mode, accepts);
@@ -125,10 +133,11 @@ class Walk {
     }
     if (accepts !== undefined && !(isRecordEntry(entry) && accepts(entry))) return;
     if (node === undefined) {
-      if (this.nodes.size >= MAX_NODES) {
+      if (this.nodes.size >= MAX_NODES || this.bytes + entry.stored.length > MAX_STATEMENT_BYTES) {
         this.nodesBounded = true;
         return;
       }
+      this.bytes += entry.stored.length;
       this.rejected.delete(index);
       this.nodes.set(index, { entry, mode });
     } else if (node.mode === "full" || mode === "leaf") return;

@@ -25,7 +25,14 @@ export interface RecordEntry extends TraceEntry {
   readonly id: string;
 }
 
-export function readTraceEntry(index: number, stored: Uint8Array, receivedAt: number | null): TraceEntry {
+/** The entry at `index`; of a raw log, all but the first are bytes that say nothing. */
+export function readTraceEntry(
+  index: number,
+  stored: Uint8Array,
+  receivedAt: number | null,
+  raw = false,
+): TraceEntry {
+  if (raw && index > 0) return { index, stored, statement: null, record: null, id: null, receivedAt };
   try {
     const statement = parseStatement(stored, guessForm(stored));
     const record = statement.contentType === RECORD_MEDIA_TYPE ? parseRecord(statement.payload) : null;

@@ -13,6 +13,8 @@ export class Graph {
     string,
     { readonly member: LinkMember; readonly from: RecordEntry }[]
   >();
+  /** Answers of `naming`: checks ask the same again for each of many receipts. */
+  private readonly named = new Map<string, readonly RecordEntry[]>();
   private readonly byType = new Map<string, RecordEntry[]>();
   private readonly definitions = new Map<string, RecordEntry[]>();
 
@@ -38,11 +40,16 @@ export class Graph {
   }
 
   /** The records whose member names this id, in log order; one for each record id and signer. */
-  naming(id: string, member: LinkMember, type?: string): RecordEntry[] {
+  naming(id: string, member: LinkMember, type = ""): readonly RecordEntry[] {
+    const name = `${id} ${member} ${type}`;
+    const known = this.named.get(name);
+    if (known !== undefined) return known;
     const found = (this.incoming.get(id) ?? [])
-      .filter((link) => link.member === member && (type === undefined || link.from.record.type === type))
+      .filter((link) => link.member === member && (type === "" || link.from.record.type === type))
       .map(({ from }) => from);
-    return distinctBySigner(found);
+    const distinct = distinctBySigner(found);
+    this.named.set(name, distinct);
+    return distinct;
   }
 
   all(type: string): readonly RecordEntry[] {
@@ -94,7 +101,7 @@ export interface Action {
 }
 
 export function actionOf(graph: Graph, id: string): Action {
-  const naming = (type: string): RecordEntry[] => graph.naming(id, "request_hash", type);
+  const naming = (type: string): readonly RecordEntry[] => graph.naming(id, "request_hash", type);
   const grants = naming("capability-grant");
   const ofGrants = (type: string): RecordEntry[] =>
     inLogOrder([

@@ -36,9 +36,7 @@ export interface OpenedBundle {
 
 /** ProofError for a bundle that is not what it says it is. */
 export function openBundle(bundle: Bundle, policy: Policy): OpenedBundle {
-  const entries = bundle.entries.map(({ index, stored, receivedAt }) =>
-    readTraceEntry(index, stored, receivedAt),
-  );
+  const entries = entriesIn(bundle);
   const source = new MemorySource();
   for (const entry of entries) source.add(entry);
   const subjects = subjectsIn(bundle, entries);
@@ -59,6 +57,16 @@ export function openBundle(bundle: Bundle, policy: Policy): OpenedBundle {
     bounded: nodes || depth || closure.bounded.nodes || closure.bounded.depth,
     problems,
   };
+}
+
+/** The entries of a bundle as the trace reads them: as bytes, if entry 0 says that the log takes any. */
+export function entriesIn(bundle: Bundle): TraceEntry[] {
+  const [first] = bundle.entries;
+  const policy = first?.index === 0 ? readTraceEntry(0, first.stored, null).record : null;
+  const raw = policy?.type === "log-policy" && policy.value["admission"] === "raw";
+  return bundle.entries.map(({ index, stored, receivedAt }) =>
+    readTraceEntry(index, stored, receivedAt, raw),
+  );
 }
 
 /** The entries that the subject names: its record id, or the entry hash of foreign content. */

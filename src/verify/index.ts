@@ -15,7 +15,7 @@ import { guessForm, parseStatement } from "../statement/parse.js";
 export { ProofError, WritError } from "../errors.js";
 export { parsePolicy, type Policy } from "../format/policy.js";
 export type { Cosigner } from "../format/trusted.js";
-export { type Bundle, bundleBytes, looksLikeBundle, parseBundleFile } from "../trace/bundle.js";
+export { type Bundle, bundleBytes, parseBundleFile } from "../trace/bundle.js";
 export { PROFILES, type Profile } from "../trace/context.js";
 export { evaluate, type EvaluateOptions, type TraceVerdict, verdictJson } from "../trace/evaluate.js";
 export type { Finding, FindingCode, Outcome, VerdictWord } from "../trace/verdict.js";

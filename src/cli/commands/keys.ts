@@ -13,6 +13,7 @@ import { buildRecord, RecordRef } from "../../record/build.js";
 import { type Command, FLAG, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
 import { newSigningKey, readPublicKey, readSigner, writeKeyPair } from "../key-files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
+import { printable } from "../../trace/draw/model.js";
 import { sizeOf } from "./trace.js";
 
 export const keysNew: Command = {
@@ -154,13 +155,12 @@ export const keysList: Command = {
     const keys = await withClient(invocation, voice, (client) =>
       registeredKeys(client, (done, total) => voice.progress("reading entries", done, total)),
     );
-    const lines = keys.map(
-      ({ keyId, algorithm, ids, roles: may, index }) =>
-        `${index}\t${keyId}\t${algorithm}\t${may.join(",")}\t${ids.join(",")}`,
+    const lines = keys.map(({ keyId, algorithm, ids, roles: may, index }) =>
+      printable([index, keyId, algorithm, may.join(","), ids.join(",")].join("  ")),
     );
     return {
       ok: true,
-      text: ["entry\tkey id\talgorithm\troles\tids", ...lines].join("\n"),
+      text: ["entry  key id  algorithm  roles  ids", ...lines].join("\n"),
       json: keys.map(({ keyId, recordId, ...rest }) => ({ key_id: keyId, record_id: recordId, ...rest })),
     };
   },

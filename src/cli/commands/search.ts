@@ -52,7 +52,7 @@ export const search: Command = {
       return {
         ok: true,
         text: [...hits.map(line), `${hits.length} found; complete up to size ${completeTo}`].join("\n"),
-        json: { entries: hits, complete_to: completeTo, next },
+        json: { entries: hits.map(viewOf), complete_to: completeTo, next },
       };
     });
   },
@@ -71,6 +71,10 @@ function filtersOf(invocation: Invocation): SearchFilters {
     ...Object.fromEntries([...texts, ...numbers]),
     ...(invocation.flag("desc") ? { order: "desc" } : {}),
   };
+}
+
+function viewOf({ index, entryHash, recordId, record, receivedAt }: SearchHit): object {
+  return { index, entry_hash: entryHash, record_id: recordId, record, received_at: receivedAt };
 }
 
 function line({ index, recordId, entryHash, record, receivedAt }: SearchHit): string {

@@ -94,7 +94,7 @@ async function submitOne(client: LogClient, { statement }: Item): Promise<Logged
     return await client.submit(statement);
   } catch (error) {
     if (!(error instanceof WritError) || error.code !== "SERVER_REFUSED") throw error;
-    return { code: error.code, detail: error.message, retryable: false };
+    return { code: error.facts.refusal ?? error.code, detail: error.message, retryable: false };
   }
 }
 

@@ -109,7 +109,8 @@ export const impact: Command = {
     const lines = await withClient(invocation, voice, (client) => client.impact(name));
     const found = lines.filter((line) => line["index"] !== undefined);
     const end = lines.find((line) => line["index"] === undefined) ?? {};
-    const note = end["truncated"] === true ? " (there is more than is followed)" : "";
+    const more = end["truncated"] === true ? " (there is more than is followed)" : "";
+    const note = end["known"] === false ? `${more}; nothing in the log goes by that name` : more;
     const text = [
       ...found.map(lineText),
       `${found.length} relied on it, of ${Number(end["complete_to"])} entries${note}`,

@@ -2,10 +2,9 @@ import { toBase64 } from "#crypto";
 import { ProofError } from "../../errors.js";
 import type { Policy } from "../../format/policy.js";
 import { policyOfKey } from "../../format/policy.js";
-import { looksLikeBundle } from "../../trace/bundle.js";
 import { evaluate } from "../../trace/evaluate.js";
 import { trustPolicy, type VerifiedEntry, verifyEntry } from "../../verify/index.js";
-import { type Command, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
+import { type Command, type Invocation, onlyWord, STRING, usageError } from "../command.js";
 import { readBytes } from "../files.js";
 import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
 import { verifierKeyOf } from "../remote.js";
@@ -18,8 +17,8 @@ export const verify: Command = {
   options: { proof: STRING, key: STRING, policy: STRING, ...JUDGE_OPTIONS },
   async run(invocation) {
     const file = await readBytes(onlyWord(invocation, "statement or bundle"));
-    const isBundle = invocation.text("proof") === undefined && looksLikeBundle(file);
-    const proof = isBundle ? null : await readBytes(required(invocation, "proof"));
+    const proofFile = invocation.text("proof");
+    const proof = proofFile === undefined ? null : await readBytes(proofFile);
     const policy = await trustOf(invocation);
     try {
       if (proof !== null) return verified(verifyEntry(file, proof, policy));

@@ -5,9 +5,8 @@ import { isRecordEntry, type RecordEntry, type TraceEntry } from "../entry.js";
 import { Graph, textMember } from "../graph.js";
 import type { Bundle } from "../bundle.js";
 import { closureOf, walkSync } from "../closure.js";
-import { readTraceEntry } from "../entry.js";
 import type { TraceVerdict } from "../evaluate.js";
-import { subjectsIn } from "../open.js";
+import { entriesIn, subjectsIn } from "../open.js";
 import { MemorySource } from "../source.js";
 import type { Finding, Outcome } from "../verdict.js";
 
@@ -38,9 +37,7 @@ export interface Picture {
 
 /** A picture from the record asked for downwards, each node once. Keys are left out: they are under everything. */
 export function pictureOf(bundle: Bundle, verdict: TraceVerdict): Picture {
-  const entries = bundle.entries.map(({ index, stored, receivedAt }) =>
-    readTraceEntry(index, stored, receivedAt),
-  );
+  const entries = entriesIn(bundle);
   const source = new MemorySource();
   for (const entry of entries) source.add(entry);
   const closure = walkSync(closureOf(subjectsIn(bundle, entries)), (round) => source.answer(round));
@@ -65,7 +62,7 @@ export function pictureOf(bundle: Bundle, verdict: TraceVerdict): Picture {
 
 function headingOf({ verdict, actionType, tier, asOf, log }: TraceVerdict): string {
   const what = actionType === null ? "a record of no action" : `${actionType}, tier ${tier}`;
-  return `${verdict}: ${what} (${log}, as of ${asOf} entries)`;
+  return printable(`${verdict}: ${what} (${log}, as of ${asOf} entries)`);
 }
 
 export function isComplaint({ outcome }: Finding): boolean {
@@ -112,7 +109,7 @@ class Drawing {
     const { value, type } = entry.record;
     const named = (...members: readonly string[]): RecordEntry[] =>
       members.flatMap((member) => strings(value[member]).flatMap((id) => graph.record(id) ?? []));
-    const naming = (member: Parameters<Graph["naming"]>[1], of?: string): RecordEntry[] =>
+    const naming = (member: Parameters<Graph["naming"]>[1], of?: string): readonly RecordEntry[] =>
       graph.naming(entry.id, member, of);
     const defined = (kind: string, member: string, name: unknown): RecordEntry[] =>
       graph.all(kind).filter(({ record }) => record.value[member] === name);
@@ -155,9 +152,9 @@ class Drawing {
   }
 }
 
-/** Records hold any text; a terminal or a picture gets no control characters from them. */
+/** Records hold any text; a terminal or a picture gets no control, format or line characters from them. */
 export function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, "\ufffd");
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd");
 }
 
 const MAX_DRAWN_DEPTH = 40;
