@@ -34,6 +34,8 @@ export interface Step {
   readonly members: (stage: Stage) => object;
   /** Seconds after the beginning, when it says it was issued. */
   readonly at: number;
+  /** Parties that only add their names to the envelope. */
+  readonly cosigners?: readonly string[];
   /** Built, so that others can name it, and never submitted. */
   readonly withheld?: boolean;
 }
@@ -91,9 +93,8 @@ export class Stage {
     }
     for (const one of this.story.steps) {
       if (one.withheld === true) continue;
-      const { index } = await submit(
-        signDsse(RECORD_MEDIA_TYPE, this.record(one.name).bytes, this.signer(one.by)),
-      );
+      const signers = [one.by, ...(one.cosigners ?? [])].map((party) => this.signer(party));
+      const { index } = await submit(signDsse(RECORD_MEDIA_TYPE, this.record(one.name).bytes, ...signers));
       this.indexes.set(one.name, index);
     }
   }
@@ -105,6 +106,11 @@ export class Stage {
 
   id(name: string): string {
     return this.record(name).id;
+  }
+
+  /** The `key` record that made a party known. */
+  registration(party: string): Uint8Array {
+    return this.record(`key:${party}`).bytes;
   }
 
   /** A step's record with other members, under no name: not logged, and nobody's to refer to. */
@@ -160,7 +166,7 @@ export class Stage {
   private record(name: string): BuiltRecord {
     const known = this.built.get(name);
     if (known !== undefined) return known;
-    const made = name.startsWith("key:") ? this.registration(name.slice("key:".length)) : this.build(name);
+    const made = name.startsWith("key:") ? this.register(name.slice("key:".length)) : this.build(name);
     this.built.set(name, made);
     return made;
   }
@@ -181,7 +187,7 @@ export class Stage {
     return { issuer, issued_at: this.time(at), ...members(this) };
   }
 
-  private registration(name: string): BuiltRecord {
+  private register(name: string): BuiltRecord {
     const { id, roles, domain, approverRoles = [] } = this.party(name);
     const key = this.signer(name).publicKey;
     return buildRecord("key", {

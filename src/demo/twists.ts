@@ -830,6 +830,157 @@ export const TWISTS: readonly Twist[] = [
     move("onboard-receipt", "after", "grant"),
   ),
 
+  // What somebody might try.
+  twist(
+    wireTransfer,
+    "approvals asked for in the number of none",
+    "VIOLATION",
+    ["APPROVAL_INSUFFICIENT"],
+    edit("request", () => ({ required_approvals: [{ role: "anybody", min: 0 }] })),
+    edit("wire-type", () => ({ required_approvals: undefined })),
+    edit("decision", () => ({ decision: "allow", required_approvals: undefined })),
+    drop("finance-approval", "treasury-approval"),
+  ),
+  twist(
+    wireTransfer,
+    "classified as a type that nobody registered",
+    "VIOLATION",
+    ["ACTION_TYPE_UNREGISTERED"],
+    edit("decision", (s) => ({ classified_action_type: s.own("petty.cash") })),
+  ),
+  twist(
+    stagingCleanUp,
+    "one more target than was granted",
+    "VIOLATION",
+    ["ACTION_MISMATCH"],
+    edit("receipt", (s) => ({
+      executed_action: {
+        action_type: s.own("db.drop"),
+        target: {
+          tables: ["tmp_import_0412", "tmp_import_0413"],
+          environment: "staging",
+          databases: ["customers"],
+        },
+      },
+    })),
+  ),
+  twist(
+    wireTransfer,
+    "a second amount beside the one that is limited",
+    "VIOLATION",
+    ["ACTION_MISMATCH", "CONSTRAINT_VIOLATED"],
+    edit("receipt", (_, was) => {
+      const done = was["executed_action"] as { parameters: object };
+      return {
+        executed_action: { ...done, parameters: { ...done.parameters, amounts: ["9000000.00 USD"] } },
+      };
+    }),
+  ),
+  twist(
+    stagingCleanUp,
+    "executed while suspended, logged after it was resumed",
+    "VIOLATION",
+    ["REVOKED_BEFORE_EXECUTION"],
+    drop("consumption"),
+    insert(
+      "before",
+      "receipt",
+      revoke("authority", -510, grantRef, () => ({ action: "suspend" })),
+      { ...revoke("authority", -490, grantRef, () => ({ action: "resume" })), name: "resumption" },
+    ),
+  ),
+  twist(
+    stagingCleanUp,
+    "another tool than the grant above allows",
+    "VIOLATION",
+    ["TOOL_DRIFT"],
+    edit("grant", () => ({ tool_digest: "A" })),
+    edit("receipt", () => ({ tool_digest: "B" })),
+  ),
+  twist(
+    retentionCampaign,
+    "a receipt before its request",
+    "VIOLATION",
+    ["REQUEST_MISSING"],
+    move("request", "after", "receipt"),
+  ),
+  twist(
+    wireTransfer,
+    "a confirmation that its writer took back",
+    "VIOLATION",
+    ["CONFIRMATION_MISSING"],
+    again("confirmation", "second-look", (s) => ({
+      confirms: undefined,
+      value_hash: s.hash("not so"),
+      supersedes: s.ref("fact", "confirmation"),
+    })),
+  ),
+  twist(
+    wireTransfer,
+    "no evidence named, where it must be confirmed",
+    "VIOLATION",
+    ["CONFIRMATION_MISSING"],
+    edit("request", () => ({ evidence_hashes: undefined })),
+    edit("wire-type", () => ({ required_evidence: undefined })),
+  ),
+  twist(
+    wireTransfer,
+    "evidence that only rests on its own refused attempt",
+    "NOT_ESTABLISHED",
+    ["EVIDENCE_UNRESOLVED"],
+    withhold("profile"),
+    drop("confirmation"),
+    edit("onboard-receipt", () => ({ evidence_written: undefined })),
+    insert(
+      "before",
+      "grant",
+      extra("execution-receipt", "attempt", "executor", -440, (s) => ({
+        request_hash: s.ref("action-request", "request"),
+        capability_hash: null,
+        executor_id: "executor://acme/payments",
+        tool_call_hash: s.hash("attempt"),
+        outcome: "refused",
+        postcondition_hashes: {},
+        evidence_written: [s.hash("profile of Acme Supplies")],
+        executed_at: s.time(-440),
+      })),
+    ),
+  ),
+  twist(
+    wireTransfer,
+    "the next policy announced ahead of time",
+    "AUTHORIZED",
+    [],
+    insert(
+      "before",
+      "request",
+      extra("policy", "policy-2", "owner", -700, (s) => ({
+        policy_digest: s.hash("policy 2026-05"),
+        policy_version: "2026-05",
+        owner: "user://acme/cfo",
+        effective_from: s.time(86_400),
+        supersedes: s.ref("policy", "policy"),
+      })),
+    ),
+  ),
+  twist(
+    wireTransfer,
+    "a stranger's seal over the executor's boundary",
+    "AUTHORIZED",
+    [],
+    party("other", { id: "executor://acme/other", roles: ["executor"] }),
+    again("seal", "false-seal", () => ({ last_seq: 9, count: 9 })),
+    signedBy("false-seal", "other"),
+  ),
+  twist(
+    retentionCampaign,
+    "a light receipt, where no more is asked for",
+    "AUTHORIZED",
+    [],
+    edit("offer-type", () => ({ risk_tier: 0 })),
+    withhold("request", "decision"),
+  ),
+
   // And what was left out.
   twist(
     wireTransfer,

@@ -1,5 +1,5 @@
 /** The entries that change who is known: `key` records, and revocations of records that make keys known. */
-import { type Record, stringMember } from "../record/record.js";
+import { idOf, type Record, stringMember } from "../record/record.js";
 import { registrationOf } from "../record/key-record.js";
 import { revocationAction } from "../record/revocation.js";
 import type { KeyEvent, KeyTable } from "./keys.js";
@@ -18,6 +18,7 @@ export function keyEventOf(
   return {
     kind: "revoke",
     revocation: {
+      recordId: idOf(record),
       target,
       action: revocationAction(record),
       effectiveIndex: typeof effectiveIndex === "number" ? effectiveIndex : null,

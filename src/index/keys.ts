@@ -25,6 +25,8 @@ export interface View {
 
 /** A revocation, suspension or resumption of the `key` record (or of the policy's registrars) with this id. */
 export interface KeyRevocation {
+  /** Its own record id: the same revocation said again, in another envelope, changes nothing. */
+  readonly recordId: string;
   readonly target: string;
   readonly action: RevocationAction;
   /** The last index that the key may be believed for; null for all before the revocation. */
@@ -67,6 +69,11 @@ export interface KnownKey {
   readonly registrations: readonly LoggedRegistration[];
 }
 
+const RANKS = { other: 0, root: 1, log: 2 } as const;
+
+/** What is judged: a statement by everything known; a revocation by what stood before it and by its signer's superiors. */
+type Weight = "of-a-statement" | "of-a-cut";
+
 const REGISTRAR: readonly string[] = ["registrar"];
 const MAX_MEMO = 10_000;
 
@@ -80,7 +87,9 @@ export class KeyTable {
   /** Which keys a revocation of this record takes back. */
   private readonly keysOfRecord = new Map<string, readonly string[]>();
   private readonly memo = new Map<string, { readonly standing: Standing; readonly until: number }>();
-  private readonly underEvaluation = new Set<Cut>();
+  /** Whether a cut counts, as of the size asked about last. */
+  private readonly validity = new Map<Cut, { readonly asOf: number; readonly valid: boolean }>();
+  private readonly revocations = new Set<string>();
   private applied = 0;
 
   constructor({ registrars, logKey, policyId }: KeyRoots) {
@@ -94,6 +103,7 @@ export class KeyTable {
   apply(index: number, event: KeyEvent): void {
     this.applied++;
     this.memo.clear();
+    this.validity.clear();
     if (event.kind === "register") this.register(index, event.registration, event.signers);
     else this.cut(index, event.revocation);
   }
@@ -139,7 +149,10 @@ export class KeyTable {
   registrations(keyId: string, { index, asOf = Number.POSITIVE_INFINITY }: View): LoggedRegistration[] {
     return (this.keys.get(keyId)?.registrations ?? []).filter(
       (r) =>
-        r.index < index && r.index < asOf && this.counts(r, asOf) && !this.isCut(keyId, r.index, index, asOf),
+        r.index < index &&
+        r.index < asOf &&
+        this.counts(r, asOf, "of-a-statement") &&
+        !this.isCut(keyId, r.index, index, asOf, "of-a-statement"),
     );
   }
 
@@ -150,12 +163,13 @@ export class KeyTable {
     index: number,
     asOf: number,
     time: number,
+    weight: Weight = "of-a-statement",
   ): { standing: Standing; until: number } {
     const forEver = (standing: Standing) => ({ standing, until: Number.POSITIVE_INFINITY });
     const known = this.keys.get(keyId);
     if (known === undefined) return forEver("unknown");
     if (roles.includes("registrar") && this.isRoot(keyId)) {
-      if (!this.isCut(keyId, -1, index, asOf)) return forEver("believed");
+      if (!this.isCut(keyId, -1, index, asOf, weight)) return forEver("believed");
     } else if (!known.registrations.some((r) => r.index < index && r.index < asOf)) {
       return forEver(this.isRoot(keyId) ? "role-missing" : "unknown");
     }
@@ -168,7 +182,9 @@ export class KeyTable {
     );
     if (fitting.length === 0)
       return forEver(this.isRoot(keyId) && roles.includes("registrar") ? "distrusted" : "role-missing");
-    const good = fitting.filter((r) => this.counts(r, asOf) && !this.isCut(keyId, r.index, index, asOf));
+    const good = fitting.filter(
+      (r) => this.counts(r, asOf, weight) && !this.isCut(keyId, r.index, index, asOf, weight),
+    );
     const until = Math.max(...good.map((r) => r.notAfter));
     // Beyond `until` the answer stays what it then is.
     return good.length > 0 && time <= until ? { standing: "believed", until } : forEver("distrusted");
@@ -176,57 +192,80 @@ export class KeyTable {
 
   private register(index: number, registration: Registration, signers: readonly string[]): void {
     const { key, recordId, replaces, issuer } = registration;
+    // The same record again, in an envelope with one signature more, would undo what was revoked since.
+    if (this.keysOfRecord.has(recordId)) return;
     this.entry(key).registrations.push({ ...registration, index, signers });
     this.keysOfRecord.set(recordId, [key.keyId]);
     const replaced = replaces === null ? undefined : this.keys.get(replaces);
     replaced?.cuts.push({ index, action: "replace", last: index, issuer, signers });
   }
 
-  private cut(index: number, { target, action, effectiveIndex, issuer, signers }: KeyRevocation): void {
+  private cut(
+    index: number,
+    { recordId, target, action, effectiveIndex, issuer, signers }: KeyRevocation,
+  ): void {
+    if (this.revocations.has(recordId)) return;
+    this.revocations.add(recordId);
     const last = Math.min(index, effectiveIndex ?? index);
     for (const keyId of this.keysOfRecord.get(target) ?? [])
       this.keys.get(keyId)?.cuts.push({ index, action, last, issuer, signers });
   }
 
   /** Was the registrar who made this registration believed when it did? */
-  private counts({ index, issuer, signers }: LoggedRegistration, asOf: number): boolean {
-    return signers.some(
-      (signer) =>
-        this.judge(signer, issuer, REGISTRAR, index, asOf, Number.NEGATIVE_INFINITY).standing === "believed",
+  private counts({ index, issuer, signers }: LoggedRegistration, asOf: number, weight: Weight): boolean {
+    return signers.some((signer) => this.isRegistrar(signer, issuer, index, asOf, weight));
+  }
+
+  private isRegistrar(keyId: string, issuer: string, index: number, asOf: number, weight: Weight): boolean {
+    return (
+      this.judge(keyId, issuer, REGISTRAR, index, asOf, Number.NEGATIVE_INFINITY, weight).standing ===
+      "believed"
     );
   }
 
   /** Is what the key says at `index`, on the word of its registration at `from`, no longer believed? */
-  private isCut(keyId: string, from: number, index: number, asOf: number): boolean {
-    if (keyId === this.logKeyId) return false;
+  private isCut(keyId: string, from: number, index: number, asOf: number, weight: Weight): boolean {
     let suspended = false;
     for (const cut of this.keys.get(keyId)?.cuts ?? []) {
-      if (cut.index >= asOf || cut.index <= from || !this.isValid(cut, keyId, asOf)) continue;
+      if (cut.index >= asOf || cut.index <= from) continue;
+      // A cut is judged by what stood before it, and by what those above its signer said later: never in a circle.
+      const later = cut.index >= index;
+      if (
+        weight === "of-a-cut" &&
+        later &&
+        !cut.signers.some((signer) => this.rank(signer) > this.rank(keyId))
+      )
+        continue;
+      if (!this.isValid(cut, keyId, asOf)) continue;
       const { action } = cut;
       if (action === "suspend" || action === "resume") {
-        if (cut.index < index) suspended = action === "suspend";
+        if (!later) suspended = action === "suspend";
       } else if (index > cut.last) return true;
     }
     return suspended;
   }
 
   private isValid(cut: Cut, keyId: string, asOf: number): boolean {
-    // A cut that is asked about while it is being judged would be its own reason.
-    if (this.underEvaluation.has(cut)) return false;
-    this.underEvaluation.add(cut);
-    try {
-      return cut.signers.some((signer) => {
-        // A key may hand over to another, and may not clear or condemn itself.
-        if (signer === keyId && cut.action !== "replace") return false;
-        if (this.isRoot(keyId) && !this.isRoot(signer)) return false;
-        return (
-          this.judge(signer, cut.issuer, REGISTRAR, cut.index, asOf, Number.NEGATIVE_INFINITY).standing ===
-          "believed"
-        );
-      });
-    } finally {
-      this.underEvaluation.delete(cut);
-    }
+    const known = this.validity.get(cut);
+    if (known?.asOf === asOf) return known.valid;
+    const valid = cut.signers.some((signer) => {
+      // A key may hand over to another, and may not clear or condemn itself.
+      if (signer === keyId)
+        return cut.action === "replace" && this.isRegistrar(signer, cut.issuer, cut.index, asOf, "of-a-cut");
+      if (
+        this.rank(keyId) === RANKS.log ||
+        (this.rank(keyId) === RANKS.root && this.rank(signer) < RANKS.root)
+      )
+        return false;
+      return this.isRegistrar(signer, cut.issuer, cut.index, asOf, "of-a-cut");
+    });
+    this.validity.set(cut, { asOf, valid });
+    return valid;
+  }
+
+  private rank(keyId: string): number {
+    if (keyId === this.logKeyId) return RANKS.log;
+    return this.rootIds.has(keyId) ? RANKS.root : RANKS.other;
   }
 
   private isRoot(keyId: string): boolean {

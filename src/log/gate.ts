@@ -35,6 +35,8 @@ interface Target {
 
 interface LoggedRevocation {
   readonly index: number;
+  /** The hash, in hex, of what it is about. */
+  readonly target: string;
   readonly record: Record;
   readonly signers: readonly string[];
 }
@@ -51,6 +53,8 @@ export class Gate {
   private targets = new Map<string, Target | null>();
   /** … the requests of grants in it that revocations are about, … */
   private requests = new Map<string, Record | null>();
+  /** … revocations that are in the log already, in another envelope, … */
+  private repeated = new Set<string>();
   /** … and its own records, as they are taken in; null when no revocation could ask for one. */
   private taken: Map<string, Uint8Array> | null = null;
 
@@ -172,26 +176,47 @@ export class Gate {
   }
 
   private takeRevocation(entry: Admitted, index: number): Row[] {
+    // The same record again, in an envelope with one signature more, would undo what was said since.
+    if (this.repeated.has(hexOf(entry))) return [];
+    this.repeated.add(hexOf(entry));
     const { record, signers } = readEntry(entry.stored);
-    const revocation = { index, record, signers };
-    const hash = targetOf(record);
-    const target = this.targetNow(hash);
-    if (target !== null) return this.act(hash, target, revocation, index);
-    this.early.set(hash, [...(this.early.get(hash) ?? []), revocation]);
+    const target = targetOf(record);
+    const revocation = { index, target, record, signers };
+    const awaited = this.awaited(target);
+    const rows = awaited === target ? [] : this.act(revocation, index);
+    if (awaited === null || rows.length > 0) return rows;
+    this.wait(awaited, revocation);
     return [{ table: "early", key: placed(NOTHING, index), value: NOTHING }];
   }
 
-  /** A record has arrived that was revoked before: what was said of it counts from here on. */
-  private settleEarly(hash: string, index: number): Row[] {
-    const waiting = this.early.get(hash) ?? [];
-    const target = waiting.length === 0 ? null : this.targetNow(hash);
-    if (target === null) return [];
-    this.early.delete(hash);
-    return waiting.flatMap((revocation) => this.act(hash, target, revocation, index));
+  /** What must still arrive before it is settled who may revoke a record: it itself, or the request it is for. */
+  private awaited(target: string): string | null {
+    const found = this.targetNow(target);
+    if (found === null) return target;
+    const request = requestOf(found.record);
+    return request !== null && found.request === null ? request : null;
   }
 
-  private act(hash: string, target: Target, revocation: LoggedRevocation, index: number): Row[] {
-    const { record, signers } = revocation;
+  private wait(awaited: string, revocation: LoggedRevocation): void {
+    this.early.set(awaited, [...(this.early.get(awaited) ?? []), revocation]);
+  }
+
+  /** A record has arrived that revocations waited for: what was said counts from here on. */
+  private settleEarly(hash: string, index: number): Row[] {
+    const waiting = this.early.get(hash) ?? [];
+    this.early.delete(hash);
+    return waiting.flatMap((revocation) => {
+      const awaited = this.awaited(revocation.target);
+      const rows = awaited === revocation.target ? [] : this.act(revocation, index);
+      if (awaited !== null && rows.length === 0) this.wait(awaited, revocation);
+      return rows;
+    });
+  }
+
+  private act(revocation: LoggedRevocation, index: number): Row[] {
+    const { record, signers, target: hash } = revocation;
+    const target = this.targetNow(hash);
+    if (target === null) return [];
     const believedAs = (role: string): boolean =>
       signers.some((signer) =>
         this.keys.believed(signer, record.issuer, [role], { index: revocation.index }),
@@ -222,14 +247,13 @@ export class Gate {
   /** The record, if it stands before this place: in the store, or in the batch. */
   private targetNow(hash: string): Target | null {
     const stored = this.targets.get(hash) ?? null;
-    if (stored !== null) return stored;
     const taken = this.taken?.get(hash);
-    if (taken === undefined) return null;
-    const { record } = readEntry(taken);
-    const asked = requestOf(record);
-    const inBatch = asked === null ? undefined : this.taken?.get(asked);
-    const request = inBatch === undefined ? this.requests.get(asked ?? "") : readEntry(inBatch).record;
-    return { record, request: request ?? null };
+    if (stored === null && taken === undefined) return null;
+    const record = stored?.record ?? readEntry(taken ?? NOTHING).record;
+    const asked = requestOf(record) ?? "";
+    const inBatch = this.taken?.get(asked);
+    const before = stored?.request ?? this.requests.get(asked) ?? null;
+    return { record, request: before ?? (inBatch === undefined ? null : readEntry(inBatch).record) };
   }
 
   private async loadUses(
@@ -279,18 +303,26 @@ export class Gate {
   private async loadTargets(entries: readonly Admitted[], start: number): Promise<void> {
     this.targets = new Map();
     this.requests = new Map();
+    this.repeated = new Set();
     const revocations = entries.filter(({ type }) => type === "revocation");
     this.taken = revocations.length > 0 || this.early.size > 0 ? new Map() : null;
     if (this.taken === null) return;
-    const named = new Set(revocations.map(({ stored }) => targetOf(readEntry(stored).record)));
-    await this.loadStates([...named, ...this.early.keys()], start);
+    for (const entry of revocations)
+      if ((await this.recordBefore(hexOf(entry), start)) !== null) this.repeated.add(hexOf(entry));
+    const arriving = entries.flatMap((entry) => (entry.recordHash === null ? [] : [hexOf(entry)]));
+    const settled = arriving.flatMap((hash) => this.early.get(hash) ?? []).map(({ target }) => target);
+    const named = new Set([
+      ...revocations.map(({ stored }) => targetOf(readEntry(stored).record)),
+      ...settled,
+    ]);
+    await this.loadStates([...named], start);
     for (const hash of named) {
       const record = await this.recordBefore(hash, start);
       if (record !== null)
         this.targets.set(hash, { record, request: await this.requestBefore(record, start) });
     }
     for (const entry of entries) {
-      if (entry.recordHash === null || !(named.has(hexOf(entry)) || this.early.has(hexOf(entry)))) continue;
+      if (entry.recordHash === null || !named.has(hexOf(entry))) continue;
       const { record } = readEntry(entry.stored);
       this.requests.set(requestOf(record) ?? "", await this.requestBefore(record, start));
     }
@@ -313,9 +345,12 @@ export class Gate {
     const [stored] = await this.store.entries(index, index + 1);
     if (stored === undefined) return;
     const { record, signers } = readEntry(stored);
-    const hash = targetOf(record);
-    if ((await this.recordBefore(hash, Number.POSITIVE_INFINITY)) === null)
-      this.early.set(hash, [...(this.early.get(hash) ?? []), { index, record, signers }]);
+    const target = targetOf(record);
+    const found = await this.recordBefore(target, Number.POSITIVE_INFINITY);
+    const request = found === null ? null : requestOf(found);
+    const awaited = found === null ? target : request;
+    if (awaited !== null && (await this.recordBefore(awaited, Number.POSITIVE_INFINITY)) === null)
+      this.wait(awaited, { index, target, record, signers });
   }
 
   private trim(): void {

@@ -43,7 +43,7 @@ export type Link = IdLink | ValueLink;
 export function idLinksOf({ value }: Pick<Record, "value">): IdLink[] {
   const scope = objectMember(value, "scope");
   return LINK_MEMBERS.flatMap((member) =>
-    (member === "scope.request_hash" ? strings(scope["request_hash"]) : strings(value[member]))
+    [...new Set(member === "scope.request_hash" ? strings(scope["request_hash"]) : strings(value[member]))]
       .filter(isRecordId)
       .map((id): IdLink => ({ kind: "record", member, value: id })),
   );

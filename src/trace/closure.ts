@@ -174,7 +174,7 @@ const DOWN: Readonly<{ [M in LinkMember]: Mode }> = {
   request_hash: "full",
   decision_hash: "full",
   capability_hash: "full",
-  parent_capability_hash: "leaf",
+  parent_capability_hash: "full",
   parent_request: "leaf",
   prior_receipts: "full",
   previous_trace_hash: "leaf",
@@ -203,6 +203,9 @@ function leafEdges({ record, id }: RecordEntry): Edge[] {
     edges.push(linked(id, "supersedes", "leaf"));
   if (type === "capability-grant") {
     edges.push(linked(id, "capability_hash", "leaf"), linked(id, "parent_capability_hash", "leaf"));
+    const { nonce } = value;
+    if (typeof nonce === "string")
+      edges.push({ want: { term: { field: "nonce", value: pairName(record.issuer, nonce) } }, mode: "leaf" });
     for (const { member, value: to } of idLinksOf(record))
       if (member === "parent_capability_hash" || member === "request_hash")
         edges.push({ want: { id: to }, mode: "leaf" });
@@ -237,19 +240,19 @@ function fullEdges(entry: RecordEntry): Edge[] {
   }
   if (type === "capability-grant") {
     edges.push(linked(id, "capability_hash", "full"));
-    const { nonce } = value;
-    if (typeof nonce === "string")
-      edges.push({ want: { term: { field: "nonce", value: pairName(issuer, nonce) } }, mode: "leaf" });
   }
   if (type === "fact") edges.push(linked(id, "confirms", "leaf"));
-  if (type === "execution-receipt") edges.push(...seals(value));
+  if (type === "execution-receipt") edges.push(...seals(record));
   return edges;
 }
 
-/** The seals that cover a receipt. */
-function seals({ boundary_id: boundary, seq }: RecordEntry["record"]["value"]): Edge[] {
+/** The seals that cover a receipt: its issuer's own, or, by whomever, one that can be counted out. */
+function seals({ value, issuer }: RecordEntry["record"]): Edge[] {
+  const { boundary_id: boundary, seq } = value;
   if (typeof boundary !== "string" || typeof seq !== "number") return [];
-  const accepts = ({ record: { value } }: RecordEntry): boolean => covers(value, boundary, seq);
+  const accepts = (seal: RecordEntry): boolean =>
+    covers(seal.record.value, boundary, seq) &&
+    (seal.record.issuer === issuer || sealSpan(seal) <= MAX_NODES / 2);
   return sealNames(boundary, seq).map((name) => ({ ...defined(name, "leaf"), accepts }));
 }
 

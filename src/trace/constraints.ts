@@ -34,12 +34,14 @@ const UNKNOWN = { kind: "unknown" } as const;
 
 /** What a constraint of this name and value asks for. */
 export function readConstraint(name: string, value: Json): Constraint {
-  const bound = /^(?:(max|min)_(.+)|(.+)_(max|min))$/.exec(name);
+  const bound = /^(max)_(.+)$|^(.+)_(max)$|^(min)_(.+)$|^(.+)_(min)$/.exec(name);
   if (bound !== null) {
-    const side = (bound[1] ?? bound[4]) === "max" ? "max" : "min";
+    const [, max, afterMax, beforeMax, , , afterMin, beforeMin] = bound;
+    const subject = afterMax ?? beforeMax ?? afterMin ?? beforeMin ?? "";
+    const side = max !== undefined || beforeMax !== undefined ? "max" : "min";
     const known =
       typeof value === "number" || (typeof value === "string" && parseAmount(value) !== undefined);
-    return known ? { kind: "bound", subject: bound[2] ?? bound[3] ?? "", side, bound: value } : UNKNOWN;
+    return known ? { kind: "bound", subject, side, bound: value } : UNKNOWN;
   }
   const list = /^(.+)_(allow|deny)list$/.exec(name);
   if (list !== null) {
@@ -69,14 +71,12 @@ function literalPrefix(pattern: string): string | undefined {
 
 export type Satisfaction = "satisfied" | "violated" | "absent";
 
-/** Does every value that `places` (first parameters, then target) hold for the constraint's subject satisfy it? */
+/** Does every value that `places` (parameters and target) hold for the constraint's subject satisfy it? */
 export function satisfies(constraint: Constraint, places: readonly JsonObject[]): Satisfaction {
   if (!("subject" in constraint)) return "absent";
   const { subject } = constraint;
-  const found = places
-    .flatMap((place) => [memberOf(place, subject), memberOf(place, `${subject}s`)])
-    .find((value) => value !== undefined);
-  const values = found === undefined ? [] : leaves(found);
+  const found = places.flatMap((place) => [memberOf(place, subject), memberOf(place, `${subject}s`)]);
+  const values = found.flatMap((value) => (value === undefined ? [] : leaves(value)));
   if (values.length === 0) return "absent";
   return values.every((value) => fits(constraint, value)) ? "satisfied" : "violated";
 }

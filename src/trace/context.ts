@@ -4,8 +4,8 @@ import { objectMember, objects } from "../record/links.js";
 import { mayRevoke, revocationAction } from "../record/revocation.js";
 import { timeOf } from "../record/time.js";
 import type { JsonObject } from "../statement/json.js";
-import { type RecordEntry, signersOf } from "./entry.js";
-import { type Action, type Graph, textMember } from "./graph.js";
+import type { RecordEntry } from "./entry.js";
+import { type Action, distinctRecords, type Graph, textMember } from "./graph.js";
 import type { VerdictWord } from "./verdict.js";
 
 /** How strictly to judge: the lowest risk tier that any action is judged by, whatever its registration says. */
@@ -39,7 +39,10 @@ export interface Context {
 export interface Case {
   readonly action: Action;
   readonly tier: number;
+  /** Of the action type that the request names. */
   readonly registration: Registration;
+  /** That one, and those of the types that decisions put the request under. */
+  readonly registrations: readonly Registration[];
   /** Receipts that are a use: every outcome but `refused`. */
   readonly uses: readonly Use[];
 }
@@ -61,20 +64,41 @@ export interface Registration {
 
 export function caseOf(action: Action, context: Context): Case {
   const { request } = action;
-  const name = request === undefined ? undefined : textMember(request.record.value, "action_type");
   const before = request?.index ?? context.asOf;
-  const registration = registrationOf(name, before, context);
-  const tiers = [
-    registration,
-    ...classifications(action).map((other) => registrationOf(other, before, context)),
-  ].map(tierOf);
+  const registration = registrationOf(actionTypeOf(action), before, context);
+  const others = classifications(action).filter((name) => name !== registration.name);
+  const registrations = [registration, ...others.map((name) => registrationOf(name, before, context))];
   const uses = action.receipts
     .filter(({ record }) => record.value["outcome"] !== "refused")
     .map((receipt) => ({
       receipt,
       grant: grantIn(context.graph, textMember(receipt.record.value, "capability_hash")),
     }));
-  return { action, registration, uses, tier: Math.max(context.profile.leastTier, ...tiers) };
+  const tier = Math.max(context.profile.leastTier, ...registrations.map(tierOf));
+  return { action, registration, registrations, uses, tier };
+}
+
+/** What the request asks for; without a request, what its receipts say was done, if they agree (tier 0 has no more). */
+function actionTypeOf({ request, receipts }: Action): string | undefined {
+  if (request !== undefined) return textMember(request.record.value, "action_type");
+  const done = receipts.map(({ record }) =>
+    textMember(objectMember(record.value, "executed_action"), "action_type"),
+  );
+  return done.every((name) => name === done[0]) ? done[0] : undefined;
+}
+
+/** The registrations in force that an action stands under. */
+export function rulesOf({ registrations }: Case): RecordEntry[] {
+  return registrations.flatMap(({ inForce }) => inForce ?? []);
+}
+
+/** The smallest number that any of them sets; undefined where none does. */
+export function smallestRule(one: Case, member: string): number | undefined {
+  const numbers = rulesOf(one).flatMap(({ record }) => {
+    const value = record.value[member];
+    return typeof value === "number" ? [value] : [];
+  });
+  return numbers.length === 0 ? undefined : Math.min(...numbers);
 }
 
 function grantIn(graph: Graph, id: string | undefined): RecordEntry | undefined {
@@ -120,28 +144,61 @@ export function decisionOf(grant: RecordEntry, { graph }: Context): RecordEntry 
   return decision?.record.type === "policy-decision" ? decision : undefined;
 }
 
-/** The last decision in the chain of those that supersede one another, before `index`. */
+/**
+ * What the decision that a grant names had become before the grant: the last that supersedes it, by the same engine, for
+ * the same request.
+ */
 export function effectiveDecision(decision: RecordEntry, before: number, { graph }: Context): RecordEntry {
   let current = decision;
   for (;;) {
+    const { id, index, record } = current;
     const next = graph
-      .naming(current.id, "supersedes", "policy-decision")
-      .find((later) => later.index < before && later.index > current.index);
+      .naming(id, "supersedes", "policy-decision")
+      .findLast(
+        (later) =>
+          later.index < before &&
+          later.index > index &&
+          later.record.issuer === record.issuer &&
+          later.record.value["request_hash"] === record.value["request_hash"],
+      );
     if (next === undefined) return current;
     current = next;
   }
 }
 
-/** What took a record back, for good or for now, before `index`: the deciding revocation, or undefined. */
-export function takenBack(target: RecordEntry, before: number, context: Context): RecordEntry | undefined {
+/** The decision that counts for a grant; undefined when the one it names is not there. */
+export function decisionFor(grant: RecordEntry, context: Context): RecordEntry | undefined {
+  const named = decisionOf(grant, context);
+  return named === undefined ? undefined : effectiveDecision(named, grant.index, context);
+}
+
+/** A time during which a record was taken back: for good, or until it was resumed. */
+export interface Withdrawal {
+  readonly by: RecordEntry;
+  /** Null: it was not resumed before the place that was asked about. */
+  readonly resumedBy: RecordEntry | null;
+}
+
+/** Everything that took a record back before `index`, by those who may, in log order. */
+export function withdrawals(target: RecordEntry, before: number, context: Context): Withdrawal[] {
+  const found: Withdrawal[] = [];
   let suspended: RecordEntry | undefined;
-  for (const entry of context.graph.naming(target.id, "target", "revocation")) {
+  for (const entry of distinctRecords(context.graph.naming(target.id, "target", "revocation"))) {
     if (entry.index >= before || !isEntitled(entry, target, context)) continue;
     const action = revocationAction(entry.record);
-    if (action === "revoke") return entry;
-    suspended = action === "suspend" ? (suspended ?? entry) : undefined;
+    if (action === "revoke") found.push({ by: entry, resumedBy: null });
+    else if (action === "suspend") suspended ??= entry;
+    else if (suspended !== undefined) {
+      found.push({ by: suspended, resumedBy: entry });
+      suspended = undefined;
+    }
   }
-  return suspended;
+  return suspended === undefined ? found : [...found, { by: suspended, resumedBy: null }];
+}
+
+/** What took a record back, for good or for now, before `index`: the deciding revocation, or undefined. */
+export function takenBack(target: RecordEntry, before: number, context: Context): RecordEntry | undefined {
+  return withdrawals(target, before, context).find(({ resumedBy }) => resumedBy === null)?.by;
 }
 
 /** May this revocation take the target back? */
@@ -149,9 +206,9 @@ export function isEntitled(revocation: RecordEntry, target: RecordEntry, context
   const { graph, keys, asOf } = context;
   const { issuer } = revocation.record;
   const believedAs = (role: string): boolean =>
-    signersOf(revocation).some((signer) =>
-      keys.believed(signer, issuer, [role], { index: revocation.index, asOf }),
-    );
+    graph
+      .speakersOf(revocation)
+      .some((signer) => keys.believed(signer, issuer, [role], { index: revocation.index, asOf }));
   const request = graph.record(textMember(target.record.value, "request_hash"));
   return mayRevoke(revocation.record, target.record, request?.record ?? null, {
     isRegistrar: believedAs("registrar"),
@@ -172,11 +229,11 @@ export function ancestry(grant: RecordEntry, graph: Graph): RecordEntry[] {
 
 /** A grant and every grant below it that is there. */
 export function descent(grant: RecordEntry, graph: Graph): RecordEntry[] {
-  const found = [grant];
-  for (const one of found)
+  const found = new Map([[grant.id, grant]]);
+  for (const one of found.values())
     for (const child of graph.naming(one.id, "parent_capability_hash", "capability-grant"))
-      if (!found.some(({ id }) => id === child.id)) found.push(child);
-  return found;
+      if (!found.has(child.id)) found.set(child.id, child);
+  return [...found.values()];
 }
 
 export function time(entry: RecordEntry, member: string): number | undefined {
@@ -192,13 +249,27 @@ export function requiredApprovals(...sources: readonly (RecordEntry | undefined)
   const required = new Map<string, number>();
   for (const source of sources) {
     for (const { role, min } of objects(source?.record.value["required_approvals"]))
-      if (typeof role === "string" && typeof min === "number")
+      if (typeof role === "string" && typeof min === "number" && min > 0)
         required.set(role, Math.max(min, required.get(role) ?? 0));
   }
   return required;
 }
 
-/** Where evidence is cut off: "as of the grant's index, or the receipt's when there is no grant". */
-export function evidenceCut({ action, uses }: Case): RecordEntry | undefined {
-  return uses.find(({ grant }) => grant !== undefined)?.grant ?? action.grants[0] ?? action.receipts[0];
+/**
+ * Where evidence is cut off: "as of the grant's index, or the receipt's when there is no grant". Once for each grant that
+ * was used; before any use, for each grant that there is; null while there is nothing yet.
+ */
+export function evidenceCuts({ action, uses }: Case): (RecordEntry | null)[] {
+  const used = uses.map(({ grant, receipt }) => grant ?? receipt);
+  const cuts = used.length > 0 ? used : action.grants;
+  return cuts.length === 0 ? [null] : [...new Set(cuts)];
+}
+
+/** The first of them: what was logged before it came before every use. */
+export function firstCut(one: Case): RecordEntry | null {
+  const cuts = evidenceCuts(one);
+  return cuts.reduce(
+    (first, cut) => (first === null || (cut !== null && cut.index < first.index) ? cut : first),
+    null,
+  );
 }

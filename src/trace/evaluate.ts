@@ -61,6 +61,9 @@ export interface TraceVerdict {
   readonly notes: readonly string[];
 }
 
+/** Records that have no effect unless their signer is believed. */
+const COUNTS_FOR_NOTHING: readonly string[] = ["revocation", "exception", "override", "boundary-seal"];
+
 const EXECUTED: readonly unknown[] = ["executed", "partial", "reverted", "failed", "unknown"];
 
 /**
@@ -107,11 +110,13 @@ class Judgement {
     const actionId = isRecordEntry(subject) ? actionIdOf(graph, subject) : null;
     if (actionId !== null) this.words.set(actionId, null);
     const one = actionId === null ? null : caseOf(actionOf(graph, actionId), context);
+    // First what it rests on: which other actions are judged at all decides whose signers are theirs to answer for.
+    const own = one === null ? this.statusFindings() : this.checkFindings(one);
     const findings = [
       ...this.integrityFindings(one),
       ...this.witnessFindings(one),
       ...this.boundFindings(),
-      ...(one === null ? this.statusFindings() : this.checkFindings(one)),
+      ...own,
     ];
     const executed =
       one !== null && one.action.receipts.some(({ record }) => EXECUTED.includes(record.value["outcome"]));
@@ -157,13 +162,23 @@ class Judgement {
     return word;
   }
 
-  /** Inclusion of every entry, and who signed it. Who is distrusted in another action is that action's to show. */
+  /**
+   * Inclusion of every entry, and who signed it. Who is distrusted in another action is that action's to answer for; and
+   * what takes something back, excuses or overrides counts for nothing when its signer is not believed.
+   */
   private integrityFindings(one: Case | null): Finding[] {
     const { problems, graph } = this.opened;
-    const others = new Set(this.membersOfOthers(one));
+    const judged = [...this.words].filter(([id, word]) => word !== null && id !== one?.action.id);
+    const others = new Set(
+      judged.flatMap(([id]) => membersOf(actionOf(graph, id))).map(({ index }) => index),
+    );
+    for (const { index } of one === null ? [] : membersOf(one.action)) others.delete(index);
     const signatures = graph.nodes.flatMap(({ entry }) =>
       (this.integrity.get(entry.index) ?? []).filter(
-        ({ code }) => code !== "SIGNER_DISTRUSTED" || !others.has(entry.index),
+        ({ code }) =>
+          code !== "SIGNER_DISTRUSTED" ||
+          entry.index === this.opened.subject.index ||
+          !(others.has(entry.index) || COUNTS_FOR_NOTHING.includes(entry.record?.type ?? "")),
       ),
     );
     return [
@@ -175,17 +190,6 @@ class Judgement {
       ),
       ...this.rows("signatures", "every entry is signed by a key that was believed for it", signatures, one),
     ];
-  }
-
-  private membersOfOthers(one: Case | null): number[] {
-    if (one === null) return [];
-    const own = new Set(membersOf(one.action).map(({ index }) => index));
-    return this.opened.graph.entries
-      .filter(
-        (entry) =>
-          !own.has(entry.index) && (actionIdOf(this.opened.graph, entry) ?? one.action.id) !== one.action.id,
-      )
-      .map(({ index }) => index);
   }
 
   private witnessFindings(one: Case | null): Finding[] {

@@ -3,7 +3,7 @@ import { type LinkMember, idLinksOf, linksOf } from "../record/links.js";
 import type { Json } from "../statement/json.js";
 import type { BundleLink, MissingLink } from "./bundle.js";
 import type { TraceNode } from "./closure.js";
-import { isRecordEntry, type RecordEntry, signersOf } from "./entry.js";
+import { isRecordEntry, type RecordEntry, signersOf, type TraceEntry } from "./entry.js";
 
 export class Graph {
   /** Every entry with a record, in log order. */
@@ -18,7 +18,14 @@ export class Graph {
   private readonly byType = new Map<string, RecordEntry[]>();
   private readonly definitions = new Map<string, RecordEntry[]>();
 
-  constructor(readonly nodes: readonly TraceNode[]) {
+  /**
+   * `speakersOf`: the signers of an entry that count; the others only added their names. All of them, where nobody knows
+   * better.
+   */
+  constructor(
+    readonly nodes: readonly TraceNode[],
+    readonly speakersOf: (entry: TraceEntry) => readonly string[] = signersOf,
+  ) {
     this.entries = nodes.map(({ entry }) => entry).filter(isRecordEntry);
     for (const entry of this.entries) {
       push(this.byId, entry.id, entry);
@@ -34,11 +41,6 @@ export class Graph {
     return id === undefined ? undefined : this.byId.get(id)?.[0];
   }
 
-  /** Every entry that carries the record: the same by other signers. */
-  copies(id: string): readonly RecordEntry[] {
-    return this.byId.get(id) ?? [];
-  }
-
   /** The records whose member names this id, in log order; one for each record id and signer. */
   naming(id: string, member: LinkMember, type = ""): readonly RecordEntry[] {
     const name = `${id} ${member} ${type}`;
@@ -47,9 +49,19 @@ export class Graph {
     const found = (this.incoming.get(id) ?? [])
       .filter((link) => link.member === member && (type === "" || link.from.record.type === type))
       .map(({ from }) => from);
-    const distinct = distinctBySigner(found);
+    const distinct = this.distinctBySpeaker(found);
     this.named.set(name, distinct);
     return distinct;
+  }
+
+  /** "Whatever is counted is counted by record id and signer, never by entry." */
+  distinctBySpeaker(entries: readonly RecordEntry[]): RecordEntry[] {
+    const seen = new Set<string>();
+    return entries.filter((entry) => {
+      const fresh = this.speakersOf(entry).filter((speaker) => !seen.has(`${entry.id}${speaker}`));
+      for (const speaker of fresh) seen.add(`${entry.id}${speaker}`);
+      return fresh.length > 0;
+    });
   }
 
   all(type: string): readonly RecordEntry[] {
@@ -61,12 +73,13 @@ export class Graph {
     return this.definitions.get(hash) ?? [];
   }
 
-  /** The id links among the nodes. */
+  /** The id links among the nodes, each to the first entry that carries what is named. */
   links(): BundleLink[] {
     return this.entries.flatMap((entry) =>
-      idLinksOf(entry.record).flatMap(({ member, value }) =>
-        this.copies(value).map(({ index }) => ({ from: entry.index, member, to: index })),
-      ),
+      idLinksOf(entry.record).flatMap(({ member, value }) => {
+        const to = this.record(value);
+        return to === undefined ? [] : [{ from: entry.index, member, to: to.index }];
+      }),
     );
   }
 
@@ -101,6 +114,7 @@ export interface Action {
 }
 
 export function actionOf(graph: Graph, id: string): Action {
+  const request = graph.record(id);
   const naming = (type: string): readonly RecordEntry[] => graph.naming(id, "request_hash", type);
   const grants = naming("capability-grant");
   const ofGrants = (type: string): RecordEntry[] =>
@@ -110,9 +124,10 @@ export function actionOf(graph: Graph, id: string): Action {
     ]);
   return {
     id,
-    request: graph.record(id),
-    decisions: naming("policy-decision"),
-    approvals: naming("approval"),
+    request: isRequest(request) ? request : undefined,
+    decisions: distinctRecords(naming("policy-decision")),
+    // An approval said again later, with one signature more, would outlive its own withdrawal.
+    approvals: distinctRecords(naming("approval")),
     grants: distinctRecords(grants),
     consumptions: ofGrants("consumption"),
     receipts: ofGrants("execution-receipt"),
@@ -122,8 +137,7 @@ export function actionOf(graph: Graph, id: string): Action {
 /** The id of the request whose action a record belongs to; null when it belongs to none. */
 export function actionIdOf(graph: Graph, { record, id }: RecordEntry, seen = 0): string | null {
   if (record.type === "action-request") return id;
-  const named = textMember(record.value, "request_hash");
-  if (named !== undefined) return named;
+  if (STEPS.includes(record.type)) return textMember(record.value, "request_hash") ?? null;
   const through =
     record.type === "fact"
       ? textMember(record.value, "via_receipt")
@@ -135,6 +149,17 @@ export function actionIdOf(graph: Graph, { record, id }: RecordEntry, seen = 0):
 }
 
 const MAX_HOPS = 8;
+const STEPS: readonly string[] = [
+  "policy-decision",
+  "approval",
+  "capability-grant",
+  "consumption",
+  "execution-receipt",
+];
+
+function isRequest(entry: RecordEntry | undefined): boolean {
+  return entry?.record.type === "action-request";
+}
 
 /** Every entry of an action. */
 export function membersOf(action: Action): RecordEntry[] {
@@ -147,16 +172,6 @@ export function membersOf(action: Action): RecordEntry[] {
     ...consumptions,
     ...receipts,
   ];
-}
-
-/** "Whatever is counted is counted by record id and signer, never by entry." */
-export function distinctBySigner(entries: readonly RecordEntry[]): RecordEntry[] {
-  const seen = new Set<string>();
-  return entries.filter((entry) => {
-    const fresh = signersOf(entry).filter((signer) => !seen.has(`${entry.id}${signer}`));
-    for (const signer of fresh) seen.add(`${entry.id}${signer}`);
-    return fresh.length > 0;
-  });
 }
 
 /** Each record once, as its first entry. */

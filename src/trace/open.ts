@@ -12,6 +12,7 @@ import { keyEventOf } from "../index/key-events.js";
 import { KeyTable } from "../index/keys.js";
 import { openLogPolicy } from "../record/log-policy.js";
 import { idOf } from "../record/record.js";
+import { TYPES } from "../record/types.js";
 import { publicKey } from "../statement/key.js";
 import { sha256 } from "#crypto";
 import type { Bundle } from "./bundle.js";
@@ -41,18 +42,20 @@ export function openBundle(bundle: Bundle, policy: Policy): OpenedBundle {
   for (const entry of entries) source.add(entry);
   const subjects = subjectsIn(bundle, entries);
   const closure = walkSync(closureOf(subjects), (round) => source.answer(round));
-  const graph = new Graph(closure.nodes);
   demandClosure(bundle, closure);
-  demandLinks(bundle, graph);
   const problems: Problem[] = [];
   const checkpoint = checkpointOf(bundle, policy, problems);
+  const logKeys = checkpoint?.logKeys ?? policy.logs.map(({ key }) => key);
+  const keys = keysOf(entries, logKeys, bundle.log);
+  const graph = new Graph(closure.nodes, (entry) => speakersOf(entry, keys, bundle.asOf));
+  demandLinks(bundle, graph);
   if (checkpoint !== null) problems.push(...inclusionProblems(bundle, checkpoint));
   const { nodes, depth } = bundle.bounded;
   return {
     bundle,
     checkpoint,
     graph,
-    keys: keysOf(entries, checkpoint?.logKeys ?? policy.logs.map(({ key }) => key), bundle.log),
+    keys,
     subject: source.entry(subjects[0] ?? -1) ?? refuse("the record asked for is not in it"),
     bounded: nodes || depth || closure.bounded.nodes || closure.bounded.depth,
     problems,
@@ -76,6 +79,17 @@ export function subjectsIn({ subject }: Pick<Bundle, "subject">, entries: readon
     byId.length > 0 ? byId : entries.filter(({ stored }) => `sha256:${toHex(sha256(stored))}` === subject);
   if (found.length === 0) refuse(`the record asked for, ${subject}, is not in it`);
   return found.map(({ index }) => index);
+}
+
+/** The signers that are believed for what an entry says; all of them when none is, which the signature check tells. */
+function speakersOf(entry: TraceEntry, keys: KeyTable, asOf: number): readonly string[] {
+  const signers = signersOf(entry);
+  const rules = entry.record === null ? undefined : TYPES.get(entry.record.type);
+  if (entry.record === null || rules === undefined) return signers;
+  const { issuer } = entry.record;
+  const { index } = entry;
+  const believed = signers.filter((signer) => keys.believed(signer, issuer, rules.roles, { index, asOf }));
+  return believed.length > 0 ? believed : signers;
 }
 
 /** "Exactly this and nothing else": the walk over the bundle's own entries reaches every one of them. */

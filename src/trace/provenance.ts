@@ -2,7 +2,7 @@
 import { objectMember } from "../record/links.js";
 import { citedBy, confirmations, factsFor, isIndependent, superseders } from "./checks/evidence.js";
 import { actionOf, textMember } from "./graph.js";
-import { type Case, caseOf, type Context, evidenceCut, takenBack, time } from "./context.js";
+import { type Case, caseOf, type Context, firstCut, smallestRule, takenBack, time } from "./context.js";
 import { type RecordEntry, signersOf } from "./entry.js";
 
 /**
@@ -43,7 +43,7 @@ const DEFAULT_MAX_AGE_S = 90 * 24 * 3600;
 const MAX_HOPS = 8;
 
 export function provenanceOf(one: Case, context: Context): Provenance[] {
-  const cut = evidenceCut(one);
+  const cut = firstCut(one);
   return citedBy(one).map(({ name, hash }) => {
     const fact = factsFor(hash, cut, context).at(-1);
     return fact === undefined ? unresolved(name, hash) : answered(name, hash, fact, one, context);
@@ -57,7 +57,7 @@ function answered(name: string, hash: string, fact: RecordEntry, one: Case, cont
   const grant = graph.record(textMember(receipt?.record.value ?? {}, "capability_hash"));
   const request = graph.record(textMember(receipt?.record.value ?? {}, "request_hash"));
   const digest = textMember(value, "policy_digest");
-  const cut = evidenceCut(one);
+  const cut = firstCut(one);
   return {
     name,
     hash,
@@ -98,7 +98,7 @@ function unresolved(name: string, hash: string): Provenance {
 /** Its own state, decayed by age, and no more than that of the weakest writer it goes back to. */
 function trustOf(
   fact: RecordEntry,
-  cut: RecordEntry | undefined,
+  cut: RecordEntry | null,
   one: Case,
   context: Context,
   hops: number,
@@ -108,7 +108,7 @@ function trustOf(
   const requestId = textMember(receipt?.record.value ?? {}, "request_hash");
   if (requestId === undefined || hops >= MAX_HOPS) return own;
   const writing = caseOf(actionOf(context.graph, requestId), context);
-  const before = evidenceCut(writing);
+  const before = firstCut(writing);
   const below = citedBy(writing).flatMap(({ hash }) => {
     const [source] = factsFor(hash, before, context);
     return source === undefined || source.id === fact.id
@@ -118,13 +118,12 @@ function trustOf(
   return weakest([own, ...below]);
 }
 
-function ownTrust(fact: RecordEntry, cut: RecordEntry | undefined, one: Case, context: Context): TrustState {
+function ownTrust(fact: RecordEntry, cut: RecordEntry | null, one: Case, context: Context): TrustState {
   const before = cut?.index ?? context.asOf;
   if (superseders(fact, context).some(({ index }) => index < before)) return "refuted";
   if (takenBack(fact, before, context) !== undefined) return "refuted";
-  const used = cut === undefined ? context.at : (time(cut, "issued_at") ?? context.at);
-  const oldest = one.registration.inForce?.record.value["max_evidence_age_s"];
-  const maxAge = (typeof oldest === "number" ? oldest : DEFAULT_MAX_AGE_S) * 1000;
+  const used = cut === null ? context.at : (time(cut, "issued_at") ?? context.at);
+  const maxAge = (smallestRule(one, "max_evidence_age_s") ?? DEFAULT_MAX_AGE_S) * 1000;
   const age = used - (time(fact, "observed_at") ?? used);
   if (age > maxAge || used > (time(fact, "valid_until") ?? Number.POSITIVE_INFINITY)) return "stale";
   const fresh = freshTrust(fact, one, context);
@@ -140,7 +139,7 @@ function freshTrust(fact: RecordEntry, one: Case, context: Context): TrustState 
 }
 
 function independent(fact: RecordEntry, one: Case, context: Context): RecordEntry[] {
-  return confirmations(fact, evidenceCut(one), context).filter((other) =>
+  return confirmations(fact, firstCut(one), one, context).filter((other) =>
     isIndependent(other, fact, one, context),
   );
 }

@@ -49,6 +49,7 @@ function revoke(
   more: Partial<KeyRevocation> = {},
 ): void {
   const revocation: KeyRevocation = {
+    recordId: `revocation-${index}`,
     target,
     action: "revoke",
     effectiveIndex: null,

@@ -1,19 +1,29 @@
 /** Approvals: enough, of the right role, by distinct people with distinct keys, not by the agent, before the grant. */
-import { type Case, decisionOf, type Context, requiredApprovals, takenBack, time } from "../context.js";
-import { type RecordEntry, signersOf } from "../entry.js";
+import {
+  type Case,
+  type Context,
+  decisionFor,
+  requiredApprovals,
+  rulesOf,
+  takenBack,
+  time,
+} from "../context.js";
+import type { RecordEntry } from "../entry.js";
 import { textMember } from "../graph.js";
 import { fails, type Problem } from "../verdict.js";
 
 export function approvals(one: Case, context: Context): Problem[] {
-  const { action, registration, tier } = one;
+  const { action, tier } = one;
   return action.grants.flatMap((grant) => {
-    const asked = requiredApprovals(registration.inForce, decisionOf(grant, context), action.request);
+    const asked = requiredApprovals(...rulesOf(one), decisionFor(grant, context), action.request);
     // Tier 3 asks for approval even where nobody wrote down how much.
     if (asked.size === 0 && tier >= 3) asked.set(ANY_ROLE, 1);
-    const problems = selfApprovals(grant, one);
+    const problems = selfApprovals(grant, one, context);
     const lacking = approvalShortfall(asked, grant, one, context);
     if (lacking.length === 0) return problems;
-    const wanted = action.approvals.filter((approval) => !isRejection(approval) && !isSelf(approval, one));
+    const wanted = action.approvals.filter(
+      (approval) => !isRejection(approval) && !isSelf(approval, one, context),
+    );
     const late = wanted.filter((approval) => isLate(approval, grant));
     const expired = wanted.filter((approval) => !isLate(approval, grant) && isExpired(approval, grant));
     if (late.length > 0)
@@ -37,9 +47,7 @@ export function approvalShortfall(
   context: Context,
 ): string[] {
   const required = asked.size === 0 ? new Map([[ANY_ROLE, 1]]) : asked;
-  const people = distinctPeople(
-    one.action.approvals.filter((approval) => counts(approval, grant, one, context)),
-  );
+  const people = distinctPeople(countedApprovals(grant, one, context), context);
   const seats = [...required].flatMap(([role, min]) =>
     Array.from({ length: Math.min(min, MAX_SEATS) }, () => role),
   );
@@ -69,27 +77,34 @@ function seatPeople(seats: readonly string[], people: readonly ReadonlySet<strin
   return [...seatOf.values()];
 }
 
+/** The approvals that count for a grant. */
+export function countedApprovals(grant: RecordEntry, one: Case, context: Context): RecordEntry[] {
+  return one.action.approvals.filter((approval) => counts(approval, grant, one, context));
+}
+
 function counts(approval: RecordEntry, grant: RecordEntry, one: Case, context: Context): boolean {
   return (
     !isRejection(approval) &&
     !isLate(approval, grant) &&
     !isExpired(approval, grant) &&
-    !isSelf(approval, one) &&
+    !isSelf(approval, one, context) &&
     hasRole(approval, context) &&
     !isTakenBack(approval, grant, one, context)
   );
 }
 
 /** "An approval counts when its approver_role is among the approver_roles of its signer's key record." */
-function hasRole(approval: RecordEntry, { keys, asOf }: Context): boolean {
+function hasRole(approval: RecordEntry, { graph, keys, asOf }: Context): boolean {
   const claimed = textMember(approval.record.value, "approver_role") ?? "";
-  return signersOf(approval).some((signer) =>
-    keys
-      .registrations(signer, { index: approval.index, asOf })
-      .some(
-        ({ approverRoles, ids }) => approverRoles.includes(claimed) && ids.includes(approval.record.issuer),
-      ),
-  );
+  return graph
+    .speakersOf(approval)
+    .some((signer) =>
+      keys
+        .registrations(signer, { index: approval.index, asOf })
+        .some(
+          ({ approverRoles, ids }) => approverRoles.includes(claimed) && ids.includes(approval.record.issuer),
+        ),
+    );
 }
 
 /** "A later `reject` by the same person takes the approval back if it is before the grant." So does a revocation. */
@@ -105,12 +120,12 @@ function isTakenBack(approval: RecordEntry, grant: RecordEntry, { action }: Case
 }
 
 /** "Distinct people are distinct `approver_id` and distinct keys": the roles that each of them approved in. */
-function distinctPeople(counted: readonly RecordEntry[]): ReadonlySet<string>[] {
+function distinctPeople(counted: readonly RecordEntry[], { graph }: Context): ReadonlySet<string>[] {
   const people = new Map<string, Set<string>>();
   const holders = new Map<string, string>();
   for (const approval of counted) {
     const { issuer, value } = approval.record;
-    const signers = signersOf(approval);
+    const signers = graph.speakersOf(approval);
     if (signers.some((signer) => (holders.get(signer) ?? issuer) !== issuer)) continue;
     for (const signer of signers) holders.set(signer, issuer);
     const roles = people.get(issuer) ?? new Set<string>();
@@ -119,9 +134,9 @@ function distinctPeople(counted: readonly RecordEntry[]): ReadonlySet<string>[] 
   return [...people.values()];
 }
 
-function selfApprovals(grant: RecordEntry, one: Case): Problem[] {
+function selfApprovals(grant: RecordEntry, one: Case, context: Context): Problem[] {
   const own = one.action.approvals.filter(
-    (approval) => !isRejection(approval) && approval.index < grant.index && isSelf(approval, one),
+    (approval) => !isRejection(approval) && approval.index < grant.index && isSelf(approval, one, context),
   );
   return own.length === 0
     ? []
@@ -129,12 +144,12 @@ function selfApprovals(grant: RecordEntry, one: Case): Problem[] {
 }
 
 /** "not the agent or the request's signer (its delegator may)" */
-function isSelf(approval: RecordEntry, { action: { request } }: Case): boolean {
+function isSelf(approval: RecordEntry, { action: { request } }: Case, { graph }: Context): boolean {
   if (request === undefined) return false;
-  const signers = signersOf(request);
+  const signers = graph.speakersOf(request);
   return (
     approval.record.issuer === request.record.value["agent_id"] ||
-    signersOf(approval).some((signer) => signers.includes(signer))
+    graph.speakersOf(approval).some((signer) => signers.includes(signer))
   );
 }
 

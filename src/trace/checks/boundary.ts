@@ -1,12 +1,12 @@
 /** Keys that must be apart, and boundaries whose numbers must agree. */
 import { type Case, type Context } from "../context.js";
 import { covers } from "../closure.js";
-import { type RecordEntry, signersOf } from "../entry.js";
-import { distinctRecords } from "../graph.js";
+import type { RecordEntry } from "../entry.js";
+import { distinctRecords, type Graph } from "../graph.js";
 import { fails, type Problem } from "../verdict.js";
 
 /** "one key does not play two roles that must be apart (agent/policy engine/authority/approver)" */
-export function rolesApart({ action }: Case): Problem[] {
+export function rolesApart({ action }: Case, { graph }: Context): Problem[] {
   const roles: (readonly [string, readonly RecordEntry[]])[] = [
     ["agent", action.request === undefined ? [] : [action.request]],
     ["policy engine", action.decisions],
@@ -15,7 +15,7 @@ export function rolesApart({ action }: Case): Problem[] {
   ];
   return roles.flatMap(([role, entries], i) =>
     roles.slice(i + 1).flatMap(([other, others]) => {
-      const both = entries.flatMap((a) => others.flatMap((b) => (shareSigner(a, b) ? [a, b] : [])));
+      const both = entries.flatMap((a) => others.flatMap((b) => (shareSpeaker(a, b, graph) ? [a, b] : [])));
       return both.length === 0
         ? []
         : [fails("ROLE_COLLAPSE", [...new Set(both)], `one key is ${role} and ${other}`)];
@@ -23,9 +23,9 @@ export function rolesApart({ action }: Case): Problem[] {
   );
 }
 
-function shareSigner(a: RecordEntry, b: RecordEntry): boolean {
-  const signers = signersOf(a);
-  return signersOf(b).some((signer) => signers.includes(signer));
+function shareSpeaker(a: RecordEntry, b: RecordEntry, graph: Graph): boolean {
+  const speakers = graph.speakersOf(a);
+  return graph.speakersOf(b).some((speaker) => speakers.includes(speaker));
 }
 
 /** "boundary seals agree with the sequence numbers logged" */
@@ -63,13 +63,26 @@ export function boundarySealed(one: Case, context: Context): Problem[] {
   });
 }
 
-export function sealsOf({ action }: Case, { graph }: Context): RecordEntry[] {
-  return graph.all("boundary-seal").filter((seal) =>
-    action.receipts.some(({ record }) => {
-      const { boundary_id: boundary, seq } = record.value;
-      return (
-        typeof boundary === "string" && typeof seq === "number" && covers(seal.record.value, boundary, seq)
-      );
+/** The seals of its receipts' boundaries: by the executor that the receipts are from, or by a gateway. */
+export function sealsOf({ action }: Case, context: Context): RecordEntry[] {
+  return context.graph.all("boundary-seal").filter((seal) =>
+    action.receipts.some(({ record: { issuer, value } }) => {
+      const { boundary_id: boundary, seq } = value;
+      if (
+        typeof boundary !== "string" ||
+        typeof seq !== "number" ||
+        !covers(seal.record.value, boundary, seq)
+      )
+        return false;
+      return maySeal(seal, issuer, context);
     }),
   );
+}
+
+function maySeal(seal: RecordEntry, executor: string, { graph, keys, asOf }: Context): boolean {
+  const { record, index } = seal;
+  const roles = record.issuer === executor ? ["executor", "gateway"] : ["gateway"];
+  return graph
+    .speakersOf(seal)
+    .some((signer) => keys.believed(signer, record.issuer, roles, { index, asOf }));
 }

@@ -2,9 +2,10 @@
 import {
   type Case,
   type Context,
+  decisionFor,
   decisionOf,
-  effectiveDecision,
   requiredApprovals,
+  rulesOf,
   time,
 } from "../context.js";
 import type { RecordEntry } from "../entry.js";
@@ -13,8 +14,18 @@ import { fails, type Problem } from "../verdict.js";
 import { approvalShortfall } from "./approvals.js";
 
 export function requestThere({ action }: Case): Problem[] {
-  if (action.request !== undefined) return [];
-  return [fails("REQUEST_MISSING", action.receipts, `the request ${action.id} is not there`)];
+  const { request, receipts, id } = action;
+  if (request === undefined) return [fails("REQUEST_MISSING", receipts, `the request ${id} is not there`)];
+  const early = receipts.filter(({ index }) => index < request.index);
+  return early.length === 0
+    ? []
+    : [
+        fails(
+          "REQUEST_MISSING",
+          [request, ...early],
+          "the request was not there yet when the receipt was logged",
+        ),
+      ];
 }
 
 export function grantThere({ uses }: Case): Problem[] {
@@ -33,10 +44,9 @@ export function grantThere({ uses }: Case): Problem[] {
 /** "grant → decision that allows, or that requires approvals which are complete" */
 export function decisionAllows(one: Case, context: Context): Problem[] {
   return one.action.grants.flatMap((grant) => {
-    const named = decisionOf(grant, context);
-    if (named === undefined)
+    const decision = decisionFor(grant, context);
+    if (decision === undefined)
       return [fails("DECISION_MISSING", [grant], "the decision that the grant names is not there")];
-    const decision = effectiveDecision(named, grant.index, context);
     const { decision: word } = decision.record.value;
     if (word === "allow") return [];
     if (word !== "require-approval")
@@ -47,7 +57,7 @@ export function decisionAllows(one: Case, context: Context): Problem[] {
           `the decision is ${textMember(decision.record.value, "decision")}, and it was granted all the same`,
         ),
       ];
-    const asked = requiredApprovals(decision, one.registration.inForce);
+    const asked = requiredApprovals(decision, ...rulesOf(one));
     const lacking = approvalShortfall(asked, grant, one, context);
     return lacking.length === 0
       ? []
@@ -140,8 +150,7 @@ export function unexpired({ action, uses }: Case, context: Context): Problem[] {
       );
   }
   for (const grant of action.grants) {
-    const named = decisionOf(grant, context);
-    const decision = named === undefined ? undefined : effectiveDecision(named, grant.index, context);
+    const decision = decisionFor(grant, context);
     if (decision !== undefined && expired(decision, time(grant, "issued_at")))
       problems.push(
         fails("DECISION_EXPIRED", [decision, grant], "the decision had expired when it was granted upon"),

@@ -34,7 +34,7 @@ export function equivocations({ action }: Case, { graph }: Context): Problem[] {
     const forks = distinctRecords(graph.naming(previous, "previous_trace_hash")).filter(
       ({ record }) => record.issuer === issuer && record.traceId === traceId,
     );
-    if (forks.length > 1 && forks[0]?.id === member.id)
+    if (forks.length > 1)
       problems.push(
         fails("EQUIVOCATION", forks, `${forks.length} records follow one record of the issuer's chain`),
       );

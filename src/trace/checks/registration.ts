@@ -12,34 +12,27 @@ const TO_BE_FILLED = [
   "receipt_schema_digest",
 ];
 
-/** "action type registered, complete, with one owner, in force at the request" */
-export function actionTypeRegistered({ action, registration, tier }: Case): Problem[] {
-  const { inForce, contesting, name } = registration;
-  const about = action.request === undefined ? [] : [action.request];
-  if (inForce === undefined)
-    return [
-      fails(
-        "ACTION_TYPE_UNREGISTERED",
-        about,
-        `no registration of ${name ?? "an action type"} was in force at the request`,
-      ),
-    ];
-  const problems: Problem[] = [];
-  if (contesting.length > 0)
-    problems.push(
-      fails(
-        "ACTION_TYPE_CONTESTED",
-        [inForce, ...contesting],
-        `${contesting.length + 1} owners claim ${name}`,
-      ),
-    );
-  const empty = TO_BE_FILLED.filter((member) => isEmpty(inForce.record.value[member]));
-  if (empty.length > 0) {
-    const detail = `the registration leaves open: ${empty.join(", ")}`;
-    const denies = tier >= 2 || inForce.record.value["incompleteness_rule"] === "deny";
-    problems.push((denies ? fails : unknown)("REGISTRATION_INCOMPLETE", [inForce], detail));
-  }
-  return problems;
+/** "action type registered, complete, with one owner, in force at the request": also those that decisions put it under */
+export function actionTypeRegistered({ action, registrations, tier }: Case): Problem[] {
+  const about = action.request === undefined ? action.receipts : [action.request];
+  return registrations.flatMap(({ inForce, contesting, name }) => {
+    if (inForce === undefined) {
+      const what = name ?? "an action type";
+      return [
+        fails("ACTION_TYPE_UNREGISTERED", about, `no registration of ${what} was in force at the request`),
+      ];
+    }
+    const problems: Problem[] = [];
+    if (contesting.length > 0)
+      problems.push(fails("ACTION_TYPE_CONTESTED", [inForce, ...contesting], `several owners claim ${name}`));
+    const empty = TO_BE_FILLED.filter((member) => isEmpty(inForce.record.value[member]));
+    if (empty.length > 0) {
+      const detail = `the registration leaves open: ${empty.join(", ")}`;
+      const denies = tier >= 2 || inForce.record.value["incompleteness_rule"] === "deny";
+      problems.push((denies ? fails : unknown)("REGISTRATION_INCOMPLETE", [inForce], detail));
+    }
+    return problems;
+  });
 }
 
 function isEmpty(member: unknown): boolean {
@@ -76,14 +69,16 @@ function staleness(
 ): string | undefined {
   const [from, decided] = [time(policy, "effective_from"), time(decision, "decided_at")];
   if (from !== undefined && decided !== undefined && decided < from) return "the policy was not in force yet";
-  const superseded = context.graph
-    .naming(policy.id, "supersedes", "policy")
-    .some(
-      (later) =>
-        later.index < decision.index &&
-        later.record.issuer === policy.record.issuer &&
-        takenBack(later, decision.index, context) === undefined,
+  const superseded = context.graph.naming(policy.id, "supersedes", "policy").some((later) => {
+    const begins = time(later, "effective_from");
+    return (
+      later.index < decision.index &&
+      later.record.issuer === policy.record.issuer &&
+      // Announced ahead of time, it takes over when it says.
+      !(begins !== undefined && decided !== undefined && decided < begins) &&
+      takenBack(later, decision.index, context) === undefined
     );
+  });
   if (superseded) return "the policy was superseded before the decision";
   if (takenBack(policy, decision.index, context) !== undefined)
     return "the policy was revoked before the decision";
@@ -103,9 +98,11 @@ export function missionOpen({ action }: Case, context: Context): Problem[] {
   const [id] = ids;
   const anchor = request ?? members[0];
   if (id === undefined || anchor === undefined) return [];
-  const missions = context.graph
+  const named = context.graph
     .all("mission")
     .filter((mission) => mission.record.value["mission_id"] === id && mission.index < anchor.index);
+  // The name is its first owner's: another's mission of that name is another mission.
+  const missions = named.filter(({ record }) => record.issuer === named[0]?.record.issuer);
   if (missions.length === 0)
     return [fails("MISSION_MISMATCH", [anchor], `no mission ${id} was logged before`)];
   const asked = time(anchor, request === undefined ? "issued_at" : "requested_at") ?? 0;

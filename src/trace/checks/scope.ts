@@ -2,7 +2,7 @@
 import { objectMember, objects } from "../../record/links.js";
 import type { JsonObject } from "../../statement/json.js";
 import { differences, readConstraint, satisfies, widenings } from "../constraints.js";
-import { type Case, decisionOf, type Context, permitted, time } from "../context.js";
+import { ancestry, type Case, type Context, decisionFor, decisionOf, permitted, time } from "../context.js";
 import type { RecordEntry } from "../entry.js";
 import { textMember } from "../graph.js";
 import { fails, type Problem, unknown } from "../verdict.js";
@@ -23,34 +23,32 @@ function termsOf(value: JsonObject): Terms {
   };
 }
 
-/** "grant attenuates the request; child grant attenuates its parent" */
-export function attenuates({ action }: Case, { graph }: Context): Problem[] {
+/** "grant attenuates the request; child grant attenuates its parent": every step of the way up */
+export function attenuates({ action, uses }: Case, { graph }: Context): Problem[] {
   const { request } = action;
-  return action.grants.flatMap((grant) => {
-    const terms = termsOf(permitted(grant));
-    const problems: Problem[] = [];
-    const wider = request === undefined ? [] : widenings(termsOf(request.record.value), terms);
+  const grants = new Set([...action.grants, ...uses.flatMap(({ grant }) => grant ?? [])]);
+  const problems: Problem[] = [];
+  for (const grant of action.grants) {
+    const wider =
+      request === undefined ? [] : widenings(termsOf(request.record.value), termsOf(permitted(grant)));
     if (request !== undefined && wider.length > 0)
       problems.push(fails("SCOPE_WIDENED", [request, grant], `wider than the request: ${wider.join("; ")}`));
-    const parentId = textMember(grant.record.value, "parent_capability_hash");
-    const parent = graph.record(parentId);
-    if (parentId !== undefined) problems.push(...attenuatesParent(grant, parent, terms));
-    return problems;
-  });
+  }
+  for (const one of new Set([...grants].flatMap((grant) => ancestry(grant, graph)))) {
+    const parentId = textMember(one.record.value, "parent_capability_hash");
+    if (parentId !== undefined) problems.push(...attenuatesParent(one, graph.record(parentId)));
+  }
+  return problems;
 }
 
-function attenuatesParent(grant: RecordEntry, parent: RecordEntry | undefined, terms: Terms): Problem[] {
+function attenuatesParent(grant: RecordEntry, parent: RecordEntry | undefined): Problem[] {
   if (parent === undefined)
     return [unknown("ATTENUATION_BROKEN", [grant], "the grant above it is not there to compare with")];
-  if (parent.record.type !== "capability-grant" || parent.index >= grant.index)
-    return [
-      fails(
-        "ATTENUATION_BROKEN",
-        [parent, grant],
-        "what it names as the grant above it is none that was there before",
-      ),
-    ];
-  const wider = widenings(termsOf(permitted(parent)), terms);
+  if (parent.record.type !== "capability-grant" || parent.index >= grant.index) {
+    const why = "what it names as the grant above it is none that was there before";
+    return [fails("ATTENUATION_BROKEN", [parent, grant], why)];
+  }
+  const wider = widenings(termsOf(permitted(parent)), termsOf(permitted(grant)));
   const [own, above] = [grant, parent].map((one) => textMember(permitted(one), "action_type"));
   if (own !== above) wider.push(`action type ${own} instead of ${above}`);
   return wider.length === 0
@@ -75,12 +73,8 @@ export function sameAction(one: Case, context: Context): Problem[] {
           `granted ${textMember(granted, "action_type")}, asked for ${allowed.join(" or ")}`,
         ),
       );
-    const different = differences(
-      "target",
-      objectMember(request.record.value, "target"),
-      objectMember(granted, "target"),
-      true,
-    );
+    const [asked, given] = [objectMember(request.record.value, "target"), objectMember(granted, "target")];
+    const different = [...differences("target", asked, given, true), ...additions("target", asked, given)];
     if (different.length > 0)
       problems.push(
         fails("ACTION_MISMATCH", [request, grant], `another target than asked for: ${different.join("; ")}`),
@@ -113,11 +107,22 @@ function classifiedFor(grant: RecordEntry, context: Context): string[] {
 function otherAction(done: JsonObject, granted: JsonObject): string[] {
   const type =
     done["action_type"] === granted["action_type"] ? [] : [`action type ${textMember(done, "action_type")}`];
+  const [target, hit] = [objectMember(granted, "target"), objectMember(done, "target")];
+  const [fixed, used] = [objectMember(granted, "parameters"), objectMember(done, "parameters")];
   return [
     ...type,
-    ...differences("target", objectMember(granted, "target"), objectMember(done, "target"), true),
-    ...differences("parameter", objectMember(granted, "parameters"), objectMember(done, "parameters"), false),
+    ...differences("target", target, hit, true),
+    ...additions("target", target, hit),
+    ...differences("parameter", fixed, used, false),
+    ...(Object.keys(fixed).length > 0 ? additions("parameter", fixed, used) : []),
   ];
+}
+
+/** Members that are there beyond what was fixed. */
+function additions(what: string, fixed: JsonObject, found: JsonObject): string[] {
+  return Object.keys(found).flatMap((name) =>
+    Object.hasOwn(fixed, name) ? [] : [`${what} ${name} was added`],
+  );
 }
 
 /** "consumption and receipt name one `tool_call_hash`; `tool_digest` agrees" */
@@ -133,12 +138,12 @@ function toolDrift({ uses }: Case, { graph }: Context): Problem[] {
       return [
         fails("TOOL_DRIFT", [grant, receipt], "the receipt names another tool call than was consumed for"),
       ];
-    const digest = grant.record.value["tool_digest"];
-    const parent = graph.record(textMember(grant.record.value, "parent_capability_hash"));
+    const digests = ancestry(grant, graph).flatMap(({ record }) => record.value["tool_digest"] ?? []);
+    const [digest] = digests;
     const others = [
       receipt.record.value["tool_digest"],
       objectMember(receipt.record.value, "executed_action")["tool_digest"],
-      parent?.record.value["tool_digest"],
+      ...digests,
     ].filter((other) => other !== undefined);
     return digest !== undefined && others.some((other) => other !== digest)
       ? [fails("TOOL_DRIFT", [grant, receipt], "the tool's digest is not the granted one")]
@@ -147,7 +152,7 @@ function toolDrift({ uses }: Case, { graph }: Context): Problem[] {
 }
 
 /** "what was asked for, granted and (where stated) executed satisfies the constraints" */
-export function withinConstraints(one: Case): Problem[] {
+export function withinConstraints(one: Case, context: Context): Problem[] {
   const { action, uses } = one;
   const { request } = action;
   const asked = request === undefined ? [] : [placesOf(request.record.value)];
@@ -162,6 +167,7 @@ export function withinConstraints(one: Case): Problem[] {
         [...asked, ...granted, ...done],
         [],
         one,
+        context,
       ),
     );
   for (const grant of action.grants) {
@@ -171,7 +177,9 @@ export function withinConstraints(one: Case): Problem[] {
       own,
       ...executed.map(({ receipt }) => placesOf(objectMember(receipt.record.value, "executed_action"))),
     ];
-    problems.push(...judge(grant, objectMember(permitted(grant), "constraints"), places, asked, one));
+    problems.push(
+      ...judge(grant, objectMember(permitted(grant), "constraints"), places, asked, one, context),
+    );
   }
   return problems;
 }
@@ -187,12 +195,13 @@ function judge(
   places: readonly (readonly JsonObject[])[],
   otherwise: readonly (readonly JsonObject[])[],
   one: Case,
+  context: Context,
 ): Problem[] {
   return Object.entries(constraints).flatMap(([name, value]): Problem[] => {
     const constraint = readConstraint(name, value);
     if (constraint.kind === "unknown")
       return [unknown("CONSTRAINT_UNKNOWN", [source], `nobody here knows the constraint ${name}`)];
-    if (constraint.kind === "duty") return duty(name, source, one);
+    if (constraint.kind === "duty") return duty(name, source, one, context);
     if (constraint.kind === "time") {
       const outside = one.uses.filter(({ receipt }) => {
         const executed = time(receipt, "executed_at");
@@ -213,17 +222,16 @@ function judge(
   });
 }
 
-/** Done when a decision checked it with `pass`, or the receipt shows it as a postcondition. */
-function duty(name: string, source: RecordEntry, { action, uses }: Case): Problem[] {
-  const checked = action.decisions.flatMap(({ record }) =>
+/** Done when the decision that counts checked it with `pass`, or the receipt shows it as a postcondition. */
+function duty(name: string, source: RecordEntry, { action, uses }: Case, context: Context): Problem[] {
+  const granted = action.grants.flatMap((grant) => decisionFor(grant, context) ?? []);
+  const decisions = action.grants.length === 0 ? action.decisions : [...new Set(granted)];
+  const checked = decisions.flatMap(({ record }) =>
     objects(record.value["evaluated_evidence"]).filter((evidence) => evidence["name"] === name),
   );
   if (checked.some((evidence) => evidence["outcome"] === "fail"))
-    return [
-      fails("CONSTRAINT_VIOLATED", [source, ...action.decisions], `the decision found ${name} not kept`),
-    ];
-  if (checked.length > 0) return [];
-  if (uses.length === 0) return [];
+    return [fails("CONSTRAINT_VIOLATED", [source, ...decisions], `the decision found ${name} not kept`)];
+  if (checked.length > 0 || uses.length === 0) return [];
   const shown = uses.every(
     ({ receipt }) => objectMember(receipt.record.value, "postcondition_hashes")[name] !== undefined,
   );

@@ -1,5 +1,7 @@
 /** Every signature verifies by a key registered for that issuer and role, believed at that index. */
-import { RECORD_MEDIA_TYPE, rulesOf } from "../../record/record.js";
+import { WritError } from "../../errors.js";
+import { registrationOf } from "../../record/key-record.js";
+import { checkRecord, RECORD_MEDIA_TYPE, type Record, rulesOf } from "../../record/record.js";
 import { timeOf } from "../../record/time.js";
 import { TYPES } from "../../record/types.js";
 import { verifierOf } from "../../statement/key.js";
@@ -33,6 +35,9 @@ function standingProblems(entry: TraceEntry, { keys, asOf }: Context): Problem[]
     return [
       fails("ROLE_MISSING", [entry], `nobody can be registered to sign ${JSON.stringify(record.type)}`),
     ];
+  const malformed = complaintOf(record);
+  if (malformed !== null)
+    return [fails("ROLE_MISSING", [entry], `nobody can be registered to sign this: ${malformed}`)];
   const { roles } = rulesOf(record);
   const issuedAt = timeOf(record.value["issued_at"]) ?? 0;
   const standings = statement.signatures.map(({ keyId }) =>
@@ -45,6 +50,18 @@ function standingProblems(entry: TraceEntry, { keys, asOf }: Context): Problem[]
       fails("SIGNER_DISTRUSTED", [entry], `its key is not believed at this index any more, to sign ${as}`),
     ];
   return [fails("ROLE_MISSING", [entry], `its key was not registered to sign ${as}`)];
+}
+
+/** Why no honest log would have admitted the record; null for one that it would. */
+function complaintOf(record: Record): string | null {
+  try {
+    checkRecord(record);
+    if (record.type === "key") registrationOf(record);
+    return null;
+  } catch (error) {
+    if (error instanceof WritError) return error.message;
+    throw error;
+  }
 }
 
 function short(keyId: string): string {

@@ -4,7 +4,7 @@
  * independent confirmation and the witness quorum.
  */
 import { objectMember } from "../../record/links.js";
-import type { Case, Context } from "../context.js";
+import { type Case, type Context, rulesOf } from "../context.js";
 import { textMember } from "../graph.js";
 import { fails, type Problem } from "../verdict.js";
 import { approvals } from "./approvals.js";
@@ -50,8 +50,6 @@ const noGrantedUse = ({ uses }: Case): string | undefined =>
   uses.some(({ grant }) => grant !== undefined) ? undefined : "no grant was used (yet)";
 const noDecision = ({ action }: Case): string | undefined =>
   action.decisions.length === 0 ? "there is no decision (yet)" : undefined;
-const noEvidence = (one: Case): string | undefined =>
-  citedBy(one).length === 0 ? "no evidence is named" : undefined;
 
 export const CHECKS: readonly Check[] = [
   {
@@ -92,7 +90,7 @@ export const CHECKS: readonly Check[] = [
     name: "confirmation",
     about: "the evidence was independently confirmed",
     tier: 3,
-    idle: (one) => (demandsConfirmation(one) ? noEvidence(one) : "the action type does not ask for it"),
+    idle: (one) => (demandsConfirmation(one) ? undefined : "the action type does not ask for it"),
     run: confirmed,
   },
   {
@@ -218,12 +216,15 @@ export const CHECKS: readonly Check[] = [
   },
 ];
 
-function demandsConfirmation({ registration }: Case): boolean {
-  return registration.inForce?.record.value["independent_confirmation"] === true;
+function demandsConfirmation(one: Case): boolean {
+  return rulesOf(one).some(({ record }) => record.value["independent_confirmation"] === true);
 }
 
 function wantsEvidence(one: Case): boolean {
-  return citedBy(one).length > 0 || one.registration.inForce?.record.value["required_evidence"] !== undefined;
+  return (
+    citedBy(one).length > 0 ||
+    rulesOf(one).some(({ record }) => record.value["required_evidence"] !== undefined)
+  );
 }
 
 function finished({ uses }: Case): Case["uses"] {

@@ -1,33 +1,45 @@
 /** The use of grants: by whom, when, how often, and that it was recorded. */
-import { ancestry, type Case, type Context, descent, takenBack, time, type Use } from "../context.js";
-import { type RecordEntry, signersOf } from "../entry.js";
-import { distinctBySigner, distinctRecords, type Graph, textMember } from "../graph.js";
+import {
+  ancestry,
+  type Case,
+  type Context,
+  decisionFor,
+  descent,
+  smallestRule,
+  time,
+  type Use,
+  type Withdrawal,
+  withdrawals,
+} from "../context.js";
+import type { RecordEntry } from "../entry.js";
+import { distinctRecords, type Graph, textMember } from "../graph.js";
+import { countedApprovals } from "./approvals.js";
 import { fails, type Problem, unknown } from "../verdict.js";
 
 const HOUR_MS = 3_600_000;
 
 /** "not_before ≤ executed_at ≤ expiry", of the grant and of every grant above it. */
-export function withinWindow({ uses, registration }: Case, { graph }: Context): Problem[] {
-  return uses.flatMap(({ receipt, grant }) => {
+export function withinWindow(one: Case, { graph }: Context): Problem[] {
+  return one.uses.flatMap(({ receipt, grant }) => {
     const executed = time(receipt, "executed_at");
     if (grant === undefined || executed === undefined) return [];
-    return ancestry(grant, graph).flatMap((one) => {
-      const opens = time(one, "not_before");
-      const closes = one === grant ? lifetimeEnd(one, registration.inForce) : time(one, "expiry");
+    return ancestry(grant, graph).flatMap((link) => {
+      const opens = time(link, "not_before");
+      const closes = link === grant ? lifetimeEnd(link, one) : time(link, "expiry");
       if (closes !== undefined && executed > closes)
-        return [fails("GRANT_EXPIRED", [one, receipt], "executed after the grant's expiry")];
+        return [fails("GRANT_EXPIRED", [link, receipt], "executed after the grant's expiry")];
       return opens !== undefined && executed < opens
-        ? [fails("GRANT_NOT_YET_VALID", [one, receipt], "executed before the grant's not_before")]
+        ? [fails("GRANT_NOT_YET_VALID", [link, receipt], "executed before the grant's not_before")]
         : [];
     });
   });
 }
 
 /** The expiry, or what the action type's longest lifetime leaves of it. */
-function lifetimeEnd(grant: RecordEntry, registration: RecordEntry | undefined): number | undefined {
-  const longest = registration?.record.value["max_grant_lifetime_s"];
+function lifetimeEnd(grant: RecordEntry, one: Case): number | undefined {
+  const longest = smallestRule(one, "max_grant_lifetime_s");
   const [expiry, granted] = [time(grant, "expiry"), time(grant, "issued_at")];
-  if (typeof longest !== "number" || granted === undefined || expiry === undefined) return expiry;
+  if (longest === undefined || granted === undefined || expiry === undefined) return expiry;
   return Math.min(expiry, granted + longest * 1000);
 }
 
@@ -61,29 +73,28 @@ export function rightExecutor({ uses, action }: Case, { graph }: Context): Probl
   );
 }
 
-/** "tier 3: the receipt's grant was consumed before it, by its executor" */
+/** "tier 3: the receipt's grant was consumed before it, by its executor": each consumption for one use */
 export function consumedBefore({ uses }: Case, { graph }: Context): Problem[] {
+  const spent = new Set<RecordEntry>();
   return uses.flatMap(({ receipt, grant }) => {
     if (grant === undefined) return [];
     const { executor_id: executor, tool_call_hash: call } = receipt.record.value;
-    const consumed = graph
+    const fitting = graph
       .naming(grant.id, "capability_hash", "consumption")
-      .some(
+      .filter(
         ({ index, record: { value } }) =>
           index < receipt.index &&
           value["executor_id"] === executor &&
           value["nonce"] === grant.record.value["nonce"] &&
           (value["tool_call_hash"] ?? call) === call,
       );
-    return consumed
-      ? []
-      : [
-          fails(
-            "CONSUMPTION_MISSING",
-            [receipt, grant],
-            "the executor did not consume the grant before the receipt",
-          ),
-        ];
+    // One that names the call is for all receipts of that call; one that names none is for one receipt.
+    const consumed =
+      fitting.find(({ record }) => record.value["tool_call_hash"] === call) ??
+      fitting.find((one) => !spent.has(one));
+    if (consumed !== undefined) spent.add(consumed);
+    const detail = "the executor did not consume the grant before the receipt";
+    return consumed === undefined ? [fails("CONSUMPTION_MISSING", [receipt, grant], detail)] : [];
   });
 }
 
@@ -91,35 +102,48 @@ export function consumedBefore({ uses }: Case, { graph }: Context): Problem[] {
 export function usedWithinLimit({ uses, action }: Case, { graph }: Context): Problem[] {
   const grants = new Set([...uses.flatMap(({ grant }) => grant ?? []), ...action.grants]);
   const checked = new Set([...grants].flatMap((grant) => ancestry(grant, graph)));
+  const pools = groupByNonce(graph);
+  const counted = new Map<string, Pool>();
   return [...checked].flatMap((grant) => {
-    const pool = noncePool(grant, graph);
-    const { receipts, consumptions } = usesBelow(pool, graph);
+    const name = nonceName(grant);
+    const grantsOfNonce = pools.get(name) ?? [grant];
+    const pool = counted.get(name) ?? usesBelow(grantsOfNonce, graph);
+    counted.set(name, pool);
+    const { receipts, consumptions } = pool;
     const count = Math.max(countUses(receipts), consumptions.length);
     const limit = maxUses(grant);
     if (count <= limit) return [];
-    const pooled =
-      pool.length > 1 ? ` (with ${pool.length - 1} more grants of the same authority and nonce)` : "";
+    const others = grantsOfNonce.length - 1;
+    const pooled = others > 0 ? ` (with ${others} more grants of the same authority and nonce)` : "";
     return [fails("NONCE_REUSED", [grant, ...receipts], `${count} uses of a grant for ${limit}${pooled}`)];
   });
 }
 
-/** A grant, and others of the same authority that carry the same nonce. */
-function noncePool(grant: RecordEntry, graph: Graph): RecordEntry[] {
-  const { issuer, value } = grant.record;
-  return distinctRecords(
-    graph
-      .all("capability-grant")
-      .filter(({ record }) => record.issuer === issuer && record.value["nonce"] === value["nonce"]),
-  );
+interface Pool {
+  readonly receipts: readonly RecordEntry[];
+  readonly consumptions: readonly RecordEntry[];
 }
 
-function usesBelow(
-  pool: readonly RecordEntry[],
-  graph: Graph,
-): { receipts: RecordEntry[]; consumptions: RecordEntry[] } {
-  const below = new Set(pool.flatMap((grant) => descent(grant, graph)));
+/** Grants by authority and nonce: those that share both share their uses. */
+function groupByNonce(graph: Graph): Map<string, RecordEntry[]> {
+  const pools = new Map<string, RecordEntry[]>();
+  for (const grant of distinctRecords(graph.all("capability-grant"))) {
+    const pool = pools.get(nonceName(grant));
+    if (pool === undefined) pools.set(nonceName(grant), [grant]);
+    else pool.push(grant);
+  }
+  return pools;
+}
+
+function nonceName({ record }: RecordEntry): string {
+  return JSON.stringify([record.issuer, record.value["nonce"]]);
+}
+
+function usesBelow(pool: readonly RecordEntry[], graph: Graph): Pool {
+  const below = new Set<RecordEntry>();
+  for (const grant of pool) if (!below.has(grant)) for (const one of descent(grant, graph)) below.add(one);
   const naming = (type: string): RecordEntry[] =>
-    distinctBySigner([...below].flatMap(({ id }) => graph.naming(id, "capability_hash", type)));
+    graph.distinctBySpeaker([...below].flatMap(({ id }) => graph.naming(id, "capability_hash", type)));
   return { receipts: naming("execution-receipt").filter(isUse), consumptions: naming("consumption") };
 }
 
@@ -179,46 +203,50 @@ export function oneReceiptPerUse({ action, uses }: Case, { graph, at }: Context)
 }
 
 /** "nothing in the chain revoked or suspended before execution", judged up to the receipt's index */
-export function notRevoked({ action, uses }: Case, context: Context): Problem[] {
+export function notRevoked(one: Case, context: Context): Problem[] {
+  const { action, uses } = one;
   return uses.flatMap((use) => {
     const { receipt, grant } = use;
-    const decision = context.graph.record(textMember(grant?.record.value ?? {}, "decision_hash"));
     const chain = [
       ...(action.request === undefined ? [] : [action.request]),
-      ...(decision === undefined ? [] : [decision]),
-      ...(grant === undefined ? [] : ancestry(grant, context.graph)),
+      ...(grant === undefined
+        ? []
+        : [...ancestry(grant, context.graph), ...countedApprovals(grant, one, context)]),
+      ...(grant === undefined ? [] : [decisionFor(grant, context) ?? []].flat()),
     ];
-    return chain.flatMap((one) => {
-      const revocation = takenBack(one, receipt.index, context);
-      return revocation === undefined ? [] : revoked(one, revocation, use, context);
-    });
+    return chain.flatMap((link) =>
+      withdrawals(link, receipt.index, context).flatMap((withdrawal) =>
+        revoked(link, withdrawal, use, context),
+      ),
+    );
   });
 }
 
 /**
  * A grant can be revoked until it is used: a consumption before the revocation settles it, if the execution does not say
- * that it came later. Which came first, where log and clock disagree, cannot be told.
+ * that it came later. Which came first, where log and clock disagree, cannot be told. A suspension that was lifted before
+ * the receipt counts for an execution that says it was in between.
  */
 function revoked(
-  one: RecordEntry,
-  revocation: RecordEntry,
+  link: RecordEntry,
+  { by, resumedBy }: Withdrawal,
   { receipt, grant }: Use,
   { graph }: Context,
 ): Problem[] {
-  const nodes = [revocation, one, receipt];
-  const [executed, said] = [time(receipt, "executed_at"), time(revocation, "issued_at")];
-  const executedFirst = executed !== undefined && said !== undefined && executed < said;
+  const executed = time(receipt, "executed_at") ?? 0;
+  const executedFirst = executed < (time(by, "issued_at") ?? 0);
+  if (resumedBy !== null && (executedFirst || executed >= (time(resumedBy, "issued_at") ?? 0))) return [];
+  const speakers = graph.speakersOf(receipt);
   const consumedFirst =
     grant !== undefined &&
     graph
       .naming(grant.id, "capability_hash", "consumption")
       .some(
-        (use) =>
-          use.index < revocation.index &&
-          signersOf(use).some((signer) => signersOf(receipt).includes(signer)),
+        (use) => use.index < by.index && graph.speakersOf(use).some((signer) => speakers.includes(signer)),
       );
   if (consumedFirst && executedFirst) return [];
-  const what = `the ${one.record.type} was revoked or suspended`;
+  const nodes = [by, link, receipt];
+  const what = `the ${link.record.type} was revoked or suspended`;
   if (consumedFirst || executedFirst) {
     const why = consumedFirst
       ? "after the grant was consumed, and before it says it was executed"
