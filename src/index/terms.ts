@@ -103,7 +103,7 @@ function write(out: Uint8Array, at: number, { field, value, member }: Term, cach
 }
 
 /** The detail byte of a link in this member. */
-export function memberCode(member: LinkMember): number {
+function memberCode(member: LinkMember): number {
   return LINK_MEMBERS.indexOf(member) + 1;
 }
 

@@ -1,5 +1,6 @@
 /** Impact: everything that relied on something, nearest first, given as it is found, in bounded memory. */
 import type { Term } from "../index/terms.js";
+import type { LinkMember } from "../record/links.js";
 import { type Reliance, reliancesOn, reliancesOnName, relies } from "../trace/dependants.js";
 import type { TraceEntry } from "../trace/entry.js";
 import { type Library, readEntries } from "./trace.js";
@@ -82,10 +83,19 @@ class Impact {
   /** What relies on the entry `from` and was not met before. */
   private async *relying(from: number, reliances: readonly Reliance[]): AsyncGenerator<Dependant> {
     const depth = (this.trail.get(from)?.depth ?? 0) + 1;
+    const groups = new Map<string, ReadonlyMap<LinkMember, number[]> | null>();
     for (const { term, via, laterOnly } of reliances) {
-      for await (const entry of this.having(term, laterOnly ? from + 1 : 0)) {
+      const { value, member } = term;
+      if (member !== undefined && !groups.has(value))
+        groups.set(value, await this.library.postings.linksTo(value, this.size));
+      // Few links to one record were read at once, whatever the members; many are read a page at a time.
+      const few = member === undefined ? null : groups.get(value);
+      const found = few
+        ? this.read(few.get(member as LinkMember) ?? [])
+        : this.having(term, laterOnly ? from + 1 : 0);
+      for await (const entry of found) {
         if (this.isFull) return;
-        if (!relies(entry, via)) continue;
+        if (!relies(entry, via) || (laterOnly && entry.index <= from)) continue;
         this.trail.set(entry.index, { from, depth });
         this.found.push(entry.index);
         this.count++;
@@ -99,12 +109,16 @@ class Impact {
     const list = this.library.postings.term(term);
     for (let next = start; next < this.size; ) {
       const page = await list({ from: next, to: this.size, limit: PAGE });
-      const fresh = page.filter((index) => !this.trail.has(index));
-      if (fresh.length > 0) yield* await readEntries(this.library, fresh);
+      yield* this.read(page);
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;
       next = last + 1;
     }
+  }
+
+  private async *read(indexes: readonly number[]): AsyncGenerator<TraceEntry> {
+    const fresh = indexes.filter((index) => !this.trail.has(index));
+    if (fresh.length > 0) yield* await readEntries(this.library, fresh);
   }
 
   private pathTo(index: number): number[] {

@@ -81,7 +81,7 @@ export async function createLog(
     head: { size: 1, root: entry.leafHash, receivedAt: now },
     entries: [entry.stored],
     tiles: [],
-    rows: [...rowsOf(entry, 0), WHOLE_INDEX],
+    rows: [...rowsOf(entry, 0, now), WHOLE_INDEX],
   });
 }
 

@@ -1,7 +1,8 @@
 /** Reading the index: which entries have a term, carry a record, were taken in at a time. Always below a given size. */
-import { fromHex, readUint64, toHex, uint64 } from "../format/bytes.js";
-import { memberCode, TERM_BYTES, type Term, termName } from "../index/terms.js";
-import { LINK_MEMBERS } from "../record/links.js";
+import { sha256 } from "#crypto";
+import { fromHex, readUint64, uint64 } from "../format/bytes.js";
+import { TERM_BYTES, type Term, termName } from "../index/terms.js";
+import { LINK_MEMBERS, type LinkMember } from "../record/links.js";
 import type { Store } from "../store/contract.js";
 import type { Want } from "../trace/closure.js";
 
@@ -49,29 +50,30 @@ export class Postings {
    * there are few of them, one read answers for every member.
    */
   async many(wants: readonly Want[], to: number, limit: number): Promise<number[][]> {
-    const groups = new Map<string, Promise<Map<number, number[]> | null>>();
+    const groups = new Map<string, Promise<ReadonlyMap<LinkMember, number[]> | null>>();
     const span = { from: 0, to, limit };
     return Promise.all(
       wants.map(async (want) => {
         if (!("term" in want) || want.term.member === undefined) return this.want(want)(span);
-        const name = termName(want.term).subarray(0, TERM_BYTES - 1);
-        const group = groups.get(toHex(name)) ?? this.linkGroup(name, to);
-        groups.set(toHex(name), group);
+        const { value, member } = want.term;
+        const group = groups.get(value) ?? this.linksTo(value, to);
+        groups.set(value, group);
         const byMember = await group;
-        return byMember === null ? this.want(want)(span) : (byMember.get(memberCode(want.term.member)) ?? []);
+        return byMember === null ? this.want(want)(span) : (byMember.get(member) ?? []);
       }),
     );
   }
 
-  /** The entries that link to one record, by member; null when there are too many for one read. */
-  private async linkGroup(name: Uint8Array, to: number): Promise<Map<number, number[]> | null> {
+  /** The entries that link to a record, by member; null when there are too many for one read. */
+  async linksTo(id: string, to: number): Promise<ReadonlyMap<LinkMember, number[]> | null> {
+    const name = termName({ field: "link", value: id }).subarray(0, TERM_BYTES - 1);
     const rows = await this.store.rows("term", name, { limit: FEW_LINKS });
     if (rows.length === FEW_LINKS) return null;
-    const byMember = new Map<number, number[]>();
+    const byMember = new Map<LinkMember, number[]>();
     for (const { key } of rows) {
       const index = readUint64(key, TERM_BYTES);
-      const member = key[TERM_BYTES - 1] ?? 0;
-      if (index < to) byMember.set(member, [...(byMember.get(member) ?? []), index]);
+      const member = LINK_MEMBERS[(key[TERM_BYTES - 1] ?? 0) - 1];
+      if (index < to && member !== undefined) byMember.set(member, [...(byMember.get(member) ?? []), index]);
     }
     return byMember;
   }
@@ -86,10 +88,10 @@ export class Postings {
     return rows.map(({ key }) => readUint64(key, name.length));
   }
 
-  /** When entries were taken in, in milliseconds since 1970: the clock of the commit that each came with. */
-  async receivedAt(indexes: readonly number[]): Promise<number[]> {
-    const heads = await Promise.all(indexes.map((index) => this.store.headOver(index)));
-    return heads.map((head) => head?.receivedAt ?? 0);
+  /** When entries (their bytes as stored) were taken in, in milliseconds since 1970: one read for all. */
+  async receivedAt(entries: readonly Uint8Array[]): Promise<number[]> {
+    const rows = await this.store.lookup("entry-hash", entries.map(sha256));
+    return rows.map((row) => (row === undefined ? 0 : readUint64(row, 8)));
   }
 
   /** The first index, below `size`, that was taken in at `time` or later; `size` when there is none. */

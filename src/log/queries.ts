@@ -42,16 +42,14 @@ export class Queries {
   ): Promise<{ readonly entries: readonly LogEntry[]; readonly page: SearchPage }> {
     const page = await search(this.postings, this.parts.published().size, query);
     const { indexes } = page;
-    const [stored, times] = await Promise.all([
-      this.parts.store.entriesAt(indexes),
-      this.postings.receivedAt(indexes),
-    ]);
-    const entries = indexes.map((index, i) => {
-      const bytes = stored[i];
-      if (bytes === undefined)
-        throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
-      return describeEntry(index, bytes, times[i] ?? 0, this.parts.raw);
+    const stored = (await this.parts.store.entriesAt(indexes)).map((bytes, i) => {
+      if (bytes !== undefined) return bytes;
+      throw new WritError("STORE_CORRUPT", `entry ${indexes[i]} is missing; run writ fsck`);
     });
+    const times = await this.postings.receivedAt(stored);
+    const entries = stored.map((bytes, i) =>
+      describeEntry(indexes[i] ?? 0, bytes, times[i] ?? 0, this.parts.raw),
+    );
     return { entries: entries.filter(accepts), page };
   }
 

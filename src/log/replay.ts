@@ -51,7 +51,7 @@ export class Replay {
         start,
       );
     for (const { index, entry } of read) {
-      rows.push(...rowsOf(entry, index));
+      rows.push(...rowsOf(entry, index, times[index - start] ?? 0));
       if (this.raw || index === 0) continue;
       // Who was believed was settled when it was admitted, at a moment that is not on record.
       const refusal = this.gate.refusal({ ...entry, keyEvents: this.keys.events }, times[index - start] ?? 0);

@@ -138,7 +138,7 @@ export class Sequencer {
       head,
       entries: fresh.map((entry) => entry.stored),
       tiles: finished.map(({ level, tile }) => ({ level, index: tile.index, data: tile.toStored() })),
-      rows: [...fresh.flatMap((entry, i) => rowsOf(entry, start + i)), ...rows],
+      rows: [...fresh.flatMap((entry, i) => rowsOf(entry, start + i, time)), ...rows],
     });
     // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
     reader.release();

@@ -59,10 +59,11 @@ export async function readEntries(
   { store, postings, raw }: Library,
   indexes: readonly number[],
 ): Promise<TraceEntry[]> {
-  const [stored, times] = await Promise.all([store.entriesAt(indexes), postings.receivedAt(indexes)]);
-  return indexes.map((index, i) => {
-    const bytes = stored[i];
-    if (bytes === undefined) throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
-    return readTraceEntry(index, bytes, times[i] ?? null, raw);
-  });
+  const stored = (await store.entriesAt(indexes)).map((bytes, i) => bytes ?? missing(indexes[i]));
+  const times = await postings.receivedAt(stored);
+  return indexes.map((index, i) => readTraceEntry(index, stored[i] ?? missing(index), times[i] ?? null, raw));
+}
+
+function missing(index: number | undefined): never {
+  throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
 }

@@ -38,7 +38,7 @@ export const STORED_TILE_BYTES = (256 + 64 + 16 + 4) * 32;
  * big-endian bytes.
  */
 export type Table =
-  /** SHA-256 of an entry (32) → its index */
+  /** SHA-256 of an entry (32) → its index ‖ the log's clock when it was taken in (8) */
   | "entry-hash"
   /** SHA-256 of a record (32) ‖ index of an entry that carries it → nothing */
   | "record-id"

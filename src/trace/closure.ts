@@ -203,9 +203,6 @@ function leafEdges({ record, id }: RecordEntry): Edge[] {
     edges.push(linked(id, "supersedes", "leaf"));
   if (type === "capability-grant") {
     edges.push(linked(id, "capability_hash", "leaf"), linked(id, "parent_capability_hash", "leaf"));
-    const { nonce } = value;
-    if (typeof nonce === "string")
-      edges.push({ want: { term: { field: "nonce", value: pairName(record.issuer, nonce) } }, mode: "leaf" });
     for (const { member, value: to } of idLinksOf(record))
       if (member === "parent_capability_hash" || member === "request_hash")
         edges.push({ want: { id: to }, mode: "leaf" });
@@ -240,6 +237,9 @@ function fullEdges(entry: RecordEntry): Edge[] {
   }
   if (type === "capability-grant") {
     edges.push(linked(id, "capability_hash", "full"));
+    const { nonce } = value;
+    if (typeof nonce === "string")
+      edges.push({ want: { term: { field: "nonce", value: pairName(issuer, nonce) } }, mode: "leaf" });
   }
   if (type === "fact") edges.push(linked(id, "confirms", "leaf"));
   if (type === "execution-receipt") edges.push(...seals(record));
