@@ -41,7 +41,7 @@ const FIELDS = {
   cites: 14,
   /** Uses the policy of this digest. */
   uses_policy: 15,
-  /** Says what a name means: `policy:…`, `action-type:…`, `key:…`, `replaces:…`, `mission:…`, `exception:…`, `seal:…`. */
+  /** Says what a name means: `policy:…`, `action-type:…`, `key:…`, `mission:…`, `exception:…`, `seal:…`. */
   defines: 16,
   /** A grant's issuer and nonce. */
   nonce: 17,
@@ -167,8 +167,9 @@ function definedBy({ type, value }: Record): string[] {
       return named("mission", value["mission_id"]);
     case "key":
       return [
+        // What a key record says about the key it replaces is said about that key.
         ...named("key", value["key_id"]),
-        ...named("replaces", value["replaces"]),
+        ...named("key", value["replaces"]),
         ...named("id", value["ids"]),
       ];
     case "exception": {

@@ -52,9 +52,10 @@ export class Replay {
       );
     for (const { index, entry } of read) {
       rows.push(...rowsOf(entry, index, times[index - start] ?? 0));
-      if (this.raw || index === 0) continue;
+      if (this.raw) continue;
       // Who was believed was settled when it was admitted, at a moment that is not on record.
-      const refusal = this.gate.refusal({ ...entry, keyEvents: this.keys.events }, times[index - start] ?? 0);
+      const admitted = { ...entry, keyEvents: this.keys.events };
+      const refusal = this.gate.refusal(admitted, times[index - start] ?? 0);
       if (refusal !== undefined) faults.push(`entry ${index} should have been refused: ${refusal.message}`);
       rows.push(...this.gate.take(entry, index).rows);
     }

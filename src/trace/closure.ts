@@ -186,10 +186,7 @@ const DOWN: Readonly<{ [M in LinkMember]: Mode }> = {
 };
 
 function edgesOf(entry: TraceEntry, mode: Mode): Edge[] {
-  const keys = signersOf(entry).flatMap((keyId) => [
-    defined(`key:${keyId}`, "leaf"),
-    defined(`replaces:${keyId}`, "leaf"),
-  ]);
+  const keys = signersOf(entry).map((keyId) => defined(`key:${keyId}`, "leaf"));
   if (!isRecordEntry(entry)) return keys;
   return [...(mode === "full" ? fullEdges(entry) : []), ...leafEdges(entry), ...keys];
 }
