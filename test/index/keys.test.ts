@@ -182,3 +182,28 @@ test("two who revoke each other are settled by the order of the log", () => {
   assert.ok(!keys.believed(id(deputy), "deputy", ["registrar"], { index: 12 }));
   assert.ok(keys.believed(id(thief), "root", ["registrar"], { index: 12 }));
 });
+
+test("many registrars who all take one another back cost no more than their number", () => {
+  const keys = table();
+  const many = Array.from({ length: 12 }, (_, n) => signerOf(keyOf(`r${n}`, 100 + n)));
+  many.forEach((one, n) => register(keys, 10 + n, one, root, { roles: ["registrar"], ids: [`r${n}`] }));
+  let index = 100;
+  for (const action of ["suspend", "resume"] as const)
+    for (const [n, by] of many.entries())
+      for (const of of many.keys())
+        if (of !== n) revoke(keys, index++, `record-${10 + of}`, by, { action, issuer: `r${n}` });
+  const began = performance.now();
+  for (const [n, one] of many.entries()) keys.standing(id(one), `r${n}`, ["registrar"], { index });
+  assert.ok(performance.now() - began < 2000);
+});
+
+test("the same registration or revocation in another envelope changes nothing", () => {
+  const keys = table();
+  register(keys, 5, agent, root);
+  revoke(keys, 7, "record-5", root, { recordId: "first", action: "suspend" });
+  revoke(keys, 8, "record-5", root, { recordId: "second", action: "resume" });
+  revoke(keys, 9, "record-5", root, { recordId: "third", action: "suspend" });
+  revoke(keys, 10, "record-5", root, { recordId: "second", action: "resume" });
+  register(keys, 11, agent, root, { recordId: "record-5" });
+  assert.equal(standing(keys, agent, 12), "distrusted");
+});

@@ -334,3 +334,19 @@ test("an index that was lost is made again the same; until it is, the log does n
   assert.match(String(told(await single(reopened, use(stage, 6)))), /^GRANT_USED/);
   await reopened.close();
 });
+
+test("a delegator's revocation that comes before the request it delegates waits for it", async () => {
+  const late: Story = {
+    ...granted,
+    steps: granted.steps.map((one) => (one.name === "request" ? { ...one, withheld: true } : one)),
+  };
+  const { log, stage, store } = await play(late);
+  assert.equal(typeof told(await single(log, revocation(stage, "owner", "grant"))), "number");
+  assert.equal(
+    typeof told(await single(log, dsse(stage.variant("request", {}).bytes, stage.signer("agent")))),
+    "number",
+  );
+  assert.match(String(told(await single(log, use(stage, 1)))), /^GRANT_REVOKED/);
+  await checkStore(store, log.published.size);
+  await log.close();
+});
