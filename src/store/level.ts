@@ -36,6 +36,8 @@ const LETTERS: Readonly<Record<Table, number>> = {
 
 const CACHE_BYTES = 32 * 1024 * 1024;
 const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
+/** Four times LevelDB's own: ten million entries are then fewer files than it keeps open (a thousand). */
+const TABLE_FILE_BYTES = 8 * 1024 * 1024;
 
 export class LevelStore implements Store {
   private constructor(
@@ -59,6 +61,7 @@ export class LevelStore implements Store {
       valueEncoding: "view",
       cacheSize: CACHE_BYTES,
       writeBufferSize: WRITE_BUFFER_BYTES,
+      maxFileSize: TABLE_FILE_BYTES,
     });
     try {
       await db.open();

@@ -17,6 +17,7 @@ import { openBundle, type OpenedBundle } from "./open.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
 import {
   type Finding,
+  type FindingCode,
   fails,
   type Outcome,
   type Problem,
@@ -63,6 +64,24 @@ export interface TraceVerdict {
 
 /** Records that have no effect unless their signer is believed. */
 const COUNTS_FOR_NOTHING: readonly string[] = ["revocation", "exception", "override", "boundary-seal"];
+
+/** Failures that consist in something not being there. */
+const BY_ABSENCE: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "KEY_UNKNOWN",
+  "CHAIN_GAP",
+  "REQUEST_MISSING",
+  "GRANT_MISSING",
+  "DECISION_MISSING",
+  "DENIED_BUT_GRANTED",
+  "CONSUMPTION_MISSING",
+  "APPROVAL_INSUFFICIENT",
+  "POLICY_UNREGISTERED",
+  "ACTION_TYPE_UNREGISTERED",
+  "CONFIRMATION_MISSING",
+  "OMISSION",
+  "SEQ_GAP",
+  "MISSION_MISMATCH",
+]);
 
 const EXECUTED: readonly unknown[] = ["executed", "partial", "reverted", "failed", "unknown"];
 
@@ -241,7 +260,10 @@ class Judgement {
   /** One passing finding, or one for each problem, excused where an exception says so. */
   private rows(check: string, about: string, problems: readonly Problem[], one: Case | null): Finding[] {
     if (problems.length === 0) return [{ check, outcome: "PASS", code: null, nodes: [], detail: about }];
-    return distinct(problems).map((problem) => {
+    return distinct(problems).map((found) => {
+      // Where something was left out, what is not there may be among it: unknown, not failed.
+      const leftOut = this.opened.bounded && BY_ABSENCE.has(found.code);
+      const problem: Problem = leftOut ? { ...found, outcome: "UNKNOWN" } : found;
       const exception = one === null ? undefined : exceptionFor(problem, one, this.context);
       if (exception === undefined) return { check, ...problem };
       const outcome: Outcome = "EXCEPTED";
