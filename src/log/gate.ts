@@ -172,6 +172,8 @@ export class Gate {
     if ((this.grants.get(hash) ?? null) !== null) return [];
     const row = placed(entry.facts, index);
     this.grants.set(hash, readGrant(row));
+    // Nothing can have changed what was not there: its first use need not look.
+    this.states.set(hash, UNTOUCHED);
     return [{ table: "grant", key: hashOf(entry), value: row }];
   }
 
