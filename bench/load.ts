@@ -117,7 +117,10 @@ class Recorder {
 }
 
 class Connection {
-  private received: Buffer = Buffer.alloc(0);
+  private pieces: Buffer[] = [];
+  private length = 0;
+  /** How long the answer under way is, once its head has come. */
+  private wanted = 0;
   private waiting: { resolve(answer: HttpAnswer): void; reject(error: Error): void } | undefined;
 
   private constructor(private readonly socket: Socket) {
@@ -152,16 +155,29 @@ class Connection {
     this.socket.destroy();
   }
 
+  /** Pieces are joined once an answer is whole: a large one comes in hundreds. */
   private take(chunk: Buffer): void {
-    this.received = this.received.length === 0 ? chunk : Buffer.concat([this.received, chunk]);
-    const headEnd = this.received.indexOf("\r\n\r\n");
-    if (headEnd < 0) return;
-    const head = this.received.toString("latin1", 0, headEnd);
-    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-    const end = headEnd + 4 + length;
-    if (this.received.length < end) return;
-    const answer = { status: Number(head.slice(9, 12)), body: this.received.subarray(headEnd + 4, end) };
-    this.received = this.received.subarray(end);
+    this.pieces.push(chunk);
+    this.length += chunk.length;
+    if (this.length < this.wanted) return;
+    const received = this.pieces.length === 1 ? chunk : Buffer.concat(this.pieces);
+    const headEnd = received.indexOf("\r\n\r\n");
+    if (headEnd >= 0) {
+      const head = received.toString("latin1", 0, headEnd);
+      this.wanted = headEnd + 4 + Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    }
+    if (headEnd < 0 || received.length < this.wanted) {
+      this.pieces = [received];
+      return;
+    }
+    const answer = {
+      status: Number(received.toString("latin1", 9, 12)),
+      body: received.subarray(headEnd + 4, this.wanted),
+    };
+    const rest = received.subarray(this.wanted);
+    this.pieces = rest.length === 0 ? [] : [rest];
+    this.length = rest.length;
+    this.wanted = 0;
     const { waiting } = this;
     this.waiting = undefined;
     waiting?.resolve(answer);

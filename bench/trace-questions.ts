@@ -216,6 +216,14 @@ const FILTERS: Readonly<Record<string, (n: number) => string>> = {
 
 async function measure(folder: string) {
   const target = await startServer(folder);
+  const search = new Map<string, number>();
+  for (const [name, query] of Object.entries(FILTERS)) {
+    const paths = Array.from(
+      { length: 300 },
+      (_, n) => `/v1/search?${query(n)}&limit=100${n % 2 === 0 ? "" : "&order=desc"}`,
+    );
+    search.set(name, percentile((await times(target, paths)).latencies, 99));
+  }
   const stage = await playOn(target, withFifty(wireTransfer));
   const trace = await times(
     target,
@@ -250,14 +258,6 @@ async function measure(folder: string) {
   const residentBefore = (await residentMiB(target.pid)).own;
   const { firstLine, impact } = await impactTimes(target, fact.id);
   const resident = (await residentMiB(target.pid)).own;
-  const search = new Map<string, number>();
-  for (const [name, query] of Object.entries(FILTERS)) {
-    const paths = Array.from(
-      { length: 300 },
-      (_, n) => `/v1/search?${query(n)}&limit=100${n % 2 === 0 ? "" : "&order=desc"}`,
-    );
-    search.set(name, percentile((await times(target, paths)).latencies, 99));
-  }
   await target.stop();
   return {
     trace: percentile(trace.latencies, 99),

@@ -39,14 +39,21 @@ export interface ValueLink {
 
 export type Link = IdLink | ValueLink;
 
-/** The record ids that a record names, in the order of LINK_MEMBERS. */
+/** The record ids that a record names, each once a member, in the order of LINK_MEMBERS. */
 export function idLinksOf({ value }: Pick<Record, "value">): IdLink[] {
-  const scope = objectMember(value, "scope");
-  return LINK_MEMBERS.flatMap((member) =>
-    [...new Set(member === "scope.request_hash" ? strings(scope["request_hash"]) : strings(value[member]))]
-      .filter(isRecordId)
-      .map((id): IdLink => ({ kind: "record", member, value: id })),
-  );
+  const links: IdLink[] = [];
+  // Written as a loop: a trace asks this of every record several times (a tenth of its time as a chain of maps, measured).
+  for (const member of LINK_MEMBERS) {
+    const named = member === "scope.request_hash" ? scopedRequest(value) : value[member];
+    if (named === undefined) continue;
+    const ids = typeof named === "string" ? [named] : new Set(strings(named));
+    for (const id of ids) if (isRecordId(id)) links.push({ kind: "record", member, value: id });
+  }
+  return links;
+}
+
+function scopedRequest({ scope }: JsonObject): Json | undefined {
+  return isJsonObject(scope) ? scope["request_hash"] : undefined;
 }
 
 /** The values that a record uses and another defines. */
