@@ -15,7 +15,8 @@ async function readmeBlock(name: string): Promise<string> {
   return block;
 }
 
-test("the README's first session works when pasted, and its proof verifies with the server stopped", async () => {
+/** Where a newcomer stands: a log that runs, and a shell in which the README's text is pasted. */
+async function newcomer() {
   const folder = await temporaryFolder();
   const port = await freePort();
   const log = await startLog(folder, port);
@@ -25,6 +26,11 @@ test("the README's first session works when pasted, and its proof verifies with 
       "-euc",
       `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }\n${text.replace("127.0.0.1:6962", `127.0.0.1:${port}`)}`,
     ]);
+  return { folder, port, log, shell };
+}
+
+test("the README's first session works when pasted, and its proof verifies with the server stopped", async () => {
+  const { port, log, shell } = await newcomer();
   const session = await readmeBlock("session");
   const online = await shell(session);
   assert.equal(online.code, 0, online.stderr);
@@ -42,15 +48,7 @@ test("the README's first session works when pasted, and its proof verifies with 
 });
 
 test("the README's second session: a wire transfer traced, verified offline, then broken and caught", async () => {
-  const folder = await temporaryFolder();
-  const port = await freePort();
-  const log = await startLog(folder, port);
-  await symlink(join(folder, "log"), join(folder, "writ-data"));
-  const shell = (text: string) =>
-    run(folder, "bash", [
-      "-euc",
-      `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }\n${text.replace("127.0.0.1:6962", `127.0.0.1:${port}`)}`,
-    ]);
+  const { folder, log, shell } = await newcomer();
   const first = (await readmeBlock("session")).split("\ncat >")[0] ?? "";
   const blocks = await Promise.all(["session-trace", "session-verdict", "session-caught"].map(readmeBlock));
   const { code, stdout, stderr } = await shell([first, ...blocks].join("\n"));
