@@ -45,12 +45,12 @@ export class Gate {
   /** By record hash in hex; null: known not to be there. */
   private readonly grants = new Map<string, GrantFacts | null>();
   private readonly states = new Map<string, RecordState>();
-  /** Revocations that came before what they revoke, by its hash. */
+  /** Revocations that wait for what they revoke, or for the request it is for, by the hash of what is awaited. */
   private readonly early = new Map<string, LoggedRevocation[]>();
   /** Of the batch at hand: where its consumptions are logged already, … */
   private usesLogged = new Map<string, number>();
   /** … what its revocations are about, where that was there before, … */
-  private targets = new Map<string, Target | null>();
+  private targets = new Map<string, Target>();
   /** … the requests of grants in it that revocations are about, … */
   private requests = new Map<string, Record | null>();
   /** … revocations that are in the log already, in another envelope, … */
@@ -64,7 +64,7 @@ export class Gate {
     private readonly keys: KeyTable,
   ) {}
 
-  /** A gate over a stored log of `size`, with the revocations that still wait for what they revoke. */
+  /** A gate over a stored log, with the revocations that still wait. */
   static async open(store: Store, keys: KeyTable): Promise<Gate> {
     const gate = new Gate(store, keys);
     for await (const { key } of allRows(store, "early")) await gate.remember(readUint64(key));
@@ -248,9 +248,9 @@ export class Gate {
 
   /** The record, if it stands before this place: in the store, or in the batch. */
   private targetNow(hash: string): Target | null {
-    const stored = this.targets.get(hash) ?? null;
+    const stored = this.targets.get(hash);
     const taken = this.taken?.get(hash);
-    if (stored === null && taken === undefined) return null;
+    if (stored === undefined && taken === undefined) return null;
     const record = stored?.record ?? readEntry(taken ?? NOTHING).record;
     const asked = requestOf(record) ?? "";
     const inBatch = this.taken?.get(asked);
@@ -367,11 +367,7 @@ export class Gate {
 }
 
 /** The state that the last entry before `size` left a record in; undefined when none changed it. */
-export async function stateBefore(
-  store: Store,
-  hash: Uint8Array,
-  size: number,
-): Promise<RecordState | undefined> {
+async function stateBefore(store: Store, hash: Uint8Array, size: number): Promise<RecordState | undefined> {
   const [row] = await store.rows("state", hash, { to: uint64(size), reverse: true, limit: 1 });
   return row === undefined ? undefined : decodeState(row.value);
 }

@@ -163,7 +163,7 @@ function* readEntries(indexes: readonly number[]): Generator<Round, readonly Tra
   return (yield { read: indexes }) as readonly TraceEntry[];
 }
 
-export function nameOf(want: Want): string {
+function nameOf(want: Want): string {
   if ("id" in want) return want.id;
   const { field, value, member = "" } = want.term;
   return `${field}\u0000${member}\u0000${value}`;

@@ -162,7 +162,7 @@ function leaves(value: Json): Json[] {
 }
 
 /** The object's own member: a record may call one `constructor`. */
-export function memberOf(object: JsonObject, name: string): Json | undefined {
+function memberOf(object: JsonObject, name: string): Json | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 

@@ -107,7 +107,7 @@ function grantIn(graph: Graph, id: string | undefined): RecordEntry | undefined 
 }
 
 /** Action types that decisions put the request under instead of its own. */
-export function classifications({ decisions }: Action): string[] {
+function classifications({ decisions }: Action): string[] {
   return decisions.flatMap(({ record }) => textMember(record.value, "classified_action_type") ?? []);
 }
 
@@ -148,7 +148,7 @@ export function decisionOf(grant: RecordEntry, { graph }: Context): RecordEntry 
  * What the decision that a grant names had become before the grant: the last that supersedes it, by the same engine, for
  * the same request.
  */
-export function effectiveDecision(decision: RecordEntry, before: number, { graph }: Context): RecordEntry {
+function effectiveDecision(decision: RecordEntry, before: number, { graph }: Context): RecordEntry {
   let current = decision;
   for (;;) {
     const { id, index, record } = current;
@@ -203,17 +203,29 @@ export function takenBack(target: RecordEntry, before: number, context: Context)
 
 /** May this revocation take the target back? */
 export function isEntitled(revocation: RecordEntry, target: RecordEntry, context: Context): boolean {
-  const { graph, keys, asOf } = context;
-  const { issuer } = revocation.record;
-  const believedAs = (role: string): boolean =>
-    graph
-      .speakersOf(revocation)
-      .some((signer) => keys.believed(signer, issuer, [role], { index: revocation.index, asOf }));
+  const { graph } = context;
   const request = graph.record(textMember(target.record.value, "request_hash"));
   return mayRevoke(revocation.record, target.record, request?.record ?? null, {
-    isRegistrar: believedAs("registrar"),
-    isOwner: believedAs("owner"),
+    isRegistrar: speaksAs(revocation, ["registrar"], context),
+    isOwner: speaksAs(revocation, ["owner"], context),
   });
+}
+
+/** Is one of those who signed the entry believed, at its place, for its issuer in one of these roles? */
+export function speaksAs(
+  entry: RecordEntry,
+  roles: readonly string[],
+  { graph, keys, asOf }: Context,
+): boolean {
+  const { record, index } = entry;
+  return graph
+    .speakersOf(entry)
+    .some((signer) => keys.believed(signer, record.issuer, roles, { index, asOf }));
+}
+
+/** The grants given for the request, and those that its receipts used, each once. */
+export function grantsOf({ action, uses }: Case): Set<RecordEntry> {
+  return new Set([...action.grants, ...uses.flatMap(({ grant }) => grant ?? [])]);
 }
 
 /** A grant and every grant above it that is there, nearest first. */

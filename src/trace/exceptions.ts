@@ -1,6 +1,6 @@
 /** Exceptions: an owner's word, given in time, that one finding is to be excused within a scope. */
 import { objectMember } from "../record/links.js";
-import { type Case, type Context, firstCut, takenBack, time } from "./context.js";
+import { type Case, type Context, firstCut, speaksAs, takenBack, time } from "./context.js";
 import type { RecordEntry } from "./entry.js";
 import { textMember } from "./graph.js";
 import type { FindingCode, Problem } from "./verdict.js";
@@ -41,20 +41,13 @@ function isValid(exception: RecordEntry, one: Case, context: Context): boolean {
     owner !== undefined &&
     exception.record.issuer === owner &&
     exception.record.value["owner"] === owner &&
-    isBelieved(exception, context) &&
+    speaksAs(exception, ["owner"], context) &&
     exception.index < deadline &&
     expiry !== undefined &&
     moments.every((moment) => moment <= expiry) &&
     takenBack(exception, deadline, context) === undefined &&
     covers(objectMember(exception.record.value, "scope"), one)
   );
-}
-
-function isBelieved(exception: RecordEntry, { graph, keys, asOf }: Context): boolean {
-  const { record, index } = exception;
-  return graph
-    .speakersOf(exception)
-    .some((signer) => keys.believed(signer, record.issuer, ["owner"], { index, asOf }));
 }
 
 /** Every member of the scope must fit. */

@@ -46,18 +46,24 @@ export function provenanceOf(one: Case, context: Context): Provenance[] {
   const cut = firstCut(one);
   return citedBy(one).map(({ name, hash }) => {
     const fact = factsFor(hash, cut, context).at(-1);
-    return fact === undefined ? unresolved(name, hash) : answered(name, hash, fact, one, context);
+    return fact === undefined ? unresolved(name, hash) : answered(name, hash, fact, cut, one, context);
   });
 }
 
-function answered(name: string, hash: string, fact: RecordEntry, one: Case, context: Context): Provenance {
+function answered(
+  name: string,
+  hash: string,
+  fact: RecordEntry,
+  cut: RecordEntry | null,
+  one: Case,
+  context: Context,
+): Provenance {
   const { graph } = context;
   const { value } = fact.record;
   const receipt = graph.record(textMember(value, "via_receipt"));
   const grant = graph.record(textMember(receipt?.record.value ?? {}, "capability_hash"));
   const request = graph.record(textMember(receipt?.record.value ?? {}, "request_hash"));
   const digest = textMember(value, "policy_digest");
-  const cut = firstCut(one);
   return {
     name,
     hash,

@@ -1,5 +1,5 @@
 /** Keys that must be apart, and boundaries whose numbers must agree. */
-import { type Case, type Context } from "../context.js";
+import { type Case, type Context, speaksAs } from "../context.js";
 import { covers } from "../closure.js";
 import type { RecordEntry } from "../entry.js";
 import { distinctRecords, type Graph } from "../graph.js";
@@ -79,10 +79,6 @@ export function sealsOf({ action }: Case, context: Context): RecordEntry[] {
   );
 }
 
-function maySeal(seal: RecordEntry, executor: string, { graph, keys, asOf }: Context): boolean {
-  const { record, index } = seal;
-  const roles = record.issuer === executor ? ["executor", "gateway"] : ["gateway"];
-  return graph
-    .speakersOf(seal)
-    .some((signer) => keys.believed(signer, record.issuer, roles, { index, asOf }));
+function maySeal(seal: RecordEntry, executor: string, context: Context): boolean {
+  return speaksAs(seal, seal.record.issuer === executor ? ["executor", "gateway"] : ["gateway"], context);
 }

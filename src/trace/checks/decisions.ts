@@ -4,6 +4,7 @@ import {
   type Context,
   decisionFor,
   decisionOf,
+  grantsOf,
   requiredApprovals,
   rulesOf,
   time,
@@ -105,7 +106,8 @@ export function stepsInOrder({ action }: Case, context: Context): Problem[] {
 }
 
 /** "one request_hash through decision, approvals, grant, consumption, receipt" */
-export function oneRequest({ action, uses }: Case, context: Context): Problem[] {
+export function oneRequest(one: Case, context: Context): Problem[] {
+  const { action } = one;
   const asks = (entry: RecordEntry): string | undefined => textMember(entry.record.value, "request_hash");
   const mismatch = (a: RecordEntry, b: RecordEntry): Problem =>
     fails(
@@ -113,8 +115,7 @@ export function oneRequest({ action, uses }: Case, context: Context): Problem[] 
       [a, b],
       `the ${a.record.type} and the ${b.record.type} name different requests`,
     );
-  const grants = [...action.grants, ...uses.flatMap(({ grant }) => grant ?? [])];
-  const problems = [...new Set(grants)].flatMap((grant) => {
+  const problems = [...grantsOf(one)].flatMap((grant) => {
     const decision = decisionOf(grant, context);
     return decision !== undefined && asks(decision) !== asks(grant) ? [mismatch(decision, grant)] : [];
   });

@@ -6,6 +6,7 @@ import {
   type Context,
   evidenceCuts,
   firstCut,
+  grantsOf,
   rulesOf,
   smallestRule,
   takenBack,
@@ -239,8 +240,7 @@ export function priorActions(one: Case, context: Context): Problem[] {
     }
   }
   for (const { hash } of citedBy(one)) problems.push(...writersJudged(hash, cut, one, context));
-  const grants = [...one.action.grants, ...one.uses.flatMap(({ grant }) => grant ?? [])];
-  for (const above of new Set(grants.flatMap((grant) => ancestry(grant, context.graph).slice(1))))
+  for (const above of new Set([...grantsOf(one)].flatMap((grant) => ancestry(grant, context.graph).slice(1))))
     problems.push(...priorVerdict(above, one, context));
   return problems;
 }

@@ -2,7 +2,16 @@
 import { objectMember, objects } from "../../record/links.js";
 import type { JsonObject } from "../../statement/json.js";
 import { differences, readConstraint, satisfies, widenings } from "../constraints.js";
-import { ancestry, type Case, type Context, decisionFor, decisionOf, permitted, time } from "../context.js";
+import {
+  ancestry,
+  grantsOf,
+  type Case,
+  type Context,
+  decisionFor,
+  decisionOf,
+  permitted,
+  time,
+} from "../context.js";
 import type { RecordEntry } from "../entry.js";
 import { textMember } from "../graph.js";
 import { fails, type Problem, unknown } from "../verdict.js";
@@ -24,19 +33,18 @@ function termsOf(value: JsonObject): Terms {
 }
 
 /** "grant attenuates the request; child grant attenuates its parent": every step of the way up */
-export function attenuates({ action, uses }: Case, { graph }: Context): Problem[] {
-  const { request } = action;
-  const grants = new Set([...action.grants, ...uses.flatMap(({ grant }) => grant ?? [])]);
+export function attenuates(one: Case, { graph }: Context): Problem[] {
+  const { grants, request } = one.action;
   const problems: Problem[] = [];
-  for (const grant of action.grants) {
+  for (const grant of grants) {
     const wider =
       request === undefined ? [] : widenings(termsOf(request.record.value), termsOf(permitted(grant)));
     if (request !== undefined && wider.length > 0)
       problems.push(fails("SCOPE_WIDENED", [request, grant], `wider than the request: ${wider.join("; ")}`));
   }
-  for (const one of new Set([...grants].flatMap((grant) => ancestry(grant, graph)))) {
-    const parentId = textMember(one.record.value, "parent_capability_hash");
-    if (parentId !== undefined) problems.push(...attenuatesParent(one, graph.record(parentId)));
+  for (const link of new Set([...grantsOf(one)].flatMap((grant) => ancestry(grant, graph)))) {
+    const parentId = textMember(link.record.value, "parent_capability_hash");
+    if (parentId !== undefined) problems.push(...attenuatesParent(link, graph.record(parentId)));
   }
   return problems;
 }

@@ -5,6 +5,7 @@ import {
   type Context,
   decisionFor,
   descent,
+  grantsOf,
   smallestRule,
   time,
   type Use,
@@ -99,9 +100,8 @@ export function consumedBefore({ uses }: Case, { graph }: Context): Problem[] {
 }
 
 /** "uses of (authority, nonce) ≤ max_uses", each use counted for every grant above as well. */
-export function usedWithinLimit({ uses, action }: Case, { graph }: Context): Problem[] {
-  const grants = new Set([...uses.flatMap(({ grant }) => grant ?? []), ...action.grants]);
-  const checked = new Set([...grants].flatMap((grant) => ancestry(grant, graph)));
+export function usedWithinLimit(one: Case, { graph }: Context): Problem[] {
+  const checked = new Set([...grantsOf(one)].flatMap((grant) => ancestry(grant, graph)));
   const pools = groupByNonce(graph);
   const counted = new Map<string, Pool>();
   return [...checked].flatMap((grant) => {
@@ -153,7 +153,7 @@ function countUses(receipts: readonly RecordEntry[]): number {
   return receipts.filter((receipt) => isTerminal(receipt) || !settled.has(callOf(receipt))).length;
 }
 
-export function maxUses({ record }: RecordEntry): number {
+function maxUses({ record }: RecordEntry): number {
   const { max_uses: most } = record.value;
   return typeof most === "number" ? most : 1;
 }
@@ -175,9 +175,8 @@ function grantId({ record }: RecordEntry): string | undefined {
 }
 
 /** "one terminal receipt per use; a grant past expiry without one" */
-export function oneReceiptPerUse({ action, uses }: Case, { graph, at }: Context): Problem[] {
-  const grants = new Set([...uses.flatMap(({ grant }) => grant ?? []), ...action.grants]);
-  return [...grants].flatMap((grant): Problem[] => {
+export function oneReceiptPerUse(one: Case, { graph, at }: Context): Problem[] {
+  return [...grantsOf(one)].flatMap((grant): Problem[] => {
     const receipts = graph.naming(grant.id, "capability_hash", "execution-receipt").filter(isTerminal);
     const calls = new Set(receipts.map(callOf));
     if (receipts.length > calls.size)
