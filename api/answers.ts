@@ -43,22 +43,45 @@ function hashId(hash: Uint8Array | null): string {
   return hash === null ? "null" : `"sha256:${toHex(hash)}"`;
 }
 
-/** The transparency entry: what a submission is answered with. */
+/** An entry's proof under a checkpoint; null while there is no checkpoint that the outside may see. */
+export interface Proof {
+  readonly hashes: readonly Hash[];
+  readonly published: Published;
+}
+
+/**
+ * The transparency entry: what a submission is answered with. `waited`: the answer was to wait for the witnesses, and
+ * whether they have come.
+ */
 export function transparencyEntry(
   origin: string,
   index: number,
   entry: Admitted,
-  hashes: readonly Hash[],
-  published: Published,
+  proof: Proof | null,
+  waited: boolean | null,
 ): string {
+  const proven =
+    proof === null
+      ? `"inclusion_proof":null,"log_checkpoint":null,"cosigned_by":[]`
+      : `"inclusion_proof":${inclusionProof(index, proof.published.size, proof.hashes)},` +
+        `"log_checkpoint":${quoteCheckpoint(proof.published)},"cosigned_by":${JSON.stringify(proof.published.cosignedBy)}`;
   return (
     `{"log":${JSON.stringify(origin)},"index":${index},"entry_hash":${hashId(entry.entryHash)},` +
     `"record_id":${hashId(entry.recordHash)},"type":${JSON.stringify(entry.type)},` +
     `"trace_id":${JSON.stringify(entry.traceId)},"previous_trace_hash":${JSON.stringify(entry.previousTraceHash)},` +
     `"leaf_hash":"${toBase64(entry.leafHash)}",` +
-    `"inclusion_proof":${inclusionProof(index, published.size, hashes)},` +
-    `"log_checkpoint":${quoteCheckpoint(published)},"cosigned_by":[]}`
+    `${proven}${witnessedMembers(waited, index)}}`
   );
+}
+
+function witnessedMembers(waited: boolean | null, index: number): string {
+  if (waited === null) return "";
+  return waited ? `,"witnessed":true` : `,"witnessed":false,"ask_again":${JSON.stringify(askAgain(index))}`;
+}
+
+/** Where the proof of an entry is to be had once the witnesses have come. */
+export function askAgain(index: number): string {
+  return `/v1/entries/${index}/proof?wait=witnessed`;
 }
 
 export function tlogProof(index: number, hashes: readonly Hash[], published: Published): Uint8Array {
@@ -69,7 +92,7 @@ export function proofAnswer(entry: LogEntry, hashes: readonly Hash[], published:
   return (
     `{"entry_hash":"${entry.entryHash}","leaf_hash":"${toBase64(entry.leafHash)}",` +
     `"inclusion_proof":${inclusionProof(entry.index, published.size, hashes)},` +
-    `"log_checkpoint":${quoteCheckpoint(published)}}`
+    `"log_checkpoint":${quoteCheckpoint(published)},"cosigned_by":${JSON.stringify(published.cosignedBy)}}`
   );
 }
 
@@ -93,9 +116,11 @@ function describe(entry: LogEntry, statement: string): string {
   );
 }
 
-/** The answer to a batch. `run` proves the new entries; `earlier` holds the proofs of those that were there already. */
+/** The answer to a batch, under a checkpoint or under none that the outside may see yet. `run` proves the new entries; `earlier` holds the proofs of those that were there already. */
 export function batchAnswer(
-  { results, published }: SubmittedGroup,
+  { results }: SubmittedGroup,
+  published: Published | null,
+  waited: boolean | null,
   run: { readonly start: number; readonly end: number; readonly hashes: readonly Hash[] } | null,
   earlier: ReadonlyMap<number, readonly Hash[]>,
   problem: (error: unknown) => Problem,
@@ -109,8 +134,12 @@ export function batchAnswer(
     }
     const { index, isNew, entry } = result;
     const facts = `"index":${index},"entry_hash":${hashId(entry.entryHash)},"record_id":${hashId(entry.recordHash)}`;
+    if (published === null) return `{"status":202,${facts},"ask_again":${JSON.stringify(askAgain(index))}}`;
     if (isNew) return `{"status":201,${facts}}`;
     return `{"status":200,${facts},"inclusion_proof":${inclusionProof(index, published.size, earlier.get(index) ?? [])}}`;
   });
-  return `{"log_checkpoint":${quoteCheckpoint(published)},"run":${runText},"results":[${lines.join(",")}]}`;
+  const checkpoint = published === null ? "null" : quoteCheckpoint(published);
+  const cosigned = JSON.stringify(published?.cosignedBy ?? []);
+  const witnessed = waited === null ? "" : `,"witnessed":${waited}`;
+  return `{"log_checkpoint":${checkpoint},"cosigned_by":${cosigned}${witnessed},"run":${runText},"results":[${lines.join(",")}]}`;
 }

@@ -4,16 +4,20 @@ import { toBase64 } from "#crypto";
 import type { Hash } from "../merkle/index.js";
 import { WritError } from "../src/errors.js";
 import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
+import { fromUtf8 } from "../src/format/bytes.js";
+import { formatPolicy } from "../src/format/policy.js";
 import { formatVerifierKey, type VerifierKey } from "../src/format/vkey.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import type { LogEntry } from "../src/log/entry.js";
 import { type Log, MAX_SAME_RECORD } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
-import { entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
+import { askAgain, entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
 import { negotiate } from "./negotiate.js";
 import { parseRef, query, requiredSize, sizeParam } from "./params.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
+import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
+import { witnessAnswers, witnessedAnswer } from "./witnesses.js";
 
 const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
 
@@ -31,10 +35,17 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
   });
 
   app.get("/v1/entries/:ref/proof", async (c) => {
-    const { size: text } = query(c, ["size"]);
+    const members = query(c, [...WAIT_MEMBERS, "size"]);
+    const wait = waitOf(log, members);
+    const size = sizeParam(members.size, "size");
+    if (wait !== null && size !== undefined)
+      throw new WritError("QUERY_INVALID", "want either a size or the wait for the witnesses", {
+        path: "size",
+      });
     const answer = negotiate(c.req.header("accept"), ["text/plain", "application/json"]);
-    const index = onlyOne(await indexesOf(log, c));
-    const published = await publishedAt(log, sizeParam(text, "size"));
+    const index = onlyOne(await indexesOf(log, c, wait !== null));
+    if (wait !== null && (await log.reached(index + 1, wait)) === null) return notYet(index);
+    const published = size === undefined ? log.bestOver(index + 1) : await publishedAt(log, size);
     if (index >= published.size) {
       throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
         path: "size",
@@ -70,7 +81,11 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
       root: toBase64(published.root),
       log_checkpoint: published.text,
       policy: policy.record.value,
-      witnesses: [],
+      witnesses: witnessAnswers(log),
+      witness_policy: log.witnessing === null ? null : fromUtf8(formatPolicy(log.witnessing.policy)),
+      witnesses_required:
+        log.requirement === null || log.requirement === "all" ? log.requirement : `tier-${log.requirement}`,
+      witnessed: witnessedAnswer(log.witnessed),
       limits: {
         max_entry_bytes: MAX_ENTRY_BYTES,
         max_body_bytes: MAX_SUBMITTED_BYTES,
@@ -78,6 +93,8 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
         max_batch_bytes: MAX_BATCH_BYTES,
         max_waiting_entries: log.poolLimits.entries,
         max_waiting_bytes: log.poolLimits.bytes,
+        default_wait_ms: DEFAULT_WAIT_MS,
+        max_wait_ms: MAX_WAIT_MS,
       },
       version,
     };
@@ -91,9 +108,19 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
   });
 }
 
-async function indexesOf(log: Log, c: Context): Promise<number[]> {
+/** The witnesses have not come: the entry is in the log, and its proof will be here. */
+function notYet(index: number): Response {
+  const body = JSON.stringify({ index, witnessed: false, ask_again: askAgain(index) });
+  return new Response(body, {
+    status: 202,
+    headers: { ...JSON_HEADERS, ...RETRY_LATER, location: askAgain(index) },
+  });
+}
+
+/** `unseen`: entries that are in the log and not published yet are found too. */
+async function indexesOf(log: Log, c: Context, unseen = false): Promise<number[]> {
   const text = c.req.param("ref") ?? "";
-  const indexes = await log.find(parseRef(text));
+  const indexes = await log.find(parseRef(text), unseen);
   if (indexes.length > 0) return indexes;
   throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
 }
@@ -108,8 +135,8 @@ function onlyOne(indexes: readonly number[]): number {
   );
 }
 
-async function publishedAt(log: Log, size: number | undefined): Promise<Published> {
-  const published = size === undefined ? log.published : await log.checkpointAt(size);
+async function publishedAt(log: Log, size: number): Promise<Published> {
+  const published = await log.checkpointAt(size);
   if (published !== null) return published;
   throw new WritError(
     "SIZE_UNPUBLISHED",

@@ -5,13 +5,15 @@ import { WritError } from "../src/errors.js";
 import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import { isPlaced, type Log, type PlacedEntry, type SubmittedGroup } from "../src/log/log.js";
+import type { Published } from "../src/log/publish.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE, type Form } from "../src/statement/statement.js";
-import { batchAnswer, tlogProof, transparencyEntry } from "./answers.js";
+import { askAgain, batchAnswer, tlogProof, transparencyEntry } from "./answers.js";
 import { type Splitter, splitLines, splitSequence } from "./batch.js";
 import { BodyReader } from "./body.js";
 import { mediaType, negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemOf } from "./problem.js";
+import { DEFAULT_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, type Wait, waitOf } from "./wait.js";
 
 export const MAX_BATCH_ENTRIES = 10_000;
 export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
@@ -39,25 +41,23 @@ export function submitRoutes(app: Hono, log: Log, bodyBudget: number): void {
 
   app.post("/v1/entries", async (c) => {
     // Everything about the request that can be wrong is settled before anything is stored.
-    demandNoWait(c);
+    const wait = waitOf(log, query(c, WAIT_MEMBERS));
     const answer = negotiate(c.req.header("accept"), ANSWERS);
     const form = raw ? "dsse" : formOf(c);
     const bytes = await bodies.read(c, raw ? MAX_ENTRY_BYTES : MAX_SUBMITTED_BYTES);
     const group = raw ? await log.submitRaw([bytes]) : await log.submit([{ bytes, form }]);
-    return answerOne(log, group, answer);
+    return answerOne(log, group, answer, wait);
   });
 
   app.post("/v1/entries/batch", async (c) => {
-    demandNoWait(c);
+    const wait = waitOf(log, query(c, WAIT_MEMBERS));
     negotiate(c.req.header("accept"), ["application/json"]);
     const split = pick(SPLITTERS, c, "a batch");
     const items = split(await batchBodies.read(c, MAX_BATCH_BYTES), MAX_BATCH_ENTRIES);
     if (items.length === 0)
       throw new WritError("ENVELOPE_MALFORMED", "want at least one statement, got an empty batch");
-    return answerBatch(
-      log,
-      raw ? await log.submitRaw(items.map(({ bytes }) => bytes)) : await log.submit(items),
-    );
+    const group = raw ? await log.submitRaw(items.map(({ bytes }) => bytes)) : await log.submit(items);
+    return answerBatch(log, group, wait);
   });
 
   if (raw) {
@@ -73,23 +73,47 @@ async function answerOne(
   log: Log,
   group: SubmittedGroup,
   answer: (typeof ANSWERS)[number],
+  wait: Wait,
 ): Promise<Response> {
-  const { published } = group;
   const { index, isNew, entry } = onlyEntry(group);
-  const hashes = await log.inclusion(index, published.size);
-  const json = answer === "application/json";
-  return new Response(
-    json
-      ? transparencyEntry(log.origin, index, entry, hashes, published)
-      : tlogProof(index, hashes, published),
-    {
-      status: isNew ? 201 : 200,
-      headers: {
-        "content-type": json ? "application/json" : "text/plain; charset=utf-8",
-        location: `/v1/entries/${index}`,
-      },
+  const { published, witnessed } = await visible(log, group, wait);
+  const proof = published === null ? null : { hashes: await log.inclusion(index, published.size), published };
+  const status = witnessed === false ? 202 : isNew ? 201 : 200;
+  const location = witnessed === false ? askAgain(index) : `/v1/entries/${index}`;
+  // Without a proof there is no proof file: the JSON says where it will be.
+  if (answer === "application/json" || proof === null)
+    return new Response(transparencyEntry(log.origin, index, entry, proof, witnessed), {
+      status,
+      headers: { "content-type": "application/json", location, ...(witnessed === false ? RETRY_LATER : {}) },
+    });
+  return new Response(tlogProof(index, proof.hashes, proof.published), {
+    status,
+    headers: {
+      "content-type": "text/plain; charset=utf-8",
+      location,
+      ...(witnessed === false ? RETRY_LATER : {}),
     },
-  );
+  });
+}
+
+/** What the answer is given under: null when the outside may not see the checkpoint yet. */
+interface Visible {
+  readonly published: Published | null;
+  /** Null when nobody asked for witnesses; else whether they have come. */
+  readonly witnessed: boolean | null;
+}
+
+async function visible(log: Log, { results, published }: SubmittedGroup, wait: Wait): Promise<Visible> {
+  const placed = results.filter(isPlaced);
+  if (placed.length === 0) return { published: log.published, witnessed: null };
+  // The witnesses are waited for under the smallest tree that has all of them, which may be an old one.
+  const size = placed.some(({ isNew }) => isNew)
+    ? published.size
+    : Math.max(...placed.map(({ index }) => index + 1));
+  if (wait === null && !(await log.demandsWitnesses(placed))) return { published, witnessed: null };
+  const witnessed = await log.reached(size, wait ?? DEFAULT_WAIT_MS);
+  if (witnessed !== null) return { published: witnessed, witnessed: true };
+  return { published: log.requirement === "all" ? null : published, witnessed: false };
 }
 
 /** The entry of a group of one; throws why it was refused. */
@@ -100,19 +124,23 @@ function onlyEntry({ results }: SubmittedGroup): PlacedEntry {
   return result;
 }
 
-async function answerBatch(log: Log, group: SubmittedGroup): Promise<Response> {
-  const { size } = group.published;
+async function answerBatch(log: Log, group: SubmittedGroup, wait: Wait): Promise<Response> {
+  const { published, witnessed } = await visible(log, group, wait);
   const placed = group.results.filter(isPlaced);
   const fresh = placed.filter(({ isNew }) => isNew).map(({ index }) => index);
   const [start] = fresh;
+  const end = (start ?? 0) + fresh.length;
   const run =
-    start === undefined
+    start === undefined || published === null
       ? null
-      : { start, end: start + fresh.length, hashes: await log.run(start, start + fresh.length, size) };
+      : { start, end, hashes: await log.run(start, end, published.size) };
   const earlier = new Map<number, readonly Hash[]>();
-  for (const { index, isNew } of placed) if (!isNew) earlier.set(index, await log.inclusion(index, size));
-  return new Response(batchAnswer(group, run, earlier, problemOf), {
-    headers: { "content-type": "application/json" },
+  if (published !== null)
+    for (const { index, isNew } of placed)
+      if (!isNew) earlier.set(index, await log.inclusion(index, published.size));
+  return new Response(batchAnswer(group, published, witnessed, run, earlier, problemOf), {
+    status: witnessed === false ? 202 : 200,
+    headers: { "content-type": "application/json", ...(witnessed === false ? RETRY_LATER : {}) },
   });
 }
 
@@ -129,14 +157,4 @@ function pick<T>(table: ReadonlyMap<string, T>, c: Context, what: string): T {
     "MEDIA_TYPE_UNSUPPORTED",
     `${what} has a content type of ${wanted}; got ${type === "" ? "none" : type}`,
   );
-}
-
-function demandNoWait(c: Context): void {
-  const { wait } = query(c, ["wait"]);
-  if (wait === undefined) return;
-  if (wait !== "witnessed")
-    throw new WritError("QUERY_INVALID", `wait: want witnessed, got ${JSON.stringify(wait.slice(0, 40))}`, {
-      path: "wait",
-    });
-  throw new WritError("WITNESSES_MISSING", "this log has no witnesses that an answer could wait for");
 }

@@ -9,12 +9,13 @@ import type { Log } from "../src/log/log.js";
 import type { SearchQuery } from "../src/log/search.js";
 import { isRecordId } from "../src/record/links.js";
 import { timeOf } from "../src/record/time.js";
-import { formatBundleFile } from "../src/trace/bundle.js";
+import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
 import type { TraceEntry } from "../src/trace/entry.js";
 import { foundEntry } from "./answers.js";
 import { negotiate } from "./negotiate.js";
 import { parseRef, query, sizeParam } from "./params.js";
+import { RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
 
 const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
 
@@ -69,18 +70,19 @@ export function traceRoutes(app: Hono, log: Log): void {
   });
 
   app.get("/v1/traces/:id", async (c) => {
-    const { as_of: asOf, profile } = query(c, ["as_of", "profile"]);
-    profileOf(profile);
+    const members = query(c, [...BUNDLE_MEMBERS, "profile"]);
+    profileOf(members.profile);
     negotiate(c.req.header("accept"), ["application/json"]);
-    return json(formatBundleFile(await bundleOf(log, c, sizeParam(asOf, "as_of"))));
+    const { bundle, ...answer } = await bundleOf(log, c, members);
+    return new Response(formatBundleFile(bundle), answer);
   });
 
   app.get("/v1/traces/:id/verdict", async (c) => {
-    const { as_of: asOf, profile, at } = query(c, ["as_of", "profile", "at"]);
+    const { profile, at, ...members } = query(c, [...BUNDLE_MEMBERS, "profile", "at"]);
     negotiate(c.req.header("accept"), ["application/json"]);
     const options = { at: timeParam(at, "at") ?? Date.now(), profile: profileOf(profile) };
-    const bundle = await bundleOf(log, c, sizeParam(asOf, "as_of"));
-    return json(await log.judge.verdict(bundle, options));
+    const { bundle, ...answer } = await bundleOf(log, c, members);
+    return new Response(await log.judge.verdict(bundle, options), answer);
   });
 
   app.get("/v1/impact/:id", async (c) => {
@@ -105,8 +107,21 @@ function json(body: string): Response {
   return new Response(body, { headers: JSON_HEADERS });
 }
 
-async function bundleOf(log: Log, c: Context, asOf: number | undefined) {
-  return log.queries.bundle(await indexesOf(log, c.req.param("id") ?? ""), asOf);
+const BUNDLE_MEMBERS = [...WAIT_MEMBERS, "as_of"] as const;
+
+/** The bundle, under a witnessed checkpoint when that was waited for: 202 when it is not there in time. */
+async function bundleOf(
+  log: Log,
+  c: Context,
+  members: Partial<Record<(typeof BUNDLE_MEMBERS)[number], string>>,
+): Promise<{ bundle: Bundle; status: number; headers: Record<string, string> }> {
+  const asOf = sizeParam(members.as_of, "as_of");
+  const wait = waitOf(log, members);
+  const witnessed = wait === null ? null : await log.reached(asOf ?? log.durableSize, wait);
+  const indexes = await indexesOf(log, c.req.param("id") ?? "");
+  const bundle = await log.queries.bundle(indexes, asOf, witnessed ?? undefined);
+  const late = wait !== null && witnessed === null;
+  return { bundle, status: late ? 202 : 200, headers: { ...JSON_HEADERS, ...(late ? RETRY_LATER : {}) } };
 }
 
 /** The entries that a reference means; at least one. */

@@ -41,6 +41,12 @@ export type ErrorCode =
   | "NOT_ACCEPTABLE"
   | "MEDIA_TYPE_UNSUPPORTED"
   | "WITNESSES_MISSING"
+  // What a witness answers.
+  | "ORIGIN_UNKNOWN"
+  | "CHECKPOINT_UNSIGNED"
+  | "CHECKPOINT_STALE"
+  | "CHECKPOINT_INCONSISTENT"
+  | "QUOTA_EXCEEDED"
   // The state of the log.
   | "POOL_FULL"
   | "SHUTTING_DOWN"
@@ -53,6 +59,8 @@ export type ErrorCode =
   | "TILE_MALFORMED"
   | "PROOF_MALFORMED"
   | "POLICY_MALFORMED"
+  | "LOG_LIST_MALFORMED"
+  | "EVIDENCE_MALFORMED"
   | "BUNDLE_MALFORMED"
   | "KEY_MALFORMED"
   // Running a log, and talking to one.
@@ -60,6 +68,7 @@ export type ErrorCode =
   | "STORE_FAILED"
   | "STORE_CORRUPT"
   | "STORE_CONFLICT"
+  | "STATE_CORRUPT"
   | "LOG_EXISTS"
   | "LOG_MISSING"
   | "LOG_KEY_MISMATCH"
@@ -75,6 +84,8 @@ export interface ErrorFacts {
   readonly path?: string;
   readonly index?: number;
   readonly indexes?: readonly number[];
+  /** The size that a witness holds. */
+  readonly size?: number;
   /** The code in the problem body that a log answered with. */
   readonly refusal?: string;
 }
@@ -105,4 +116,5 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "REQUEST_TIMEOUT",
   "STORE_FAILED",
   "SERVER_UNREACHABLE",
+  "QUOTA_EXCEEDED",
 ]);

@@ -27,6 +27,11 @@ const NEIGHBOURS: readonly (readonly [string, string])[] = [
   ["src/record", "src/statement"],
 ];
 
+/** All that a room may see: the witness is run by people who do not trust the log. */
+const ONLY: Readonly<Record<string, readonly string[]>> = {
+  witness: ["witness", "src/crypto", "merkle", "src/errors.ts", "src/format"],
+};
+
 /** Rooms that run in a browser: no `node:` import, no Buffer. */
 const PURE = [
   "merkle",
@@ -41,10 +46,10 @@ const PURE = [
 
 /** Packages that only some rooms may use. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  hono: ["api"],
-  "@hono/node-server": ["api"],
+  hono: ["api", "witness"],
+  "@hono/node-server": ["api", "witness"],
   level: ["src/store"],
-  undici: ["src/client"],
+  undici: ["src/client", "src/log", "src/monitor"],
   "sodium-native": ["src/crypto"],
   "@noble/ed25519": ["src/crypto"],
   "@noble/curves": ["src/crypto"],
@@ -104,6 +109,8 @@ export function offences(imports: readonly Import[]): string[] {
       room === target ||
       floorOf(target) < floorOf(room) ||
       NEIGHBOURS.some(([a, b]) => a === room && b === target);
+    if (ONLY[room]?.includes(target) === false)
+      return [`${one.from} imports ${file}: ${room} may see ${ONLY[room].join(", ")} only`];
     return allowed ? [] : [`${one.from} imports ${file}: ${room} may not see ${target}`];
   });
 }

@@ -1,11 +1,11 @@
 /**
- * A log's folder: `keys/` (log.key, registrar.key and their .pub) and `db/`. It is made beside its place and renamed into
+ * A log's folder: `keys/` (log.key, log-mldsa.key, registrar.key and their .pub) and `db/`. It is made beside its place and renamed into
  * it, so that there is a whole log or none, whatever interrupts the making.
  */
 import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { WritError } from "../errors.js";
-import type { SigningKey } from "../format/vkey.js";
+import { ML_DSA_44, type SigningKey } from "../format/vkey.js";
 import { createLog } from "../log/log.js";
 import { type Admission, isOrigin, signLogPolicy } from "../record/log-policy.js";
 import { publicKey } from "../statement/key.js";
@@ -16,7 +16,7 @@ import { newSigningKey, readSigningKey, writeKeyPair } from "./key-files.js";
 
 export const DEFAULT_FOLDER = "writ-data";
 
-export function keyFile(folder: string, name: "log" | "registrar"): string {
+export function keyFile(folder: string, name: "log" | "log-mldsa" | "registrar"): string {
   return join(folder, "keys", `${name}.key`);
 }
 
@@ -70,6 +70,7 @@ async function fillFolder(
   const registrar = newSigningKey(`${origin}/registrar`);
   await mkdir(join(folder, "keys"), { mode: 0o700 });
   await writeKeyPair(keyFile(folder, "log"), key);
+  await writeKeyPair(keyFile(folder, "log-mldsa"), newSigningKey(origin, ML_DSA_44));
   await writeKeyPair(keyFile(folder, "registrar"), registrar);
   const policy = { origin, admission, registrars: [signerOf(registrar).publicKey] };
   const statement = signLogPolicy(policy, now.toISOString(), signerOf(key));
@@ -93,6 +94,19 @@ export async function openFolder(folder: string): Promise<{ store: LevelStore; k
     throw new WritError("LOG_MISSING", `there is no log in ${folder}; writ init makes one`);
   const key = await readSigningKey(keyFile(folder, "log"));
   return { store: await LevelStore.open(databaseFolder(folder)), key };
+}
+
+/**
+ * The log's second key, whose line is under what goes to the witnesses. Logs made before there was one get it now: it is
+ * new, so nobody can have relied on another.
+ */
+export async function mlDsaKey(folder: string, log: SigningKey): Promise<SigningKey> {
+  const file = keyFile(folder, "log-mldsa");
+  if (!(await names(join(folder, "keys"))).includes("log-mldsa.key"))
+    await writeKeyPair(file, newSigningKey(log.name, ML_DSA_44));
+  const key = await readSigningKey(file);
+  if (key.name === log.name && key.type === ML_DSA_44) return key;
+  throw new WritError("LOG_KEY_MISMATCH", `${file}: want an ML-DSA-44 key named ${log.name}`);
 }
 
 function signerOf(key: SigningKey): Signer {

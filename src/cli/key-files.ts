@@ -8,8 +8,10 @@ import { WritError } from "../errors.js";
 import { parseBase64url } from "../format/base64.js";
 import { fromUtf8 } from "../format/bytes.js";
 import {
+  ED25519,
   formatSigningKey,
   formatVerifierKey,
+  type KeyType,
   parseSigningKey,
   parseVerifierKey,
   type SigningKey,
@@ -30,9 +32,9 @@ export interface NamedPublicKey {
   readonly keyName: string | null;
 }
 
-/** A new Ed25519 key from the system's randomness. */
-export function newSigningKey(name: string): SigningKey {
-  return signingKey(name, new Uint8Array(randomBytes(32)));
+/** A new key from the system's randomness; Ed25519 unless told otherwise. */
+export function newSigningKey(name: string, type: KeyType = ED25519): SigningKey {
+  return signingKey(name, new Uint8Array(randomBytes(32)), type);
 }
 
 /** Writes FILE (0600) and FILE.pub. Refuses to overwrite either. */
@@ -57,6 +59,8 @@ export async function readSigner(file: string): Promise<NamedSigner> {
   const text = await readText(file);
   if (!text.includes("-----BEGIN")) {
     const key = signed(file, () => parseSigningKey(text.trim()));
+    if (key.type !== ED25519)
+      throw malformed(file, "want an Ed25519 key: statements are signed with no other of this form");
     return {
       ...secretSigner(demandSound(file, publicKey("Ed25519", key.publicKey)), key.seed),
       keyName: key.name,
@@ -75,6 +79,8 @@ export async function readPublicKey(file: string): Promise<NamedPublicKey> {
     return { key: demandSound(file, fromJwk(jwkOf(file, () => createPublicKey(text)))), keyName: null };
   }
   const vkey = signed(file, () => parseVerifierKey(text.trim()));
+  if (vkey.type !== ED25519)
+    throw malformed(file, "want an Ed25519 key: statements are signed with no other of this form");
   return { key: demandSound(file, publicKey("Ed25519", vkey.publicKey)), keyName: vkey.name };
 }
 

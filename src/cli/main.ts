@@ -23,6 +23,9 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["trace", async () => (await import("./commands/trace.js")).trace],
   ["impact", async () => (await import("./commands/trace.js")).impact],
   ["demo", async () => (await import("./commands/demo.js")).demo],
+  ["witness init", async () => (await import("./commands/witness.js")).witnessInit],
+  ["witness add-log", async () => (await import("./commands/witness.js")).witnessAddLog],
+  ["witness serve", async () => (await import("./commands/witness.js")).witnessServe],
   ["reindex", async () => (await import("./commands/reindex.js")).reindexCommand],
   ["fsck", async () => (await import("./commands/fsck.js")).fsck],
 ]);

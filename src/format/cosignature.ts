@@ -12,7 +12,14 @@ import { ProofError } from "../errors.js";
 import { concat, uint64, utf8 } from "./bytes.js";
 import { type Checkpoint, formatCheckpoint, parseCheckpoint } from "./checkpoint.js";
 import { formatNote, type Note, parseNote, type SignatureLine } from "./note.js";
-import { ED25519, ED25519_COSIGNATURE, isLineOf, type SigningKey, type VerifierKey } from "./vkey.js";
+import {
+  ED25519,
+  ED25519_COSIGNATURE,
+  isLineOf,
+  ML_DSA_44,
+  type SigningKey,
+  type VerifierKey,
+} from "./vkey.js";
 
 const TIMESTAMP_BYTES = 8;
 /** "It MUST NOT exceed 2^63 - 1" */
@@ -101,10 +108,71 @@ function lengthPrefixed(text: string): Uint8Array {
 
 /** The log's own 0x01 signature under a text: a signed note. */
 export function signNote(text: string, key: SigningKey): Note {
-  return {
-    text,
-    signatures: [{ name: key.name, keyId: key.keyId, signature: ed25519Sign(utf8(text), key.seed) }],
-  };
+  if (key.type !== ED25519)
+    throw new RangeError("a note is signed by a key of type 1; `cosign` is for the others");
+  return { text, signatures: [lineOf(key, ed25519Sign(utf8(text), key.seed))] };
+}
+
+/**
+ * A witness's line under a checkpoint (type 4 or 6), or a log's own of type 6. `time`: POSIX seconds, not 0. RangeError
+ * for another type or time.
+ */
+export function cosign(text: string, key: SigningKey, time: bigint): SignatureLine {
+  if (time <= 0n || time > MAX_TIMESTAMP)
+    throw new RangeError(`timestamp ${time} is not valid on a checkpoint`);
+  if (key.type === ED25519_COSIGNATURE)
+    return lineOf(key, timestamped(time, ed25519Sign(cosignedText(time, text), key.seed)));
+  const message = cosignedCheckpoint(key.name, time, parseCheckpoint(text));
+  return lineOf(key, timestamped(time, mlDsaSign(message, key)));
+}
+
+/** A line of type 6 for the subtree [start, end) of a log, with timestamp 0: no statement that it is the newest. */
+export function cosignSubtree(
+  subtree: { readonly origin: string; readonly start: number; readonly end: number; readonly hash: Hash },
+  key: SigningKey,
+): SignatureLine {
+  const message = cosignedMessage({ ...subtree, cosigner: key.name, time: 0n });
+  return lineOf(key, timestamped(0n, mlDsaSign(message, key)));
+}
+
+/** Does the line cosign the subtree, with timestamp 0, by this key of type 6? ProofError when it does not. */
+export function verifySubtreeLine(
+  line: SignatureLine,
+  key: VerifierKey,
+  subtree: { readonly origin: string; readonly start: number; readonly end: number; readonly hash: Hash },
+): void {
+  const [time, signature] = [
+    line.signature.subarray(0, TIMESTAMP_BYTES),
+    line.signature.subarray(TIMESTAMP_BYTES),
+  ];
+  const holds =
+    key.type === ML_DSA_44 &&
+    isLineOf(key, line) &&
+    time.every((byte) => byte === 0) &&
+    signature.length === ml_dsa44.lengths.signature &&
+    ml_dsa44.verify(signature, cosignedMessage({ ...subtree, cosigner: key.name, time: 0n }), key.publicKey);
+  if (!holds) throw new ProofError(`subtree cosignature of ${key.name}: does not verify`);
+}
+
+/** Expanding a seed costs as much as a signature. */
+const expanded = new WeakMap<SigningKey, Uint8Array>();
+
+function mlDsaSign(message: Uint8Array, key: SigningKey): Uint8Array {
+  if (key.type !== ML_DSA_44) throw new RangeError(`want a key of type ${ML_DSA_44}, got ${key.type}`);
+  const secret = expanded.get(key) ?? ml_dsa44.keygen(key.seed).secretKey;
+  expanded.set(key, secret);
+  return ml_dsa44.sign(message, secret);
+}
+
+function lineOf({ name, keyId }: VerifierKey, signature: Uint8Array): SignatureLine {
+  return { name, keyId, signature };
+}
+
+/** A `timestamped_signature`. */
+function timestamped(time: bigint, signature: Uint8Array): Uint8Array {
+  const timestamp = new Uint8Array(TIMESTAMP_BYTES);
+  new DataView(timestamp.buffer).setBigUint64(0, time);
+  return concat(timestamp, signature);
 }
 
 export function signCheckpoint(checkpoint: Checkpoint, key: SigningKey): Uint8Array {

@@ -62,6 +62,24 @@ export function parseSignatureLine(line: string): SignatureLine {
   return { name, keyId: bytes.subarray(0, 4), signature: bytes.subarray(4) };
 }
 
+/** Signature lines on their own, as a witness answers with them. WritError NOTE_MALFORMED; no lines are no error. */
+export function parseSignatureLines(bytes: Uint8Array): SignatureLine[] {
+  const text = fromUtf8(bytes);
+  if (text === undefined) fail("not valid UTF-8");
+  const lines = text.split("\n");
+  if (lines.pop() !== "") fail("the last signature line does not end in a newline");
+  if (lines.length > MAX_SIGNATURES) fail(`at most ${MAX_SIGNATURES} signatures, got ${lines.length}`);
+  const signatures = lines.map(parseSignatureLine);
+  demandDistinct(signatures);
+  return signatures;
+}
+
+/** The note with these lines under it as well; a line of the same key takes the place of the one that was there. */
+export function withSignatures(note: Note, lines: readonly SignatureLine[]): Note {
+  const byKey = new Map([...note.signatures, ...lines].map((line) => [keyOf(line), line]));
+  return { text: note.text, signatures: [...byKey.values()] };
+}
+
 export function formatSignatureLine({ name, keyId, signature }: SignatureLine): string {
   return `— ${name} ${toBase64(concat(keyId, signature))}\n`;
 }
@@ -78,18 +96,23 @@ export function isKeyName(name: string): boolean {
 
 function demandDistinct(signatures: readonly SignatureLine[]): void {
   const seen = new Set<string>();
-  for (const { name, keyId } of signatures) {
-    const key = `${name}+${toHex(keyId)}`;
+  for (const line of signatures) {
+    const key = keyOf(line);
     if (seen.has(key)) fail(`two signatures by ${key}`);
     seen.add(key);
   }
+}
+
+function keyOf({ name, keyId }: SignatureLine): string {
+  return `${name}+${toHex(keyId)}`;
 }
 
 function demandNoControls(text: string): void {
   if (hasControls(text.replaceAll("\n", ""))) fail("a control character other than newline");
 }
 
-function hasControls(text: string): boolean {
+/** Is there a control character, of which a note has none but newlines? */
+export function hasControls(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x20) return true;
   return false;
 }

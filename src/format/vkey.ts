@@ -5,6 +5,7 @@
  *     PRIVATE+KEY+example.com/foo+530d903a+Ad…
  */
 import { ed25519KeyIsSound, ed25519PublicKey, sha256 } from "#crypto";
+import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
 import { WritError } from "../errors.js";
 import { parseBase64, toBase64 } from "./base64.js";
 import { concat, fromHex, sameBytes, toHex, utf8 } from "./bytes.js";
@@ -27,7 +28,10 @@ export interface VerifierKey {
   readonly publicKey: Uint8Array;
 }
 
-/** A log's or person's Ed25519 key with its 32-byte seed. The key's own text is its only printed form. */
+/**
+ * A key with its 32-byte seed: of RFC 8032 for the types 1 and 4, of FIPS 204 (ξ of ML-DSA.KeyGen) for type 6. The key's
+ * own text is its only printed form.
+ */
 export interface SigningKey extends VerifierKey {
   readonly seed: Uint8Array;
 }
@@ -55,9 +59,10 @@ export function formatVerifierKey(key: VerifierKey): string {
   return `${key.name}+${toHex(key.keyId)}+${toBase64(concat(Uint8Array.of(key.type), key.publicKey))}`;
 }
 
-/** An Ed25519 signing key of `name` from 32 secret bytes. */
-export function signingKey(name: string, seed: Uint8Array): SigningKey {
-  return { ...verifierKey(name, ED25519, ed25519PublicKey(seed)), seed };
+/** A signing key of `name` from 32 secret bytes; a log's or person's Ed25519 key unless the type says otherwise. */
+export function signingKey(name: string, seed: Uint8Array, type: KeyType = ED25519): SigningKey {
+  const publicKey = type === ML_DSA_44 ? ml_dsa44.keygen(seed).publicKey : ed25519PublicKey(seed);
+  return { ...verifierKey(name, type, publicKey), seed };
 }
 
 const PRIVATE = "PRIVATE+KEY+";
@@ -66,9 +71,8 @@ const PRIVATE = "PRIVATE+KEY+";
 export function parseSigningKey(text: string): SigningKey {
   if (!text.startsWith(PRIVATE)) fail(`a secret key begins with ${PRIVATE}`);
   const { name, hexId, material } = splitKey(text.slice(PRIVATE.length));
-  if (material[0] !== ED25519 || material.length !== 33)
-    fail("a secret key has type 1 and a seed of 32 bytes");
-  const key = signingKey(name, material.slice(1));
+  if (material.length !== 33) fail("a secret key has a type byte and a seed of 32 bytes");
+  const key = signingKey(name, material.slice(1), keyType(material[0]));
   demandId(key, hexId);
   return key;
 }

@@ -1,12 +1,11 @@
-/** The thread in which the server judges: one bundle after another, by the log's own key. */
+/** The thread in which the server judges: one bundle after another, by the log's own trust. */
 import { parentPort } from "node:worker_threads";
 import { asHash } from "../../merkle/index.js";
-import { policyOfKey } from "../format/policy.js";
-import { parseVerifierKey } from "../format/vkey.js";
+import { parsePolicy } from "../format/policy.js";
 import { evaluate, verdictJson } from "../trace/evaluate.js";
 import type { JudgeAnswer, JudgeQuestion } from "./judge.js";
 
-parentPort?.on("message", ({ id, bundle, key, at, profile }: JudgeQuestion) => {
+parentPort?.on("message", ({ id, bundle, policy, at, profile }: JudgeQuestion) => {
   parentPort?.postMessage(answer());
 
   function answer(): JudgeAnswer {
@@ -16,10 +15,10 @@ parentPort?.on("message", ({ id, bundle, key, at, profile }: JudgeQuestion) => {
         ...entry,
         hashes: entry.hashes.map((hash) => asHash(hash)),
       }));
-      const policy = policyOfKey(parseVerifierKey(key));
+      const trusted = parsePolicy(policy);
       return {
         id,
-        json: JSON.stringify(verdictJson(evaluate({ ...bundle, entries }, policy, { at, profile }))),
+        json: JSON.stringify(verdictJson(evaluate({ ...bundle, entries }, trusted, { at, profile }))),
       };
     } catch (error) {
       return { id, error: error instanceof Error ? error.message : String(error) };

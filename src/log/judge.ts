@@ -4,14 +4,15 @@
  */
 import { Worker } from "node:worker_threads";
 import { WritError } from "../errors.js";
+import { formatPolicy, type Policy } from "../format/policy.js";
 import type { Bundle } from "../trace/bundle.js";
 import type { Profile } from "../trace/context.js";
 
 export interface JudgeQuestion {
   readonly id: number;
   readonly bundle: Bundle;
-  /** The verifier key of the log, as text. */
-  readonly key: string;
+  /** What the log trusts, as a policy file: its own key, and its witnesses. */
+  readonly policy: Uint8Array;
   readonly at: number;
   readonly profile: Profile;
 }
@@ -26,8 +27,12 @@ export class Judge {
   private readonly waiting = new Map<number, { resolve(json: string): void; reject(error: Error): void }>();
   private nextId = 0;
 
-  /** `key`: the log's verifier key. */
-  constructor(private readonly key: string) {}
+  private readonly policy: Uint8Array;
+
+  /** `policy`: what the log trusts. */
+  constructor(policy: Policy) {
+    this.policy = formatPolicy(policy);
+  }
 
   /** The verdict as JSON. POOL_FULL when too many are waiting. */
   async verdict(
@@ -42,7 +47,7 @@ export class Judge {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      this.thread().postMessage({ id, bundle, key: this.key, at, profile } satisfies JudgeQuestion);
+      this.thread().postMessage({ id, bundle, policy: this.policy, at, profile } satisfies JudgeQuestion);
     });
   }
 

@@ -1,13 +1,15 @@
 /**
- * The log: what the HTTP room, the commands and (later) the feeder of witnesses see. It ties the stages of the journey
- * together and owns nothing else: submit → admitted → waiting → durable → checkpoint → proof.
+ * The log: what the HTTP room and the commands see. It ties the stages of the journey together and owns nothing else:
+ * submit → admitted → waiting → durable → checkpoint → proof → witnessed.
  */
 import { availableParallelism } from "node:os";
-import { type Hash, sameHash } from "../../merkle/index.js";
+import { emptyRoot, type Hash, sameHash } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
 import { fromHex, readUint64 } from "../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
-import { formatVerifierKey, type SigningKey, type VerifierKey } from "../format/vkey.js";
+import { openCheckpoint } from "../format/cosignature.js";
+import { type Policy, policyOfKey } from "../format/policy.js";
+import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
 import { keyEventOf } from "../index/key-events.js";
 import { type KeyEvent, type KeyRoots, KeyTable } from "../index/keys.js";
@@ -28,8 +30,10 @@ import { Queries } from "./queries.js";
 import { indexIsWhole, rowsOf, WHOLE_INDEX } from "./rows.js";
 import { type Placed, type Placement, Sequencer } from "./sequencer.js";
 import { TileReader } from "./tile-reader.js";
+import { type RiskTier, tierOf } from "./tier.js";
 import { type Submission, Verifiers } from "./verifiers.js";
 import { type IndexedKeyEvent, isAdmitted, type Verdict, type VerifierStart } from "./verify-protocol.js";
+import { Witnessing, type WitnessingOptions } from "./witnessing.js";
 
 export interface LogOptions {
   readonly key: SigningKey;
@@ -41,7 +45,15 @@ export interface LogOptions {
   readonly onPublish?: (published: Published) => void;
   /** Told once, when the log cannot go on and the process should end. */
   readonly onFatal?: (error: WritError) => void;
+  /** Who cosigns, and what the log demands of them. */
+  readonly witnessing?: WitnessingOptions & { readonly requirement?: WitnessRequirement };
 }
+
+/**
+ * What the operator demands of the witnesses. `all`: a checkpoint that does not meet the quorum is not published, to
+ * anybody. A tier: a submission for an action type of that risk tier or above is answered once the quorum is there.
+ */
+export type WitnessRequirement = "all" | RiskTier | null;
 
 export const DEFAULT_POOL: PoolLimits = { entries: 20_000, bytes: 64 * 1024 * 1024 };
 
@@ -60,7 +72,7 @@ export function isPlaced(result: Submitted): result is PlacedEntry {
 export interface SubmittedGroup {
   /** One for each statement, in order. New entries stand in a row. */
   readonly results: readonly Submitted[];
-  /** A checkpoint that covers every one of them. */
+  /** A checkpoint that covers every one of them. The log has signed it; the outside may not see it before it is witnessed. */
   readonly published: Published;
 }
 
@@ -91,6 +103,8 @@ export class Log {
   /** The log's own verdicts on traces: a convenience, the bundle is the truth. */
   readonly judge: Judge;
   private readonly pool: Pool;
+  /** What the outside sees of a log that demands witnesses and has none yet. */
+  private readonly unborn: Published;
   private stopping = false;
 
   private constructor(
@@ -101,10 +115,14 @@ export class Log {
     private readonly prover: Prover,
     private readonly sequencer: Sequencer,
     private readonly verifiers: Verifiers | null,
+    /** Null when the log has no witnesses. */
+    readonly witnessing: Witnessing | null,
+    readonly requirement: WitnessRequirement,
     pool: PoolLimits,
   ) {
     this.pool = new Pool(pool);
-    this.judge = new Judge(formatVerifierKey(key));
+    this.unborn = publish({ size: 0, root: emptyRoot(), receivedAt: 0 }, key);
+    this.judge = new Judge(judgingPolicy(key, witnessing));
     this.queries = new Queries({
       store,
       prover,
@@ -133,8 +151,10 @@ export class Log {
     const threads = options.verifierThreads ?? availableParallelism();
     const admission = policy.admission === "raw" ? null : await openAdmission(store, policy, key);
     const verifiers = admission === null ? null : new Verifiers(threads, admission.start, now, onFatal);
+    let witnessing: Witnessing | null = null;
     const onCommit = (published: Published, keyEvents: readonly IndexedKeyEvent[]): void => {
       onPublish(published);
+      witnessing?.offer(published);
       if (keyEvents.length > 0) verifiers?.tell(keyEvents);
     };
     const root = (size: number): Promise<Hash> => prover.root(size);
@@ -142,12 +162,66 @@ export class Log {
       { store, edge, gate: admission?.gate ?? null, reader, key, now, root, onCommit, onFatal },
       publish(head, key),
     );
-    return new Log(policy, key, store, reader, prover, sequencer, verifiers, pool);
+    if (options.witnessing !== undefined) {
+      witnessing = await Witnessing.open(
+        options.witnessing,
+        { now, consistency: (from, to) => prover.consistency(from, to) },
+        (note) => reopen(note, store, key),
+      );
+      witnessing.offer(sequencer.published);
+    }
+    const requirement = options.witnessing?.requirement ?? null;
+    return new Log(policy, key, store, reader, prover, sequencer, verifiers, witnessing, requirement, pool);
   }
 
-  /** The newest checkpoint. Its size never goes back. */
+  /** The newest checkpoint that the outside may see, with the cosignatures it has. Its size never goes back. */
   get published(): Published {
-    return this.sequencer.published;
+    const newest = this.sequencer.published;
+    if (this.witnessing === null) return newest;
+    return this.requirement === "all"
+      ? (this.witnessing.witnessed ?? this.unborn)
+      : this.witnessing.cosigned(newest);
+  }
+
+  /** Entries that are durable, whether the outside may see them or not. */
+  get durableSize(): number {
+    return this.sequencer.published.size;
+  }
+
+  /** The newest checkpoint that meets the quorum of the log's own witness policy, or null. */
+  get witnessed(): Published | null {
+    return this.witnessing?.witnessed ?? null;
+  }
+
+  /** The best there is to prove an entry under: the newest witnessed checkpoint if it covers it, or the newest. */
+  bestOver(size: number): Published {
+    const { witnessed } = this;
+    return witnessed !== null && witnessed.size >= size ? witnessed : this.published;
+  }
+
+  /**
+   * A checkpoint of `size` or more that meets the quorum, or null when none came within the time (milliseconds).
+   * WITNESSES_MISSING when the log's policy asks for none.
+   */
+  async reached(size: number, withinMs: number): Promise<Published | null> {
+    return this.demandQuorum().reached(size, withinMs);
+  }
+
+  /** WITNESSES_MISSING when there is no quorum to wait for. */
+  demandQuorum(): Witnessing {
+    if (this.witnessing !== null && this.witnessing.policy.quorum !== null) return this.witnessing;
+    throw new WritError("WITNESSES_MISSING", "this log has no witnesses that an answer could wait for");
+  }
+
+  /** Must the answer for these entries wait for the witnesses, whoever asks? */
+  async demandsWitnesses(entries: readonly PlacedEntry[]): Promise<boolean> {
+    const { requirement } = this;
+    if (requirement === null || requirement === "all") return requirement === "all";
+    for (const { entry } of entries) {
+      const tier = await tierOf(this.store, entry);
+      if (tier !== null && tier >= requirement) return true;
+    }
+    return false;
   }
 
   get origin(): string {
@@ -216,14 +290,20 @@ export class Log {
   /** The checkpoint of a size that was published once, or null. Signed again: the bytes are the same. */
   async checkpointAt(size: number): Promise<Published | null> {
     if (size === this.published.size) return this.published;
+    if (size === this.witnessed?.size) return this.witnessed;
     if (size === 0) return publish({ size, root: await this.prover.root(0), receivedAt: 0 }, this.key);
-    if (size > this.published.size) return null;
+    if (size > this.published.size || this.requirement === "all") return null;
     const head = await this.store.headOver(size - 1);
     return head?.size === size ? publish(head, this.key) : null;
   }
 
-  /** The smallest published checkpoint that covers `size`. SIZE_UNPUBLISHED beyond the newest, and for the empty log. */
+  /**
+   * A checkpoint that covers `size`: the newest witnessed one if it does, or the smallest. SIZE_UNPUBLISHED beyond the
+   * newest, and for the empty log.
+   */
   private async checkpointOver(size: number): Promise<Published> {
+    const { witnessed } = this;
+    if (witnessed !== null && size > 0 && size <= witnessed.size) return witnessed;
     const head = size === 0 || size > this.published.size ? null : await this.store.headOver(size - 1);
     if (head !== null) return publish(head, this.key);
     throw new WritError("SIZE_UNPUBLISHED", `want a size from 1 to ${this.published.size}, got ${size}`, {
@@ -242,10 +322,10 @@ export class Log {
 
   /**
    * The indexes that a reference names, in log order: an index, an entry hash, a record id, tried in this order. Empty
-   * when nothing published has that name.
+   * when nothing published has that name. `unseen`: what is durable and not published yet counts too.
    */
-  async find(ref: { readonly index: number } | { readonly hash: string }): Promise<number[]> {
-    const { size } = this.published;
+  async find(ref: { readonly index: number } | { readonly hash: string }, unseen = false): Promise<number[]> {
+    const { size } = unseen ? this.sequencer.published : this.published;
     if ("index" in ref) return ref.index < size ? [ref.index] : [];
     const hash = fromHex(ref.hash);
     if (hash === undefined) return [];
@@ -269,6 +349,7 @@ export class Log {
   async close(): Promise<void> {
     this.stopping = true;
     await this.pool.drained();
+    await this.witnessing?.close();
     await this.verifiers?.close();
     await this.judge.close();
     await this.store.close();
@@ -316,6 +397,25 @@ function placeVerdicts(verdicts: readonly Verdict[], places: readonly Placement[
     if (place === undefined) throw new RangeError("a place for each entry");
     return place instanceof WritError ? place : { ...place, entry: verdict };
   });
+}
+
+/** The log's own trust: its key, and its witnesses if it has any. */
+function judgingPolicy(key: VerifierKey, witnessing: Witnessing | null): Policy {
+  const own = policyOfKey(key);
+  return witnessing === null ? own : { ...witnessing.policy, logs: own.logs };
+}
+
+/** A kept checkpoint, if it is of this log as it is stored. */
+async function reopen(note: Uint8Array, store: Store, key: SigningKey): Promise<Published | null> {
+  try {
+    const { checkpoint } = openCheckpoint(note, key);
+    const head = checkpoint.size === 0 ? null : await store.headOver(checkpoint.size - 1);
+    if (head?.size !== checkpoint.size || !sameHash(head.root, checkpoint.root)) return null;
+    return { ...publish(head, key), checkpoint: note, text: new TextDecoder().decode(note) };
+  } catch (error) {
+    if (error instanceof ProofError || error instanceof WritError) return null;
+    throw error;
+  }
 }
 
 async function loadPolicy(store: Store, key: SigningKey): Promise<LogPolicy> {

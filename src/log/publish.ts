@@ -11,6 +11,8 @@ export interface Published extends Head {
   readonly checkpoint: Uint8Array;
   /** The same as text, for the answers that embed it. */
   readonly text: string;
+  /** The names of the witnesses whose lines are under it too. */
+  readonly cosignedBy: readonly string[];
 }
 
 export function publish(head: Head, key: SigningKey): Published {
@@ -18,5 +20,5 @@ export function publish(head: Head, key: SigningKey): Published {
     { origin: key.name, size: head.size, root: head.root, extensions: [] },
     key,
   );
-  return { ...head, checkpoint, text: new TextDecoder().decode(checkpoint) };
+  return { ...head, checkpoint, text: new TextDecoder().decode(checkpoint), cosignedBy: [] };
 }

@@ -20,7 +20,7 @@ export interface QueryParts {
   readonly origin: string;
   readonly raw: boolean;
   readonly published: () => Published;
-  /** The smallest published checkpoint that covers `size`. */
+  /** A checkpoint that covers `size`. */
   readonly checkpointOver: (size: number) => Promise<Published>;
 }
 
@@ -64,12 +64,14 @@ export class Queries {
 
   /**
    * The trace bundle of what these entries carry (one record, or one entry of foreign content), as it stood before size
-   * `asOf`: exactly what it would have been then. ENTRY_NOT_FOUND when nothing of it was there yet.
+   * `asOf`: exactly what it would have been then. `under`: a checkpoint that covers it; the one the log would choose unless
+   * given. ENTRY_NOT_FOUND when nothing of it was there yet.
    */
-  async bundle(indexes: readonly number[], asOf: number | undefined): Promise<Bundle> {
-    const published = asOf === undefined ? this.parts.published() : await this.parts.checkpointOver(asOf);
-    const size = asOf ?? published.size;
+  async bundle(indexes: readonly number[], asOf: number | undefined, under?: Published): Promise<Bundle> {
     const [first] = indexes;
+    const published =
+      under ?? (asOf === undefined ? this.parts.published() : await this.parts.checkpointOver(asOf));
+    const size = asOf ?? published.size;
     if (first === undefined || first >= size) {
       throw new WritError("ENTRY_NOT_FOUND", `it was not in the log of ${size} entries yet`);
     }

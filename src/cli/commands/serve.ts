@@ -1,54 +1,66 @@
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { createApp } from "../../../api/app.js";
 import { listen } from "../../../api/server.js";
 import { WritError } from "../../errors.js";
-import { formatVerifierKey } from "../../format/vkey.js";
-import { Log } from "../../log/log.js";
-import { type Command, FLAG, STRING, usageError, type Voice } from "../command.js";
-import { DEFAULT_FOLDER, holdsLog, initFolder, openFolder } from "../folder.js";
+import { parsePolicy, type Policy } from "../../format/policy.js";
+import { formatVerifierKey, type SigningKey } from "../../format/vkey.js";
+import { Log, type WitnessRequirement } from "../../log/log.js";
+import { RISK_TIERS } from "../../log/tier.js";
+import type { WitnessTrouble } from "../../log/witnessing.js";
+import { type Command, FLAG, type Invocation, STRING, usageError, type Voice } from "../command.js";
+import { readBytes } from "../files.js";
+import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder } from "../folder.js";
 import { demandNoRollback, PublishedFile } from "../published-file.js";
+import { cannotListen, firstSignal, parseListen, urlOf } from "../listen.js";
 import { version } from "../version.js";
+import { WitnessFile } from "../witness-file.js";
 
 const DEFAULT_ORIGIN = "localhost/writ";
 /** The number of the RFC that the tree is from. */
 const DEFAULT_LISTEN = "127.0.0.1:6962";
 
 export const serve: Command = {
-  usage: "writ serve [DIR] [--listen HOST:PORT] [--origin NAME] [--log]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops.`,
-  options: { listen: STRING, origin: STRING, log: FLAG },
+  usage:
+    "writ serve [DIR] [--listen HOST:PORT] [--origin NAME] [--log] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
+  options: {
+    listen: STRING,
+    origin: STRING,
+    log: FLAG,
+    "witness-policy": STRING,
+    "require-witnesses": FLAG,
+    "require-witnesses-tier": STRING,
+  },
   async run(invocation, voice) {
     const [folder = DEFAULT_FOLDER, ...rest] = invocation.words;
     if (rest.length > 0) throw usageError("want at most one folder");
     const { host, port } = parseListen(invocation.text("listen") ?? DEFAULT_LISTEN);
+    const witnesses = await witnessOptions(invocation);
     await makeIfMissing(folder, invocation.text("origin"), voice);
     const logger = pino(
-      { level: invocation.flag("log") ? "info" : "error" },
+      { level: invocation.flag("log") ? "info" : "warn" },
       pino.destination({ dest: 2, sync: true }),
     );
     const { store, key } = await openFolder(folder);
     await demandNoRollback(folder, store, key);
     const file = new PublishedFile(folder);
+    const second = await mlDsaKey(folder, key);
     const log = await Log.open(store, {
       key,
+      ...(witnesses === null
+        ? {}
+        : { witnessing: { ...witnesses, ...witnessParts(folder, second, witnesses, logger) } }),
       onFatal: (error) => endNow(logger, error),
       onPublish: (published) => file.keep(published),
     });
     const verifierKey = formatVerifierKey(key);
     const app = createApp(log, {
-      verifierKeys: [key],
+      verifierKeys: [key, second],
       version: version(),
       onError: (error, method, path) => logger.error({ err: error, method, path }, "request failed"),
     });
-    const server = await listen(app, host, port).catch((error: unknown) => {
-      throw new WritError(
-        "ADDRESS_UNAVAILABLE",
-        `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`,
-        {},
-        { cause: error },
-      );
-    });
-    const url = `http://${server.host.includes(":") ? `[${server.host}]` : server.host}:${server.port}`;
+    const server = await listen(app, host, port).catch(cannotListen(host, port));
+    const url = urlOf(server);
     const { origin, policy, published } = log;
     logger.info(
       { url, origin, size: published.size, admission: policy.admission, verifierKey },
@@ -66,6 +78,54 @@ export const serve: Command = {
   },
 };
 
+interface WitnessOptions {
+  readonly policy: Policy;
+  readonly requirement: WitnessRequirement;
+}
+
+async function witnessOptions(invocation: Invocation): Promise<WitnessOptions | null> {
+  const file = invocation.text("witness-policy");
+  const all = invocation.flag("require-witnesses");
+  const tierText = invocation.text("require-witnesses-tier");
+  if (all && tierText !== undefined)
+    throw usageError("want --require-witnesses or --require-witnesses-tier, not both");
+  const tier = RISK_TIERS.find((one) => String(one) === tierText) ?? null;
+  if (tierText !== undefined && tier === null)
+    throw usageError(`--require-witnesses-tier: want ${RISK_TIERS.join(", ")}, got ${tierText}`);
+  const requirement = all ? "all" : tier;
+  if (file === undefined) {
+    if (requirement !== null) throw usageError("what is required of witnesses wants a --witness-policy");
+    return null;
+  }
+  const policy = parsePolicy(await readBytes(file));
+  const homeless = policy.witnesses.find(({ url }) => url === null || !/^https?:\/\/[^/]/.test(url));
+  if (homeless !== undefined)
+    throw new WritError(
+      "POLICY_MALFORMED",
+      `${file}: the witness ${homeless.name} has no http URL to send checkpoints to`,
+    );
+  if (requirement !== null && policy.quorum === null)
+    throw new WritError("POLICY_MALFORMED", `${file}: the quorum is none, so there is nothing to require`);
+  return { policy, requirement };
+}
+
+function witnessParts(folder: string, key: SigningKey, { requirement }: WitnessOptions, logger: Logger) {
+  return {
+    mlDsaKey: key,
+    memory: new WitnessFile(folder, requirement === "all", (error) =>
+      logger.error({ err: error }, "witnesses.json could not be written"),
+    ),
+    onTrouble: ({ url, fork, why }: WitnessTrouble): void => {
+      if (fork)
+        logger.error(
+          { witness: url, why },
+          "FORK ALARM: a witness could not verify that this log extends what it holds",
+        );
+      else logger.warn({ witness: url, why }, "a witness did not cosign");
+    },
+  };
+}
+
 async function makeIfMissing(folder: string, origin: string | undefined, voice: Voice): Promise<void> {
   if (await holdsLog(folder)) {
     if (origin !== undefined)
@@ -74,28 +134,6 @@ async function makeIfMissing(folder: string, origin: string | undefined, voice: 
   }
   const key = await initFolder(folder, origin ?? DEFAULT_ORIGIN, "registered", new Date());
   voice.say(`there was no log in ${folder}: made one named ${key.name}`);
-}
-
-function parseListen(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65_535) throw usageError(`--listen: want HOST:PORT, got ${text}`);
-  return { host, port };
-}
-
-/** Resolves with the first SIGTERM or SIGINT; a second one ends the process where it stands. */
-async function firstSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let draining = false;
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        if (draining) process.exit(1);
-        draining = true;
-        resolve(signal);
-      });
-    }
-  });
 }
 
 /** After a failed commit nobody knows what is on disk: end, and let the next start recover. */

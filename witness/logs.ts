@@ -1,0 +1,85 @@
+/** The logs that a witness cosigns for: read from a list, and read again when the file changes, without a restart. */
+import { type StatWatcher, watchFile } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { WritError } from "../src/errors.js";
+import { type ListedLog, parseLogList } from "../src/format/log-list.js";
+import type { VerifierKey } from "../src/format/vkey.js";
+import { Quota } from "./quota.js";
+
+const POLL_MS = 500;
+
+interface KnownLog {
+  readonly keys: readonly VerifierKey[];
+  /** Null when the list sets no bound. */
+  readonly quota: Quota | null;
+}
+
+export class Logs {
+  private known: ReadonlyMap<string, KnownLog> = new Map();
+  private watcher: StatWatcher | undefined;
+
+  constructor(
+    private readonly path: string,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** LOG_LIST_MALFORMED, FILE_UNREADABLE: then the list stays as it was. */
+  async reload(): Promise<void> {
+    this.known = byOrigin(parseLogList(await read(this.path)), this.known, this.now);
+  }
+
+  /** Reloads whenever the file changes; a list that cannot be read is told of, and the one before stays in force. */
+  watch(onReload: (count: number) => void, onError: (error: unknown) => void): void {
+    this.watcher = watchFile(this.path, { interval: POLL_MS }, () => {
+      this.reload().then(() => onReload(this.known.size), onError);
+    });
+    this.watcher.unref();
+  }
+
+  get count(): number {
+    return this.known.size;
+  }
+
+  get origins(): Iterable<string> {
+    return this.known.keys();
+  }
+
+  /** The keys of an origin, or undefined when it is not on the list. */
+  readonly trusted = (origin: string): readonly VerifierKey[] | undefined => this.known.get(origin)?.keys;
+
+  /** QUOTA_EXCEEDED when the origin has asked as often as it may. Unknown origins are not this one's business. */
+  spend(origin: string): void {
+    this.known.get(origin)?.quota?.spend(origin);
+  }
+
+  close(): void {
+    this.watcher?.removeAllListeners();
+    this.watcher?.unref();
+  }
+}
+
+function byOrigin(
+  logs: readonly ListedLog[],
+  before: ReadonlyMap<string, KnownLog>,
+  now: () => number,
+): ReadonlyMap<string, KnownLog> {
+  const known = new Map<string, KnownLog>();
+  for (const { origin, key, qpd } of logs) {
+    const keys = [...(known.get(origin)?.keys ?? []), key];
+    const old = before.get(origin)?.quota ?? null;
+    // What was spent stays spent when the list is read again.
+    const quota =
+      qpd === null ? (known.get(origin)?.quota ?? null) : old?.perDay === qpd ? old : new Quota(qpd, now);
+    known.set(origin, { keys, quota });
+  }
+  return known;
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WritError("FILE_UNREADABLE", `${path}: ${why}`, {}, { cause: error });
+  }
+}
