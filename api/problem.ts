@@ -69,6 +69,7 @@ const STATUS = {
   SERVER_UNREACHABLE: 500,
   SERVER_ANSWER_INVALID: 500,
   SERVER_REFUSED: 500,
+  NOT_WITNESSED: 500,
 } as const satisfies Record<ErrorCode, number>;
 
 const TITLES: Readonly<Record<number, string>> = {

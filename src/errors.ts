@@ -77,7 +77,8 @@ export type ErrorCode =
   | "USAGE"
   | "SERVER_UNREACHABLE"
   | "SERVER_ANSWER_INVALID"
-  | "SERVER_REFUSED";
+  | "SERVER_REFUSED"
+  | "NOT_WITNESSED";
 
 /** What an error may carry beside its code: the JSON path of a member, or the entry that decided. */
 export interface ErrorFacts {

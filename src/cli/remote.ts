@@ -3,27 +3,43 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { FolderMemory, LogClient } from "../client/index.js";
 import { fromUtf8 } from "../format/bytes.js";
-import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
+import { WritError } from "../errors.js";
+import { parsePolicy, type Policy } from "../format/policy.js";
+import { ED25519, formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
 import { type Invocation, type OptionSpec, required, STRING, usageError, type Voice } from "./command.js";
 import { readBytes } from "./files.js";
 
 export const REMOTE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   log: STRING,
   key: STRING,
+  policy: STRING,
   patience: STRING,
 };
+
+/** What is trusted of a log: its key, and with `--policy FILE` the quorum of its witnesses. */
+export interface Trust {
+  readonly key: VerifierKey;
+  /** Null when only a key is pinned. */
+  readonly policy: Policy | null;
+}
 
 /** Does something with a client, and lets go of it afterwards. */
 export async function withClient<T>(
   invocation: Invocation,
   voice: Voice,
   use: (client: LogClient) => Promise<T>,
-  pinned?: VerifierKey,
+  trusted?: Trust,
 ): Promise<T> {
   const url = required(invocation, "log");
   const patienceMs = patienceOf(invocation);
-  const key = pinned ?? (await pinnedKey(invocation, voice));
-  const client = new LogClient({ url, key, patienceMs, memory: new FolderMemory(stateFolder()) });
+  const { key, policy } = trusted ?? (await trustOf(invocation, voice));
+  const client = new LogClient({
+    url,
+    key,
+    patienceMs,
+    memory: new FolderMemory(stateFolder()),
+    ...(policy === null ? {} : { policy }),
+  });
   try {
     return await use(client);
   } finally {
@@ -35,6 +51,25 @@ function patienceOf(invocation: Invocation): number {
   const seconds = Number(invocation.text("patience") ?? "30");
   if (!Number.isFinite(seconds) || seconds < 0) throw usageError("--patience: want seconds");
   return seconds * 1000;
+}
+
+/** What `--key` or `--policy` says; without either, the log's own word for its key. */
+export async function trustOf(invocation: Invocation, voice: Voice): Promise<Trust> {
+  const file = invocation.text("policy");
+  if (file === undefined) return { key: await pinnedKey(invocation, voice), policy: null };
+  if (invocation.text("key") !== undefined)
+    throw usageError("want --key or --policy, not both: a policy names its log");
+  const policy = parsePolicy(await readBytes(file));
+  const keys = policy.logs.map(({ key }) => key).filter(({ type }) => type === ED25519);
+  const [only] = keys;
+  if (only !== undefined && keys.length === 1) return { key: only, policy };
+  const announced = await pinnedKey(invocation, voice);
+  const key = keys.find((one) => formatVerifierKey(one) === formatVerifierKey(announced));
+  if (key !== undefined) return { key, policy };
+  throw new WritError(
+    "POLICY_MALFORMED",
+    `${file}: no log line with an Ed25519 key of the log at ${required(invocation, "log")}`,
+  );
 }
 
 /** The key given by `--key`, or else the one that the log says is its own. */

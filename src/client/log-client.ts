@@ -16,8 +16,9 @@ import { ProofError, WritError } from "../errors.js";
 import { concat, fromUtf8, sameBytes, toHex, utf8 } from "../format/bytes.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { openCheckpoint } from "../format/cosignature.js";
-import { policyOfKey } from "../format/policy.js";
+import { type Policy, policyOfKey } from "../format/policy.js";
 import { formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
+import { seeCheckpoint } from "../format/trusted.js";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
 import { parseRecord, RECORD_MEDIA_TYPE, recordIdOf } from "../record/record.js";
 import { isJsonObject, type JsonObject } from "../statement/json.js";
@@ -43,6 +44,8 @@ import { Transport, type TransportOptions } from "./transport.js";
 export interface ClientOptions extends TransportOptions {
   /** The log's verifier key, pinned: text or parsed. */
   readonly key: string | VerifierKey;
+  /** Who has to have cosigned what is submitted with `witnessed`; the log's own word on it counts for nothing then. */
+  readonly policy?: Policy;
   /** Where the last checkpoint is kept; for the life of the process unless given. */
   readonly memory?: CheckpointMemory;
 }
@@ -114,7 +117,18 @@ export interface SearchAnswer {
   readonly next: string | null;
 }
 
+export interface SubmitOptions {
+  /**
+   * Wait until the witnesses have cosigned a checkpoint over it. With a policy in the client's options its quorum must be
+   * met; without one the log's word is taken for it.
+   */
+  readonly witnessed?: boolean;
+}
+
 const RESEND_PAUSE_MS = 200;
+
+/** How long one request may hold the log's answer back. */
+const MAX_ONE_WAIT_MS = 5_000;
 
 /** One statement of a batch that the log refused. */
 export interface RefusedEntry {
@@ -134,6 +148,7 @@ export function proofFile(entry: LoggedEntry): Uint8Array {
 
 export class LogClient {
   private readonly key: VerifierKey;
+  private readonly policy: Policy | null;
   private readonly memory: CheckpointMemory;
   private readonly transport: Transport;
   /** Checkpoints are compared one after another: two at once would both be compared with the same older one. */
@@ -141,6 +156,7 @@ export class LogClient {
 
   constructor(options: ClientOptions) {
     this.key = typeof options.key === "string" ? parseVerifierKey(options.key.trim()) : options.key;
+    this.policy = options.policy ?? null;
     this.memory = options.memory ?? new ProcessMemory();
     this.transport = new Transport(options);
   }
@@ -156,33 +172,76 @@ export class LogClient {
     }
   }
 
-  /** Logs one statement (DSSE or COSE) and returns it with its verified proof. SERVER_REFUSED when the log will not have it. */
-  async submit(statement: Uint8Array): Promise<LoggedEntry> {
+  /**
+   * Logs one statement (DSSE or COSE) and returns it with its verified proof. SERVER_REFUSED when the log will not have it;
+   * NOT_WITNESSED, with its index, when it is in the log and the witnesses have not come while there was patience.
+   */
+  async submit(statement: Uint8Array, options: SubmitOptions = {}): Promise<LoggedEntry> {
     const form = guessForm(statement);
     const { stored } = parseStatement(statement, form);
-    const { status, body } = await this.transport.post("/v1/entries", mediaTypeOf(form), stored);
+    const path = `/v1/entries${options.witnessed === true ? this.waiting() : ""}`;
+    const { status, body } = await this.transport.post(path, mediaTypeOf(form), stored);
     const answer = parseObject(body);
+    const isNew = status === 201 || status === 202;
+    if (status === 202 || (options.witnessed === true && !this.quorumIn(answer)))
+      return this.laterProof(stored, numberAt(answer, "index"), isNew);
     const note = noteAt(answer, "log_checkpoint");
-    return this.logged(
-      stored,
-      objectAt(answer, "inclusion_proof"),
-      note,
-      await this.accept(note),
-      status === 201,
-    );
+    return this.logged(stored, objectAt(answer, "inclusion_proof"), note, await this.accept(note), isNew);
+  }
+
+  /** A logged entry again, under a checkpoint that the witnesses have cosigned. NOT_WITNESSED as in `submit`. */
+  async witnessed(entry: LoggedEntry): Promise<LoggedEntry> {
+    return this.laterProof(entry.statement, entry.index, entry.isNew);
+  }
+
+  /** The query that waits for the witnesses; for no longer than half of our patience, which has to cover the way too. */
+  private waiting(leftMs = this.transport.patienceMs): string {
+    const ms = Math.floor(Math.max(0, Math.min(MAX_ONE_WAIT_MS, leftMs / 2)));
+    return `?wait=witnessed&wait_ms=${ms}`;
+  }
+
+  /** Does an answer's checkpoint meet our quorum? Without a policy of ours the log's word is taken. */
+  private quorumIn(answer: JsonObject): boolean {
+    if (answer["log_checkpoint"] === null) return false;
+    if (this.policy === null) return true;
+    return seeCheckpoint(noteAt(answer, "log_checkpoint"), this.policy).quorum !== false;
+  }
+
+  /** Asks for the proof of a logged statement until it is witnessed. */
+  private async laterProof(stored: Uint8Array, index: number, isNew: boolean): Promise<LoggedEntry> {
+    const deadline = Date.now() + this.transport.patienceMs;
+    for (;;) {
+      const path = `/v1/entries/${index}/proof${this.waiting(deadline - Date.now())}`;
+      const { status, body } = await this.transport.getAnswer(path, "application/json");
+      const answer = parseObject(body);
+      if (status === 200 && this.quorumIn(answer)) {
+        const note = noteAt(answer, "log_checkpoint");
+        return this.logged(stored, objectAt(answer, "inclusion_proof"), note, await this.accept(note), isNew);
+      }
+      if (Date.now() > deadline)
+        throw new WritError(
+          "NOT_WITNESSED",
+          `entry ${index} is in the log, and no checkpoint over it meets the quorum yet; ask again for its proof`,
+          { index },
+        );
+      await new Promise((resolve) => setTimeout(resolve, RESEND_PAUSE_MS));
+    }
   }
 
   /**
    * Logs many statements of one form under one checkpoint. The one compact proof of the new ones is verified and expanded
    * into an ordinary proof for each. What the log refuses for the moment only is sent again while there is patience.
    */
-  async submitBatch(statements: readonly Uint8Array[]): Promise<(LoggedEntry | RefusedEntry)[]> {
+  async submitBatch(
+    statements: readonly Uint8Array[],
+    options: SubmitOptions = {},
+  ): Promise<(LoggedEntry | RefusedEntry)[]> {
     const [first] = statements;
     if (first === undefined) return [];
     const form = guessForm(first);
     const stored = statements.map((statement) => parseStatement(statement, form).stored);
     const deadline = Date.now() + this.transport.patienceMs;
-    const results = await this.sendBatch(stored, form);
+    const results = await this.sendBatch(stored, form, options);
     for (;;) {
       const again = [...results.keys()].filter((i) => isOpen(results[i]));
       if (again.length === 0 || Date.now() > deadline) return results;
@@ -190,6 +249,7 @@ export class LogClient {
       const answers = await this.sendBatch(
         again.map((i) => stored[i] as Uint8Array),
         form,
+        options,
       );
       again.forEach((i, n) => (results[i] = answers[n] as LoggedEntry | RefusedEntry));
     }
@@ -198,12 +258,37 @@ export class LogClient {
   private async sendBatch(
     stored: readonly Uint8Array[],
     form: Form,
+    options: SubmitOptions,
   ): Promise<(LoggedEntry | RefusedEntry)[]> {
     const body =
       form === "dsse" ? concat(...stored.flatMap((line) => [line, utf8("\n")])) : concat(...stored);
     const type = form === "dsse" ? "application/x-ndjson" : "application/cbor-seq";
-    const answer = parseObject((await this.transport.post("/v1/entries/batch", type, body)).body);
-    return this.batchResults(answer, stored);
+    const path = `/v1/entries/batch${options.witnessed === true ? this.waiting() : ""}`;
+    const { status, body: bytes } = await this.transport.post(path, type, body);
+    const answer = parseObject(bytes);
+    if (status !== 202 && (options.witnessed !== true || this.quorumIn(answer)))
+      return this.batchResults(answer, stored);
+    return this.laterProofs(answer, stored);
+  }
+
+  /** The results of a batch whose witnesses come late: a proof for each, once they have. */
+  private async laterProofs(
+    answer: JsonObject,
+    stored: readonly Uint8Array[],
+  ): Promise<(LoggedEntry | RefusedEntry)[]> {
+    const results = resultsIn(answer, stored);
+    return Promise.all(
+      results.map(async (result, i) => {
+        if (result["problem"] !== undefined) return refusedEntry(objectAt(result, "problem"));
+        const statement = stored[i] ?? invalid("results");
+        try {
+          return await this.laterProof(statement, numberAt(result, "index"), result["status"] !== 200);
+        } catch (error) {
+          if (!(error instanceof WritError) || error.code !== "NOT_WITNESSED") throw error;
+          return { code: error.code, detail: error.message, retryable: false };
+        }
+      }),
+    );
   }
 
   /** An entry by index, entry hash or record id, with its verified proof. SERVER_REFUSED when there is none or several. */
@@ -242,11 +327,17 @@ export class LogClient {
 
   /**
    * The trace bundle of a record, by record id, entry hash or index: sound, under a checkpoint that is consistent with the
-   * last one seen. Judge it with `evaluate` of `writ/verify`. `asOf`: as it stood before that size.
+   * last one seen. Judge it with `evaluate` of `writ/verify`. `asOf`: as it stood before that size. `witnessed`: under a
+   * checkpoint that meets the log's own quorum, if there is one within the log's time.
    */
-  async trace(ref: string | number, { asOf }: { readonly asOf?: number } = {}): Promise<Bundle> {
-    const query = asOf === undefined ? "" : `?as_of=${asOf}`;
-    const path = `/v1/traces/${encodeURIComponent(String(ref))}${query}`;
+  async trace(
+    ref: string | number,
+    { asOf, witnessed = false }: { readonly asOf?: number; readonly witnessed?: boolean } = {},
+  ): Promise<Bundle> {
+    const query = new URLSearchParams();
+    if (asOf !== undefined) query.set("as_of", String(asOf));
+    if (witnessed) new URLSearchParams(this.waiting()).forEach((value, name) => query.set(name, value));
+    const path = `/v1/traces/${encodeURIComponent(String(ref))}?${query.toString()}`;
     const bundle = parseBundleFile(await this.transport.get(path, "application/json"));
     await this.accept(utf8(bundle.checkpoint));
     const { subject, problems } = openBundle(bundle, policyOfKey(this.key));
@@ -318,10 +409,7 @@ export class LogClient {
   ): Promise<(LoggedEntry | RefusedEntry)[]> {
     const note = noteAt(answer, "log_checkpoint");
     const checkpoint = await this.accept(note);
-    const results = listAt(answer, "results").map((result) =>
-      isJsonObject(result) ? result : invalid("results"),
-    );
-    if (results.length !== stored.length) invalid(`${stored.length} results`);
+    const results = resultsIn(answer, stored);
     const isNew = (result: JsonObject): boolean => result["status"] === 201;
     const leaves = stored.filter((_, i) => isNew(results[i] ?? {})).map(leafHash);
     const proofs = leaves.length === 0 ? [] : expandedProofs(objectAt(answer, "run"), leaves, checkpoint);
@@ -388,6 +476,13 @@ export class LogClient {
     }
     verifyConsistency(older.size, newer.size, hashes, older.root, newer.root);
   }
+}
+
+function resultsIn(answer: JsonObject, stored: readonly Uint8Array[]): JsonObject[] {
+  const results = listAt(answer, "results").map((result) =>
+    isJsonObject(result) ? result : invalid("results"),
+  );
+  return results.length === stored.length ? results : invalid(`${stored.length} results`);
 }
 
 /** Verifies the run and turns its one proof into an ordinary proof for each leaf. */

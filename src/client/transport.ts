@@ -46,6 +46,11 @@ export class Transport {
     return (await this.definite("GET", path, { accept })).body;
   }
 
+  /** The same with its status, where there is more than one that means yes. */
+  async getAnswer(path: string, accept: string): Promise<Answer> {
+    return this.definite("GET", path, { accept });
+  }
+
   async post(path: string, contentType: string, body: Uint8Array): Promise<Answer> {
     return this.definite("POST", path, { accept: "application/json", "content-type": contentType }, body);
   }

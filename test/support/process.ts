@@ -53,16 +53,28 @@ export async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-/** A log in a process of its own. Resolves when it says that it is up; rejects with what it said when it is not. */
+/** A log, in the folder `log` of this one, in a process of its own. */
 export async function startLog(
   folder: string,
   port: number,
   ...args: readonly string[]
 ): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [MAIN, "serve", "log", "--listen", `127.0.0.1:${port}`, ...args], {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  return startIn(folder, "serve", "log", "--listen", `127.0.0.1:${port}`, ...args);
+}
+
+/** A witness, in the folder of this name, in a process of its own. */
+export async function startWitness(folder: string, name: string, port: number): Promise<ChildProcess> {
+  return startIn(folder, "witness", "serve", name, "--listen", `127.0.0.1:${port}`);
+}
+
+/** Resolves when it says that it is up; rejects with what it said when it is not. */
+export async function startIn(folder: string, ...args: readonly string[]): Promise<ChildProcess> {
+  const child = own(
+    spawn(process.execPath, [MAIN, ...args], {
+      cwd: folder,
+      stdio: ["ignore", "ignore", "pipe"],
+    }),
+  );
   let said = "";
   await new Promise<void>((up, down) => {
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -71,6 +83,16 @@ export async function startLog(
     });
     child.once("exit", () => down(new Error(said)));
   });
+  return child;
+}
+
+const owned = new Set<ChildProcess>();
+process.once("exit", () => owned.forEach((child) => child.kill("SIGKILL")));
+
+/** A child that does not outlive this process. */
+export function own<C extends ChildProcess>(child: C): C {
+  owned.add(child);
+  child.once("exit", () => owned.delete(child));
   return child;
 }
 

@@ -1,7 +1,7 @@
 /** `get` and `prove`: one entry, or the proof of it. */
 import { toBase64 } from "#crypto";
 import { type FoundEntry, proofFile } from "../../client/index.js";
-import { FLAG, type Command, onlyWord, type OptionSpec } from "../command.js";
+import { FLAG, type Command, onlyWord, type OptionSpec, STRING, usageError } from "../command.js";
 import { writeWhole } from "../files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
 
@@ -43,12 +43,19 @@ function viewOf(entry: FoundEntry): object {
 }
 
 export const prove: Command = {
-  usage: "writ prove REF --log URL [--key VKEY] [--patience SECONDS] [-o FILE]",
-  about: "Fetches, verifies and prints (or saves) the tlog-proof of an entry.",
-  options: { ...REMOTE_OPTIONS, output: OUTPUT },
+  usage:
+    "writ prove REF --log URL [--key VKEY | --policy FILE] [--patience SECONDS] [--wait witnessed] [-o FILE]",
+  about:
+    "Fetches, verifies and prints (or saves) the tlog-proof of an entry; with --wait witnessed one whose checkpoint the log's witnesses have cosigned (the quorum of --policy FILE, where that is given).",
+  options: { ...REMOTE_OPTIONS, wait: STRING, output: OUTPUT },
   async run(invocation, voice) {
     const ref = onlyWord(invocation, "reference");
-    const entry = await withClient(invocation, voice, (client) => client.entry(ref));
+    const wait = invocation.text("wait");
+    if (wait !== undefined && wait !== "witnessed") throw usageError("--wait: want witnessed");
+    const entry = await withClient(invocation, voice, async (client) => {
+      const found = await client.entry(ref);
+      return wait === undefined ? found : client.witnessed(found);
+    });
     const file = proofFile(entry);
     const output = invocation.text("output");
     const json = { index: entry.index, entry_hash: entry.entryHash, record_id: entry.recordId };

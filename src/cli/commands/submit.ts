@@ -39,16 +39,16 @@ const STATEMENT_FILE = /\.(json|dsse|cose|cbor|statement)$/;
 
 export const submit: Command = {
   usage:
-    "writ submit FILE… --log URL [--key VKEY] [--patience SECONDS] [--sign FILE] [--wait witnessed] [--out DIR]",
+    "writ submit FILE… --log URL [--key VKEY | --policy FILE] [--patience SECONDS] [--sign FILE] [--wait witnessed] [--out DIR]",
   about:
-    "Logs statements, and verifies and saves the proof of each beside it as FILE.tlog-proof. FILE may be a folder (its .json, .dsse, .cose, .cbor and .statement files) or - (one DSSE statement a line). Records are signed on the way with --sign FILE. --out puts the proofs elsewhere; those of standard input go nowhere without it.",
+    "Logs statements, and verifies and saves the proof of each beside it as FILE.tlog-proof. FILE may be a folder (its .json, .dsse, .cose, .cbor and .statement files) or - (one DSSE statement a line). Records are signed on the way with --sign FILE. --out puts the proofs elsewhere; those of standard input go nowhere without it. --wait witnessed waits until the log's witnesses have cosigned, and with --policy until the quorum of that policy is met.",
   options: { ...REMOTE_OPTIONS, sign: STRING, wait: STRING, out: STRING },
   async run(invocation, voice) {
     if (invocation.words.length === 0) throw usageError("want at least one file, a folder or -");
     const { wait } = { wait: invocation.text("wait") };
     if (wait !== undefined && wait !== "witnessed") throw usageError("--wait: want witnessed");
-    if (wait !== undefined)
-      throw new WritError("WITNESSES_MISSING", "this version's logs have no witnesses to wait for");
+    if (wait !== undefined && invocation.text("policy") === undefined)
+      voice.hint("no --policy: believing the log's own word that its witnesses have cosigned");
     const given = await itemsOf(invocation, voice);
     const bad = given.filter((item): item is BadItem => "refused" in item);
     const good = given.filter((item): item is Item => !("refused" in item));
@@ -56,7 +56,7 @@ export const submit: Command = {
       good.length === 0
         ? []
         : await withClient(invocation, voice, (client) =>
-            submitAll(client, good, invocation.text("out"), voice),
+            submitAll(client, good, { out: invocation.text("out"), witnessed: wait !== undefined }, voice),
           );
     const results: Result[] = [...sent, ...bad];
     return {
@@ -70,7 +70,7 @@ export const submit: Command = {
 async function submitAll(
   client: LogClient,
   items: readonly Item[],
-  out: string | undefined,
+  { out, witnessed }: { readonly out: string | undefined; readonly witnessed: boolean },
   voice: Voice,
 ): Promise<Result[]> {
   const results: Result[] = [];
@@ -78,8 +78,11 @@ async function submitAll(
     const [only] = batch;
     const answers =
       batch.length === 1 && only !== undefined
-        ? [await submitOne(client, only)]
-        : await client.submitBatch(batch.map(({ statement }) => statement));
+        ? [await submitOne(client, only, witnessed)]
+        : await client.submitBatch(
+            batch.map(({ statement }) => statement),
+            { witnessed },
+          );
     for (const [i, answer] of answers.entries()) {
       const item = batch[i];
       if (item !== undefined) results.push(await keep(item, answer, out));
@@ -89,11 +92,16 @@ async function submitAll(
   return results;
 }
 
-async function submitOne(client: LogClient, { statement }: Item): Promise<LoggedEntry | RefusedEntry> {
+async function submitOne(
+  client: LogClient,
+  { statement }: Item,
+  witnessed: boolean,
+): Promise<LoggedEntry | RefusedEntry> {
   try {
-    return await client.submit(statement);
+    return await client.submit(statement, { witnessed });
   } catch (error) {
-    if (!(error instanceof WritError) || error.code !== "SERVER_REFUSED") throw error;
+    if (!(error instanceof WritError) || !["SERVER_REFUSED", "NOT_WITNESSED"].includes(error.code))
+      throw error;
     return { code: error.facts.refusal ?? error.code, detail: error.message, retryable: false };
   }
 }

@@ -20,11 +20,11 @@ import {
 } from "../command.js";
 import { writeWhole } from "../files.js";
 import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
-import { pinnedKey, REMOTE_OPTIONS, withClient } from "../remote.js";
+import { REMOTE_OPTIONS, trustOf, withClient } from "../remote.js";
 
 export const trace: Command = {
   usage:
-    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY] [--as-of SIZE] [--out BUNDLE.json] [--svg FILE] [--mermaid FILE] [--at TIME] [--profile NAME] [--allow-exceptions]",
+    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY | --policy FILE] [--as-of SIZE] [--out BUNDLE.json] [--svg FILE] [--mermaid FILE] [--at TIME] [--profile NAME] [--allow-exceptions]",
   about:
     "Shows the authority trace of a record (record id, entry hash or index): everything it rests on and everything that bears on it, judged, as a tree. --from-tiles reads the whole log and builds the trace itself, trusting nobody's index. Exit 0 only for AUTHORIZED.",
   options: {
@@ -44,25 +44,25 @@ export const trace: Command = {
     if ((fromTiles === undefined) === (invocation.text("log") === undefined))
       throw usageError("want either --log URL or --from-tiles URL");
     const at = fromTiles === undefined ? invocation : aliased(invocation, fromTiles);
-    const key = await pinnedKey(at, voice);
-    const bundle = await withClient(
-      at,
-      voice,
-      (client) => fetchBundle(client, ref, asOf, fromTiles !== undefined, voice),
-      key,
-    );
-    return judged(bundle, policyOfKey(key), invocation, options);
+    const trusted = await trustOf(at, voice);
+    const policy = trusted.policy ?? policyOfKey(trusted.key);
+    const wanted = { asOf, fromTiles: fromTiles !== undefined, witnessed: policy.quorum !== null };
+    const bundle = await withClient(at, voice, (client) => fetchBundle(client, ref, wanted, voice), trusted);
+    return judged(bundle, policy, invocation, options);
   },
 };
 
 async function fetchBundle(
   client: LogClient,
   ref: string,
-  asOf: number | undefined,
-  fromTiles: boolean,
+  {
+    asOf,
+    fromTiles,
+    witnessed,
+  }: { readonly asOf: number | undefined; readonly fromTiles: boolean; readonly witnessed: boolean },
   voice: Voice,
 ): Promise<Bundle> {
-  if (!fromTiles) return client.trace(ref, asOf === undefined ? {} : { asOf });
+  if (!fromTiles) return client.trace(ref, { witnessed, ...(asOf === undefined ? {} : { asOf }) });
   return traceFromTiles(client, ref, asOf, (done, total) => voice.progress("reading the log", done, total));
 }
 
