@@ -56,6 +56,20 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
     return new Response(proofAnswer(await log.entry(index), hashes, published), { headers: JSON_HEADERS });
   });
 
+  app.get("/v1/entries/:ref/status", async (c) => {
+    const { as_of: text } = query(c, ["as_of"]);
+    negotiate(c.req.header("accept"), ["application/json"]);
+    const [index] = await indexesOf(log, c);
+    const { status, published } = await log.status(index ?? 0, sizeParam(text, "as_of"));
+    const body = {
+      state: status.state,
+      decided_by: status.decidedBy,
+      as_of: published.asOf,
+      log_checkpoint: published.text,
+    };
+    return new Response(JSON.stringify(body), { headers: { ...JSON_HEADERS, "cache-control": "no-cache" } });
+  });
+
   app.get("/v1/consistency", async (c) => {
     const { from: fromText, to: toText } = query(c, ["from", "to"]);
     const from = requiredSize(fromText, "from");

@@ -11,7 +11,7 @@ import { readSigningKey } from "../src/cli/key-files.js";
 import type { Admitted } from "../src/log/admit.js";
 import { Gate } from "../src/log/gate.js";
 import { Edge } from "../src/log/integrate.js";
-import { keyRoots } from "../src/log/log.js";
+import { keyRoots } from "../src/log/key-history.js";
 import { Prover } from "../src/log/prove.js";
 import { publish } from "../src/log/publish.js";
 import { Sequencer } from "../src/log/sequencer.js";

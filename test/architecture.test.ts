@@ -16,7 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/index"],
   ["src/trace"],
   ["src/log", "src/client", "src/verify", "src/demo", "witness"],
-  ["api"],
+  ["api", "src/monitor"],
   ["src/cli"],
 ];
 

@@ -24,9 +24,17 @@ export interface Voice {
   progress(what: string, done: number, total: number): void;
 }
 
+/** One of many results, told as they come. */
+export interface ResultLine {
+  readonly text: string;
+  readonly json: unknown;
+}
+
 export interface Outcome {
   /** Exit 0 (yes), 1 (no). */
   readonly ok: boolean;
+  /** Results as they come, each on a line of standard output of its own; what it returns at the end is the outcome. */
+  readonly lines?: AsyncGenerator<ResultLine, boolean>;
   /** Standard output for people, without the last newline; bytes are written as they are. */
   readonly text?: string | Uint8Array;
   /** Standard output with `--json`. */

@@ -26,6 +26,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["witness init", async () => (await import("./commands/witness.js")).witnessInit],
   ["witness add-log", async () => (await import("./commands/witness.js")).witnessAddLog],
   ["witness serve", async () => (await import("./commands/witness.js")).witnessServe],
+  ["monitor", async () => (await import("./commands/monitor.js")).monitor],
   ["reindex", async () => (await import("./commands/reindex.js")).reindexCommand],
   ["fsck", async () => (await import("./commands/fsck.js")).fsck],
 ]);
@@ -41,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (rest.includes("--help") || rest.includes("-h")) return print(`${command.usage}\n\n${command.about}`);
   try {
     const invocation = parseInvocation(command, rest);
-    return report(await command.run(invocation, voice), invocation.flag("json"));
+    return await report(await command.run(invocation, voice), invocation.flag("json"));
   } catch (error) {
     return complain(error, command, rest.includes("--json"));
   }
@@ -83,11 +84,20 @@ function print(text: string): number {
   return EXIT.yes;
 }
 
-function report({ ok, text, json }: Outcome, asJson: boolean): number {
+async function report({ ok, text, json, lines }: Outcome, asJson: boolean): Promise<number> {
+  if (lines !== undefined) return reportLines(lines, asJson);
   if (asJson) process.stdout.write(`${JSON.stringify(json)}\n`);
   else if (text instanceof Uint8Array) process.stdout.write(text);
   else if (text !== undefined) process.stdout.write(`${printableLines(text)}\n`);
   return ok ? EXIT.yes : EXIT.no;
+}
+
+async function reportLines(lines: NonNullable<Outcome["lines"]>, asJson: boolean): Promise<number> {
+  for (;;) {
+    const { done, value } = await lines.next();
+    if (done === true) return value ? EXIT.yes : EXIT.no;
+    process.stdout.write(`${asJson ? JSON.stringify(value.json) : printableLines(value.text)}\n`);
+  }
 }
 
 function complain(error: unknown, command: Command, asJson: boolean): number {

@@ -109,7 +109,7 @@ class Checker {
     }
     const times = await this.clock.times(start, start + entries.length);
     const made = await this.replay?.rows(start, entries, times);
-    made?.faults.forEach((fault) => this.fault(fault));
+    made?.faults.forEach(({ index, why }) => this.fault(`entry ${index}: ${why}`));
     await this.checkRows(made?.rows ?? []);
   }
 

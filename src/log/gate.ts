@@ -67,8 +67,13 @@ export class Gate {
   /** A gate over a stored log, with the revocations that still wait. */
   static async open(store: Store, keys: KeyTable): Promise<Gate> {
     const gate = new Gate(store, keys);
-    for await (const { key } of allRows(store, "early")) await gate.remember(readUint64(key));
+    await gate.recall();
     return gate;
+  }
+
+  /** Takes in the revocations that still wait in the store. */
+  async recall(): Promise<void> {
+    for await (const { key } of allRows(this.store, "early")) await this.remember(readUint64(key));
   }
 
   /** Reads everything that judging these entries will ask for, as it stood before `start`. Changes nothing. */

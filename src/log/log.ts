@@ -11,18 +11,15 @@ import { openCheckpoint } from "../format/cosignature.js";
 import { type Policy, policyOfKey } from "../format/policy.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
-import { keyEventOf } from "../index/key-events.js";
-import { type KeyEvent, type KeyRoots, KeyTable } from "../index/keys.js";
+import { KeyTable } from "../index/keys.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
-import { idOf, parseRecord } from "../record/record.js";
-import { publicKey } from "../statement/key.js";
-import { guessForm, parseStatement } from "../statement/parse.js";
-import { allRows, type Head, type Store } from "../store/contract.js";
+import type { Head, Store } from "../store/contract.js";
 import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
 import { Gate } from "./gate.js";
 import { Edge } from "./integrate.js";
 import { Judge } from "./judge.js";
+import { keyRoots, storedKeyEvents } from "./key-history.js";
 import { Pool, type PoolLimits } from "./pool.js";
 import { Prover } from "./prove.js";
 import { type Published, publish } from "./publish.js";
@@ -30,6 +27,7 @@ import { Queries } from "./queries.js";
 import { indexIsWhole, rowsOf, WHOLE_INDEX } from "./rows.js";
 import { type Placed, type Placement, Sequencer } from "./sequencer.js";
 import { TileReader } from "./tile-reader.js";
+import { type RecordStatus, statusOf } from "./status.js";
 import { type RiskTier, tierOf } from "./tier.js";
 import { type Submission, Verifiers } from "./verifiers.js";
 import { type IndexedKeyEvent, isAdmitted, type Verdict, type VerifierStart } from "./verify-protocol.js";
@@ -118,6 +116,7 @@ export class Log {
     /** Null when the log has no witnesses. */
     readonly witnessing: Witnessing | null,
     readonly requirement: WitnessRequirement,
+    private readonly now: () => number,
     pool: PoolLimits,
   ) {
     this.pool = new Pool(pool);
@@ -171,7 +170,19 @@ export class Log {
       witnessing.offer(sequencer.published);
     }
     const requirement = options.witnessing?.requirement ?? null;
-    return new Log(policy, key, store, reader, prover, sequencer, verifiers, witnessing, requirement, pool);
+    return new Log(
+      policy,
+      key,
+      store,
+      reader,
+      prover,
+      sequencer,
+      verifiers,
+      witnessing,
+      requirement,
+      now,
+      pool,
+    );
   }
 
   /** The newest checkpoint that the outside may see, with the cosignatures it has. Its size never goes back. */
@@ -345,6 +356,25 @@ export class Log {
     return describeEntry(index, stored, head.receivedAt, this.policy.admission === "raw");
   }
 
+  /**
+   * The state of the record in an entry, as of a size (the newest published unless given) and a checkpoint that covers it.
+   * Unknown for what carries no record. SIZE_UNPUBLISHED.
+   */
+  async status(
+    index: number,
+    asOf: number | undefined,
+  ): Promise<{ readonly status: RecordStatus; readonly published: Published & { readonly asOf: number } }> {
+    const published = asOf === undefined ? this.published : await this.checkpointOver(asOf);
+    const size = asOf ?? published.size;
+    const [stored] = await this.stored(index, index + 1);
+    const hash = stored === undefined ? null : readStored(stored, this.verifiers === null).recordHash;
+    // What is past is judged by the clock of then.
+    const time = asOf === undefined ? this.now() : ((await this.store.headOver(size - 1))?.receivedAt ?? 0);
+    const unknown: RecordStatus = { state: "unknown", decidedBy: [] };
+    const status = hash === null ? unknown : await statusOf(this.store, hash, size, time);
+    return { status, published: { ...published, asOf: size } };
+  }
+
   /** Answers everything that was taken in, takes in nothing more, and lets go of store and threads. */
   async close(): Promise<void> {
     this.stopping = true;
@@ -457,32 +487,6 @@ async function openAdmission(
 ): Promise<{ gate: Gate; start: VerifierStart }> {
   const roots = keyRoots(policy, key);
   const keys = new KeyTable(roots);
-  const events: IndexedKeyEvent[] = [];
-  for await (const { key: at } of allRows(store, "key-event")) {
-    const index = readUint64(at);
-    const [stored] = await store.entries(index, index + 1);
-    const event = stored === undefined ? undefined : eventIn(stored, keys);
-    if (event === undefined) continue;
-    keys.apply(index, event);
-    events.push({ index, event });
-  }
+  const events = await storedKeyEvents(store, keys);
   return { gate: await Gate.open(store, keys), start: { roots, events } };
-}
-
-/** Who is known before any `key` record: the registrars of the policy, and the log's own key. */
-export function keyRoots(policy: LogPolicy, key: VerifierKey): KeyRoots {
-  return {
-    registrars: policy.registrars,
-    logKey: publicKey("Ed25519", key.publicKey) ?? null,
-    policyId: idOf(policy.record),
-  };
-}
-
-function eventIn(stored: Uint8Array, keys: KeyTable): KeyEvent | undefined {
-  const { payload, signatures } = parseStatement(stored, guessForm(stored));
-  return keyEventOf(
-    parseRecord(payload),
-    signatures.map(({ keyId }) => keyId),
-    keys,
-  );
 }

@@ -3,7 +3,9 @@
  * share, the folded subtrees at its right edge, is folded once.
  */
 import {
+  asRange,
   bitLength,
+  type CompactRange,
   cover,
   emptyRoot,
   foldHashes,
@@ -46,6 +48,11 @@ export class Prover {
   /** The root of the tree of `size`. */
   async root(size: number): Promise<Hash> {
     return size === 0 ? emptyRoot() : this.ragged(0, size);
+  }
+
+  /** The complete subtrees of the first `size` entries: what more entries are put behind. */
+  async range(size: number): Promise<CompactRange> {
+    return asRange(0, size, await this.nodes(cover(0, size)));
   }
 
   private async hashes(ranges: readonly Range[], size: number): Promise<Hash[]> {

@@ -3,45 +3,79 @@
  * order, a stretch at a time; each stretch's rows must be in the store before the next is asked about.
  */
 import { WritError } from "../errors.js";
+import { sameBytes } from "../format/bytes.js";
 import type { VerifierKey } from "../format/vkey.js";
 import { KeyTable } from "../index/keys.js";
 import { openLogPolicy } from "../record/log-policy.js";
 import { allRows, type Head, type Row, type Store, TABLES } from "../store/contract.js";
-import { readStored } from "./admit.js";
+import { guessForm } from "../statement/parse.js";
+import { type AdmissionState, type Admitted, admissionState, admit, readStored } from "./admit.js";
 import { Gate } from "./gate.js";
-import { keyRoots } from "./log.js";
+import { keyRoots, storedKeyEvents } from "./key-history.js";
 import { rowsOf, WHOLE_INDEX } from "./rows.js";
 
 const STEP = 1024;
 
+/** An entry that should not have been admitted, and why, as a sentence. */
+export interface Fault {
+  readonly index: number;
+  readonly why: string;
+}
+
 export interface Replayed {
   readonly rows: readonly Row[];
-  /** What the entries hold that should not have been admitted, as sentences. */
-  readonly faults: readonly string[];
+  readonly faults: readonly Fault[];
 }
 
 export class Replay {
-  private readonly keys: KeyTable;
   private readonly gate: Gate;
   private readonly raw: boolean;
+  private readonly admission: AdmissionState | null;
 
-  /** `first`: entry 0. ProofError unless it is the policy that this key signed. */
-  constructor(store: Store, first: Uint8Array, key: VerifierKey) {
-    const policy = openLogPolicy(first, key);
-    this.raw = policy.admission === "raw";
-    this.keys = new KeyTable(keyRoots(policy, key));
-    this.gate = new Gate(store, this.keys);
+  /**
+   * Before the first entry. `first`: entry 0; ProofError unless it is the policy that this key signed. `strict`: every
+   * signature and rule of admission is checked again, as somebody does who does not trust the log.
+   */
+  constructor(
+    store: Store,
+    first: Uint8Array,
+    key: VerifierKey,
+    {
+      strict = false,
+      keys = keysOf(first, key),
+    }: { readonly strict?: boolean; readonly keys?: KeyTable } = {},
+  ) {
+    this.raw = openLogPolicy(first, key).admission === "raw";
+    this.keys = keys;
+    this.gate = new Gate(store, keys);
+    this.admission = strict && !this.raw ? admissionState(keys) : null;
+  }
+
+  private readonly keys: KeyTable;
+
+  /** After the entries that a store holds, whose rows are in it. */
+  static async resume(
+    store: Store,
+    key: VerifierKey,
+    options: { readonly strict: boolean },
+  ): Promise<Replay> {
+    const [first = new Uint8Array(0)] = await store.entries(0, 1);
+    const keys = keysOf(first, key);
+    await storedKeyEvents(store, keys);
+    const replay = new Replay(store, first, key, { ...options, keys });
+    await replay.gate.recall();
+    return replay;
   }
 
   /** The rows of the entries from `start` on; `times`: when the log took each in, milliseconds since 1970. */
   async rows(start: number, entries: readonly Uint8Array[], times: readonly number[]): Promise<Replayed> {
     const rows: Row[] = [];
-    const faults: string[] = [];
+    const faults: Fault[] = [];
     const read = entries.flatMap((stored, i) => {
       try {
         return [{ index: start + i, entry: readStored(stored, this.raw && start + i > 0) }];
       } catch (error) {
-        faults.push(`entry ${start + i}: ${error instanceof Error ? error.message : String(error)}`);
+        faults.push({ index: start + i, why: error instanceof Error ? error.message : String(error) });
         return [];
       }
     });
@@ -51,16 +85,43 @@ export class Replay {
         start,
       );
     for (const { index, entry } of read) {
-      rows.push(...rowsOf(entry, index, times[index - start] ?? 0));
+      const time = times[index - start] ?? 0;
+      rows.push(...rowsOf(entry, index, time));
       if (this.raw) continue;
+      const why = this.admission === null || index === 0 ? null : complaint(this.admission, entry, time);
+      if (why !== null) faults.push({ index, why: `it should have been refused: ${why}` });
       // Who was believed was settled when it was admitted, at a moment that is not on record.
       const admitted = { ...entry, keyEvents: this.keys.events };
       const refusal = this.gate.refusal(admitted, times[index - start] ?? 0);
-      if (refusal !== undefined) faults.push(`entry ${index} should have been refused: ${refusal.message}`);
+      if (refusal !== undefined)
+        faults.push({ index, why: `it should have been refused: ${refusal.message}` });
       rows.push(...this.gate.take(entry, index).rows);
     }
     return { rows, faults };
   }
+}
+
+/** A statement is judged when it arrives and placed when its batch is written: a key may expire between the two. */
+const ADMISSION_MS = 60_000;
+
+/** Why admission would not have taken an entry in: nothing, or one sentence. */
+function complaint(admission: AdmissionState, { stored }: Admitted, time: number): string | null {
+  const form = guessForm(stored);
+  const at = (when: number): string | null => {
+    try {
+      const { stored: canonical } = admit(stored, form, when, admission);
+      return sameBytes(canonical, stored) ? null : "it is not in its stored form";
+    } catch (error) {
+      if (error instanceof WritError) return `${error.code}: ${error.message}`;
+      throw error;
+    }
+  };
+  const why = at(time);
+  return why === null || at(time - ADMISSION_MS) === null ? null : why;
+}
+
+function keysOf(first: Uint8Array, key: VerifierKey): KeyTable {
+  return new KeyTable(keyRoots(openLogPolicy(first, key), key));
 }
 
 /** Removes the whole index and makes it again. Interrupted, it leaves a store that refuses to open until it has ended. */

@@ -19,6 +19,8 @@ export { type Bundle, bundleBytes, parseBundleFile } from "../trace/bundle.js";
 export { PROFILES, type Profile } from "../trace/context.js";
 export { evaluate, type EvaluateOptions, type TraceVerdict, verdictJson } from "../trace/evaluate.js";
 export type { Finding, FindingCode, Outcome, VerdictWord } from "../trace/verdict.js";
+export { type Evidence, looksLikeEvidence, parseEvidence } from "../format/evidence.js";
+export { type ProvenFork, verifyEvidence } from "./evidence.js";
 export { parseTlogProof, formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
 
 export interface VerifiedCheckpoint extends Checkpoint {

@@ -44,11 +44,8 @@ async function all(): Promise<number> {
   const programs = join(PROJECT, "dist", "interop");
   await mkdir(programs, { recursive: true });
   console.log("building the programs at their pinned versions");
-  await install(
-    programs,
-    "omni",
-    ...["omniwitness", "generate_keys", "loadtest"].map((name) => `${COMMANDS}/${name}@${OMNI}`),
-  );
+  await install(programs, "omni", `${COMMANDS}/omniwitness@${OMNI}`, `${COMMANDS}/generate_keys@${OMNI}`);
+  await install(programs, "loadtest", `${COMMANDS}/loadtest@${LOADTEST}`);
   await install(programs, "lite", `filippo.io/torchwood/cmd/litewitness@${LITE}`);
   await install(programs, "lite-next", `filippo.io/torchwood/cmd/litewitness@${LITE_NEXT}`);
   const helper = join(programs, "lite-helper");
@@ -84,7 +81,7 @@ async function all(): Promise<number> {
       witnessScenario(folder, name, litewitness(join(programs, name, "litewitness"), helper)),
     );
   await attempt(`loadtest ${LOADTEST} against writ witness`, () =>
-    loadTest(folder, join(programs, "omni/loadtest")),
+    loadTest(folder, join(programs, "loadtest/loadtest")),
   );
   if (results.every(Boolean)) await rm(folder, { recursive: true, force: true });
   const passed = results.filter(Boolean).length;

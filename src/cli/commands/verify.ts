@@ -3,7 +3,15 @@ import { ProofError } from "../../errors.js";
 import type { Policy } from "../../format/policy.js";
 import { policyOfKey } from "../../format/policy.js";
 import { evaluate } from "../../trace/evaluate.js";
-import { trustPolicy, type VerifiedEntry, verifyEntry } from "../../verify/index.js";
+import type { SeenCheckpoint } from "../../format/trusted.js";
+import {
+  looksLikeEvidence,
+  type ProvenFork,
+  trustPolicy,
+  type VerifiedEntry,
+  verifyEntry,
+  verifyEvidence,
+} from "../../verify/index.js";
 import { type Command, type Invocation, onlyWord, STRING, usageError } from "../command.js";
 import { readBytes } from "../files.js";
 import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
@@ -11,9 +19,9 @@ import { verifierKeyOf } from "../remote.js";
 
 export const verify: Command = {
   usage:
-    "writ verify (STATEMENT --proof FILE | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) (--key VKEY | --policy FILE)",
+    "writ verify (STATEMENT --proof FILE | EVIDENCE.json | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) (--key VKEY | --policy FILE)",
   about:
-    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions).",
+    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions). EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does.",
   options: { proof: STRING, key: STRING, policy: STRING, ...JUDGE_OPTIONS },
   async run(invocation) {
     const file = await readBytes(onlyWord(invocation, "statement or bundle"));
@@ -22,6 +30,7 @@ export const verify: Command = {
     const policy = await trustOf(invocation);
     try {
       if (proof !== null) return verified(verifyEntry(file, proof, policy));
+      if (looksLikeEvidence(file)) return proven(verifyEvidence(file, policy));
       return verdictOutcome(evaluate(file, policy, judgeOptions(invocation)), invocation);
     } catch (error) {
       if (!(error instanceof ProofError)) throw error;
@@ -42,6 +51,23 @@ async function trustOf(invocation: Invocation): Promise<Policy> {
   return key === undefined
     ? trustPolicy(await readBytes(policy ?? ""))
     : policyOfKey(await verifierKeyOf(key));
+}
+
+function proven({ log, older, newer }: ProvenFork): { ok: true; text: string; json: object } {
+  const side = ({ size, root, cosigners }: SeenCheckpoint): object => ({
+    size,
+    root: toBase64(root),
+    cosigned_by: cosigners.map(({ name }) => name),
+  });
+  const sizes =
+    older.size === newer.size
+      ? `two trees of ${older.size} entries with different roots`
+      : `a tree of ${newer.size} entries that does not begin with the tree of ${older.size} it signed before`;
+  return {
+    ok: true,
+    text: `MISBEHAVIOUR PROVEN: ${log} has signed two histories: ${sizes}`,
+    json: { misbehaviour: "fork", log, older: side(older), newer: side(newer) },
+  };
 }
 
 function verified({ index, checkpoint }: VerifiedEntry): { ok: true; text: string; json: object } {

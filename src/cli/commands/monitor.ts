@@ -1,0 +1,222 @@
+/** `monitor`: a log followed for ever, or looked at once, by somebody who does not trust it. */
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { formatEvidence } from "../../format/evidence.js";
+import { ED25519, formatVerifierKey, type SigningKey } from "../../format/vkey.js";
+import { type MonitorEvent, eventText } from "../../monitor/events.js";
+import { parseFilter } from "../../monitor/filter.js";
+import { LogReader } from "../../monitor/log-reader.js";
+import { loadState, stateFile } from "../../monitor/memory.js";
+import { Mirror } from "../../monitor/mirror.js";
+import { Monitor } from "../../monitor/monitor.js";
+import { Outbox, type Receiver } from "../../monitor/outbox.js";
+import { execHook, webhook } from "../../monitor/receivers.js";
+import { LevelStore } from "../../store/level.js";
+import {
+  type Command,
+  FLAG,
+  type Invocation,
+  type ResultLine,
+  STRING,
+  usageError,
+  type Voice,
+} from "../command.js";
+import { unreadable, writeWhole } from "../files.js";
+import { newSigningKey, readSigningKey, writeKeyPair } from "../key-files.js";
+import { type Trust, trustOf } from "../remote.js";
+
+const DEFAULT_INTERVAL_S = 30;
+const DEFAULT_SILENCE_S = 600;
+/** How long one question is put again to a log that does not answer. */
+const PATIENCE_MS = 10_000;
+
+export const monitor: Command = {
+  usage:
+    "writ monitor URL (--key VKEY | --policy FILE) [--once] [--interval SECONDS] [--silence SECONDS] [--mirror URL…] [--alert FILTER…] [--exec COMMAND] [--webhook URL [--allow-private]] [--state DIR]",
+  about: `Follows a log as someone who does not trust it: each checkpoint against the last, each new entry downloaded, its signatures and admission judged again, the root rebuilt, and what the policy's witnesses and the --mirror URLs hold for the same origin compared. Reports forks (with a file that writ verify takes as proof), rollbacks, entries that should not be there, states that the entries do not justify, and silence. --alert tells of every entry that matches ("all", or name=value[,name=value]: type, issuer, signer, subject, action_type, trace_id, target, linked, …), with its proof. --exec and --webhook are told each event, again and again until they take it; the webhook is signed by DIR/webhook.key. Looks every ${DEFAULT_INTERVAL_S} s; --once looks once, for cron. Keeps a copy of the log in DIR. Exit 1 when there was a finding.`,
+  options: {
+    key: STRING,
+    policy: STRING,
+    once: FLAG,
+    interval: STRING,
+    silence: STRING,
+    mirror: { type: "string", multiple: true },
+    alert: { type: "string", multiple: true },
+    exec: STRING,
+    webhook: STRING,
+    "allow-private": FLAG,
+    state: STRING,
+  },
+  async run(invocation, voice) {
+    const [url, ...rest] = invocation.words;
+    if (url === undefined || rest.length > 0) throw usageError("want the URL of one log");
+    if (invocation.text("key") === undefined && invocation.text("policy") === undefined)
+      throw usageError("want --key VKEY or --policy FILE: a monitor does not take the log's own word");
+    const plan = {
+      url,
+      once: invocation.flag("once"),
+      intervalMs: secondsOf(invocation, "interval", DEFAULT_INTERVAL_S) * 1000,
+      silenceMs: secondsOf(invocation, "silence", DEFAULT_SILENCE_S) * 1000,
+      filters: invocation.texts("alert").map(parseFilter),
+      mirrors: invocation.texts("mirror"),
+      trust: await trustOf(withLog(invocation, url), voice),
+    };
+    const folder = invocation.text("state") ?? defaultFolder(plan.trust);
+    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      throw unreadable(folder, error);
+    });
+    const receivers = await receiversOf(invocation, folder, plan.trust);
+    return { ok: true, json: null, lines: watch(plan, folder, receivers, voice) };
+  },
+};
+
+interface Plan {
+  readonly url: string;
+  readonly once: boolean;
+  readonly intervalMs: number;
+  readonly silenceMs: number;
+  readonly filters: readonly ReturnType<typeof parseFilter>[];
+  readonly mirrors: readonly string[];
+  readonly trust: Trust;
+}
+
+/** Events as they come; true at the end when there was no finding. */
+async function* watch(
+  plan: Plan,
+  folder: string,
+  receivers: readonly Receiver[],
+  voice: Voice,
+): AsyncGenerator<ResultLine, boolean> {
+  const { key, policy } = plan.trust;
+  const store = await openStore(join(folder, "db"));
+  const state = await loadState(folder);
+  const stop = new AbortController();
+  const reader = new LogReader(plan.url, PATIENCE_MS, stop.signal);
+  const fresh: MonitorEvent[] = [];
+  const outbox = new Outbox(join(folder, "outbox"), receivers, Date.now, (name, why) =>
+    voice.say(`the ${name} did not take an event, and is tried again: ${why}`),
+  );
+  const following = new Monitor({
+    key,
+    policy,
+    reader,
+    mirror: await Mirror.open(store, key),
+    state,
+    mirrors: plan.mirrors,
+    filters: plan.filters,
+    silenceMs: plan.silenceMs,
+    now: Date.now,
+    kept: keptIn(join(folder, "checkpoint")),
+    keepEvidence: async (evidence) => {
+      const bytes = formatEvidence(evidence);
+      const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+      const file = join(folder, "evidence", `${evidence.kind}-${name}.json`);
+      await writeWhole(file, bytes);
+      return file;
+    },
+    report: async (event) => {
+      await outbox.put(event);
+      fresh.push(event);
+    },
+    progress: (done, total) => voice.progress("reading the log", done, total),
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  try {
+    for (;;) {
+      await following.pass().catch((error: unknown) => {
+        if (!stop.signal.aborted) throw error;
+      });
+      for (const event of fresh.splice(0)) yield { text: eventText(event), json: event };
+      await writeWhole(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`);
+      const left = await outbox.deliver();
+      if (plan.once && left > 0) voice.hint(`${left} events wait for the next run to be delivered`);
+      if (plan.once || !(await pause(plan.intervalMs, stop.signal))) return following.findings === 0;
+    }
+  } finally {
+    await following.close();
+    await reader.close();
+    await store.close();
+  }
+}
+
+/** True when the time has passed, false when the monitor is to end. */
+async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return false;
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(true), ms);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve(false);
+      },
+      { once: true },
+    );
+  });
+}
+
+async function openStore(folder: string): Promise<LevelStore> {
+  const there = await readFile(join(folder, "CURRENT")).then(
+    () => true,
+    () => false,
+  );
+  return LevelStore.open(folder, { create: !there });
+}
+
+function keptIn(file: string) {
+  return {
+    async load(): Promise<Uint8Array | null> {
+      try {
+        return await readFile(file);
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+        throw unreadable(file, error);
+      }
+    },
+    save: (note: Uint8Array): Promise<void> => writeWhole(file, note),
+  };
+}
+
+async function receiversOf(invocation: Invocation, folder: string, { key }: Trust): Promise<Receiver[]> {
+  const receivers: Receiver[] = [];
+  const [command, url] = [invocation.text("exec"), invocation.text("webhook")];
+  if (command !== undefined) receivers.push(execHook(command));
+  if (url !== undefined) {
+    const signer = await webhookKey(join(folder, "webhook.key"), `${key.name}/monitor`);
+    receivers.push(
+      webhook({ url, key: signer, allowPrivate: invocation.flag("allow-private"), now: Date.now }),
+    );
+  }
+  return receivers;
+}
+
+/** Made at its first use; the receiver gets the `.pub`. */
+async function webhookKey(file: string, name: string): Promise<SigningKey> {
+  const there = await readFile(file).then(
+    () => true,
+    () => false,
+  );
+  if (!there) await writeKeyPair(file, newSigningKey(name));
+  const key = await readSigningKey(file);
+  if (key.type !== ED25519) throw usageError(`${file}: want an Ed25519 key`);
+  return key;
+}
+
+function secondsOf(invocation: Invocation, name: string, otherwise: number): number {
+  const seconds = Number(invocation.text(name) ?? otherwise);
+  if (!(seconds > 0 && seconds <= 86_400 * 365)) throw usageError(`--${name}: want seconds above 0`);
+  return seconds;
+}
+
+/** The invocation as one whose `--log` is the monitored URL. */
+function withLog(invocation: Invocation, url: string): Invocation {
+  return { ...invocation, text: (name) => (name === "log" ? url : invocation.text(name)) };
+}
+
+function defaultFolder({ key }: Trust): string {
+  const state = process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state");
+  const name = createHash("sha256").update(formatVerifierKey(key)).digest("hex").slice(0, 16);
+  return join(state, "writ", "monitor", name);
+}

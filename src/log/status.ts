@@ -1,0 +1,80 @@
+/**
+ * The state of a record as of a size: what the revocations and consumptions below it have made of it, and of a grant, what
+ * they have made of the grants above it. Unknown is never called valid.
+ */
+import { toHex, uint64 } from "../format/bytes.js";
+import { type GrantFacts, readGrant } from "../index/grants.js";
+import { decodeState, type RecordState, UNTOUCHED } from "../index/state.js";
+import type { Store } from "../store/contract.js";
+
+export type StateWord = "active" | "suspended" | "revoked" | "consumed" | "expired" | "unknown";
+
+export interface RecordStatus {
+  readonly state: StateWord;
+  /** The entries that decided it; none for a record that nothing was said about. */
+  readonly decidedBy: readonly number[];
+}
+
+const MAX_ANCESTORS = 32;
+
+interface Link {
+  readonly state: RecordState;
+  /** Null for a record that is no grant. */
+  readonly grant: GrantFacts | null;
+}
+
+/** `hash`: of the record, 32 bytes. `time`: what a grant's expiry is held against, milliseconds since 1970. */
+export async function statusOf(
+  store: Store,
+  hash: Uint8Array,
+  asOf: number,
+  time: number,
+): Promise<RecordStatus> {
+  const [first] = await store.rows("record-id", hash, { to: uint64(asOf), limit: 1 });
+  if (first === undefined) return { state: "unknown", decidedBy: [] };
+  const chain = await chainOf(store, hash, asOf);
+  // A grant above it that is not in the log: nothing can be said of this one.
+  if (chain === null) return { state: "unknown", decidedBy: [] };
+  return decide(chain, time);
+}
+
+/** What is final comes first: a revoked or consumed grant never comes back, a suspended one may. */
+function decide(chain: readonly Link[], time: number): RecordStatus {
+  const [own] = chain;
+  const revoked = chain.flatMap(({ state }) => state.revokedBy ?? []);
+  if (revoked.length > 0) return { state: "revoked", decidedBy: revoked };
+  const spent = chain.filter(({ state, grant }) => grant !== null && state.uses >= grant.maxUses);
+  if (spent.length > 0)
+    return { state: "consumed", decidedBy: distinct(spent.flatMap(({ state }) => state.lastUse ?? [])) };
+  const suspended = chain.flatMap(({ state }) => state.suspendedBy ?? []);
+  if (suspended.length > 0) return { state: "suspended", decidedBy: suspended };
+  const expired = chain.flatMap(({ grant }) => (grant !== null && time > grant.expiry ? [grant.index] : []));
+  if (expired.length > 0) return { state: "expired", decidedBy: expired };
+  return { state: own === undefined ? "unknown" : "active", decidedBy: [] };
+}
+
+/** The record, and if it is a grant all grants above it; null when one of them is missing. */
+async function chainOf(store: Store, hash: Uint8Array, asOf: number): Promise<Link[] | null> {
+  const chain: Link[] = [];
+  const seen = new Set<string>();
+  for (let next: Uint8Array | null = hash; next !== null; ) {
+    const grant: GrantFacts | null = await grantAt(store, next, asOf);
+    if ((grant === null && chain.length > 0) || chain.length > MAX_ANCESTORS || seen.has(toHex(next)))
+      return null;
+    seen.add(toHex(next));
+    const [row] = await store.rows("state", next, { to: uint64(asOf), reverse: true, limit: 1 });
+    chain.push({ state: row === undefined ? UNTOUCHED : decodeState(row.value), grant });
+    next = grant?.parent ?? null;
+  }
+  return chain;
+}
+
+async function grantAt(store: Store, hash: Uint8Array, asOf: number): Promise<GrantFacts | null> {
+  const [row] = await store.lookup("grant", [hash]);
+  const grant = row === undefined ? null : readGrant(row);
+  return grant !== null && grant.index < asOf ? grant : null;
+}
+
+function distinct(indexes: readonly number[]): number[] {
+  return [...new Set(indexes)];
+}
