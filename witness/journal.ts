@@ -1,28 +1,32 @@
 /**
- * A file that only grows: records, each chained to the one before by a hash, so that none can be missing, changed or out
- * of place without being seen. It is the whole of a witness's durable state.
+ * A file that only grows, a batch of records at a time, each batch numbered and chained to the one before by a hash, so
+ * that none can be missing, changed or out of place without being seen. It is the whole of a witness's durable state.
  *
- * **Guarantee.** When `append` resolves, the records are on disk and survive a power cut. When it rejects, nobody knows,
- * and the journal takes nothing more. Records that wait while others are being synced go into the next sync together.
- * When the file has become four times what it needs to be, it is replaced by a short one that says the same.
+ * **Guarantee.** When `append` resolves, the record is on disk and survives a power cut. When it rejects, nobody knows,
+ * and the journal takes nothing more. Records that wait while others are being synced are the next batch. When the file
+ * has become four times what it needs to be, it is replaced by a short one that says the same.
  *
- * **Damage.** A crash can leave a torn record at the very end: it was never acknowledged, and is cut off at the next
- * opening. Damage anywhere before makes `open` refuse (STATE_CORRUPT), because what was forgotten might be signed twice.
+ * **Damage.** A crash can leave the last batch torn in any way: it was never acknowledged, and is cut off at the next
+ * opening. A bad batch with a later one behind it is no such thing: `open` refuses (STATE_CORRUPT), because what was
+ * forgotten might be signed twice.
  *
  * **One writer.** The file is looked at before and after each write: what another process has added or replaced ends this
  * one before anything is acknowledged. (Node has no file locks; a lock file would outlive its process.)
  *
- * A record on disk: u32 length of the body ‖ SHA-256(chain ‖ body), 32 bytes ‖ body. The chain is the hash of the record
- * before, and 32 zeros for the first.
+ * A batch on disk: `WRJ1` ‖ number (8) ‖ length of the body (4) ‖ the first 4 bytes of SHA-256 of these 16 ‖
+ * SHA-256(chain ‖ those 20 ‖ body) (32) ‖ body. The body is its records, each with its length (4) before it; the chain is
+ * the hash of the batch before, 32 zeros for the first. Numbers are big-endian and begin at 1.
  */
 import { sha256 } from "#crypto";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WritError } from "../src/errors.js";
-import { concat, sameBytes } from "../src/format/bytes.js";
+import { concat, sameBytes, uint64, utf8 } from "../src/format/bytes.js";
 
-const HEAD_BYTES = 4 + 32;
-const MAX_BODY_BYTES = 1024 * 1024;
+const MAGIC = utf8("WRJ1");
+const LABEL_BYTES = 4 + 8 + 4 + 4;
+const HEAD_BYTES = LABEL_BYTES + 32;
+const MAX_RECORD_BYTES = 1024 * 1024;
 /** Below this a file is not worth replacing. */
 const MIN_REWRITE_BYTES = 16 * 1024 * 1024;
 
@@ -43,7 +47,7 @@ export class Journal {
   private constructor(
     private readonly path: string,
     private file: FileHandle,
-    private chain: Uint8Array,
+    private chain: Chain,
     private size: number,
     private readonly snapshot: () => Iterable<Uint8Array>,
   ) {}
@@ -62,7 +66,7 @@ export class Journal {
     const file = await open(path, "a+", 0o600);
     try {
       const bytes = await file.readFile();
-      const { chain, end } = readRecords(path, bytes, onRecord);
+      const { chain, end } = readBatches(path, bytes, onRecord);
       if (end < bytes.length) {
         await file.truncate(end);
         await file.sync();
@@ -113,7 +117,7 @@ export class Journal {
 
   private async write(bodies: readonly Uint8Array[]): Promise<void> {
     if (this.broken !== undefined) throw this.broken;
-    const { bytes, chain } = recordsOf(this.chain, [...this.lazy, ...bodies]);
+    const { bytes, chain } = batchOf(this.chain, [...this.lazy, ...bodies]);
     this.lazy = [];
     await this.demandAlone(this.size);
     await this.file.appendFile(bytes);
@@ -132,7 +136,7 @@ export class Journal {
 
   /** There is the old file or the new one, whatever interrupts it. */
   private async rewrite(): Promise<void> {
-    const { bytes, chain } = recordsOf(new Uint8Array(32), this.snapshot());
+    const { bytes, chain } = batchOf(START, [...this.snapshot()]);
     const fresh = await open(`${this.path}.new`, "ax", 0o600);
     await fresh.appendFile(bytes);
     await fresh.sync();
@@ -145,60 +149,102 @@ export class Journal {
   }
 }
 
-function recordsOf(
-  chain: Uint8Array,
-  bodies: Iterable<Uint8Array>,
-): { readonly bytes: Uint8Array; readonly chain: Uint8Array } {
-  const records: Uint8Array[] = [];
-  for (const body of bodies) {
-    const record = recordOf(chain, body);
-    chain = record.subarray(4, HEAD_BYTES);
-    records.push(record);
-  }
-  return { bytes: concat(...records), chain };
+/** Where the chain of batches stands. */
+interface Chain {
+  readonly number: number;
+  readonly hash: Uint8Array;
 }
 
-function recordOf(chain: Uint8Array, body: Uint8Array): Uint8Array {
-  if (body.length > MAX_BODY_BYTES) throw new RangeError(`a record has at most ${MAX_BODY_BYTES} bytes`);
-  const head = new Uint8Array(4);
-  new DataView(head.buffer).setUint32(0, body.length);
-  return concat(head, sha256(concat(chain, body)), body);
+const START: Chain = { number: 0, hash: new Uint8Array(32) };
+
+/** One batch behind the chain, and the chain with it. */
+function batchOf(
+  { number, hash }: Chain,
+  records: readonly Uint8Array[],
+): { readonly bytes: Uint8Array; readonly chain: Chain } {
+  if (records.some(({ length }) => length > MAX_RECORD_BYTES))
+    throw new RangeError(`a record has at most ${MAX_RECORD_BYTES} bytes`);
+  const body = concat(...records.flatMap((record) => [uint32(record.length), record]));
+  const label = labelOf(number + 1, body.length);
+  const next = sha256(concat(hash, label, body));
+  return { bytes: concat(label, next, body), chain: { number: number + 1, hash: next } };
 }
 
-/** The chain after the last whole record, and where it ends. */
-function readRecords(
+function labelOf(number: number, length: number): Uint8Array {
+  const label = concat(MAGIC, uint64(number), uint32(length));
+  return concat(label, sha256(label).subarray(0, 4));
+}
+
+/** The chain after the last whole batch, and where that ends. */
+function readBatches(
   path: string,
   bytes: Uint8Array,
   onRecord: (body: Uint8Array) => void,
-): { readonly chain: Uint8Array; readonly end: number } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let chain: Uint8Array = new Uint8Array(32);
+): { readonly chain: Chain; readonly end: number } {
+  let chain = START;
   let end = 0;
-  while (end + HEAD_BYTES <= bytes.length) {
-    const length = view.getUint32(end);
-    const next = end + HEAD_BYTES + length;
-    // A length beyond the end is a torn record if it can be one at all.
-    if (next > bytes.length && length <= MAX_BODY_BYTES) break;
-    const hash = bytes.subarray(end + 4, end + HEAD_BYTES);
-    const body = bytes.subarray(end + HEAD_BYTES, next);
-    if (length > MAX_BODY_BYTES || !sameBytes(sha256(concat(chain, body)), hash)) {
-      // The last record may be torn in any way: its length is on disk and its body is not, or the other way round.
-      if (next >= bytes.length || isBlank(bytes.subarray(end))) break;
-      throw new WritError(
-        "STATE_CORRUPT",
-        `${path} is damaged at byte ${end}: what was cosigned after that is not known. Restore it, or give up this key: a witness that forgets can sign two histories`,
-      );
-    }
-    onRecord(body);
-    chain = hash;
-    end = next;
+  for (;;) {
+    const batch = batchAt(bytes, end, chain);
+    if (batch === null) break;
+    batch.records.forEach(onRecord);
+    ({ chain, end } = batch);
   }
+  if (isFollowed(bytes, end, chain.number + 1))
+    throw new WritError(
+      "STATE_CORRUPT",
+      `${path} is damaged at byte ${end}: what was cosigned there is not known. Restore it, or give up this key: a witness that forgets can sign two histories`,
+    );
   return { chain, end };
 }
 
-/** Space that the file system gave before the data came. */
-function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+/** The batch that follows the chain at this place; null when there is no whole one. */
+function batchAt(
+  bytes: Uint8Array,
+  start: number,
+  chain: Chain,
+): { readonly records: readonly Uint8Array[]; readonly chain: Chain; readonly end: number } | null {
+  const label = bytes.subarray(start, start + LABEL_BYTES);
+  const hash = bytes.subarray(start + LABEL_BYTES, start + HEAD_BYTES);
+  if (hash.length < 32) return null;
+  const end = start + HEAD_BYTES + view(label).getUint32(12);
+  const body = bytes.subarray(start + HEAD_BYTES, end);
+  const number = chain.number + 1;
+  const whole =
+    end <= bytes.length &&
+    sameBytes(label, labelOf(number, body.length)) &&
+    sameBytes(hash, sha256(concat(chain.hash, label, body)));
+  return whole ? { records: recordsIn(body), chain: { number, hash }, end } : null;
+}
+
+/** Is there the label of a later batch behind this place? Then what is here was whole once. */
+function isFollowed(bytes: Uint8Array, start: number, number: number): boolean {
+  for (let at = bytes.indexOf(MAGIC[0] ?? 0, start + 1); at >= 0; at = bytes.indexOf(MAGIC[0] ?? 0, at + 1)) {
+    const label = bytes.subarray(at, at + LABEL_BYTES);
+    if (label.length < LABEL_BYTES || !sameBytes(label.subarray(0, 4), MAGIC)) continue;
+    if (!sameBytes(label.subarray(16), sha256(label.subarray(0, 16)).subarray(0, 4))) continue;
+    if (view(label).getBigUint64(4) > BigInt(number)) return true;
+  }
+  return false;
+}
+
+function recordsIn(body: Uint8Array): Uint8Array[] {
+  const records: Uint8Array[] = [];
+  for (let at = 0; at < body.length; ) {
+    const end = at + 4 + view(body).getUint32(at);
+    records.push(body.subarray(at + 4, end));
+    at = end;
+  }
+  return records;
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function uint32(n: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  view(bytes).setUint32(0, n);
+  return bytes;
 }
 
 /** A new or renamed file survives a power cut only once its folder is synced. */

@@ -1,0 +1,512 @@
+/** The log as a client of witnesses: rounds, quorums, waiting, alarms, and witnesses that misbehave. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Hono } from "hono";
+import { createApp } from "../../api/app.js";
+import { parseDecimal, utf8 } from "../../src/format/bytes.js";
+import { cosign, openCheckpoint, verifySignatures } from "../../src/format/cosignature.js";
+import { formatSignatureLine, parseNote } from "../../src/format/note.js";
+import { parsePolicy, type Policy } from "../../src/format/policy.js";
+import { parseAddCheckpoint } from "../../src/format/proof-request.js";
+import {
+  ED25519_COSIGNATURE,
+  formatVerifierKey,
+  ML_DSA_44,
+  type SigningKey,
+  signingKey,
+} from "../../src/format/vkey.js";
+import type { Log, LogOptions, WitnessRequirement } from "../../src/log/log.js";
+import type { WitnessMemory, WitnessRecord } from "../../src/log/witness-memory.js";
+import type { WitnessTrouble } from "../../src/log/witnessing.js";
+import { verifyEntry } from "../../src/verify/index.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import type { Store } from "../../src/store/contract.js";
+import {
+  dsse,
+  logKey,
+  newStore,
+  ORIGIN,
+  openLog,
+  record,
+  registration,
+  registrar,
+  agent,
+  AGENT,
+  request,
+} from "../support/log.js";
+import { type EvilServer, evilServer, serveApp, urlOf } from "../support/servers.js";
+import { listOf, openWitness, seed } from "../support/witness.js";
+
+const mlDsaKey = signingKey(ORIGIN, seed(91), ML_DSA_44);
+const witnessKey = (n: number): SigningKey =>
+  signingKey(`witness.example/w${n}`, seed(60 + n), ED25519_COSIGNATURE);
+
+interface Member {
+  readonly key: SigningKey;
+  readonly url: string;
+}
+
+/** A witness of ours for the test log. */
+async function honest(n: number): Promise<Member & { readonly app: Hono }> {
+  const key = witnessKey(n);
+  const { app } = await openWitness(listOf(logKey, mlDsaKey), { keys: [key] });
+  return { key, app, url: urlOf(await serveApp(app)) };
+}
+
+/** A server in the place of witness `n`. */
+async function evil(
+  n: number,
+  answer: EvilServer["answer"],
+): Promise<Member & { readonly server: EvilServer }> {
+  const server = await evilServer(answer);
+  return { key: witnessKey(n), url: server.url, server };
+}
+
+/** What an honest witness that keeps no state would answer. */
+function cosigning(key: SigningKey): EvilServer["answer"] {
+  return (outgoing, _, body) => {
+    const { text } = parseNote(parseAddCheckpoint(body).checkpoint);
+    outgoing.end(formatSignatureLine(cosign(text, key, 1_700_000_000n)));
+  };
+}
+
+function policyOf(quorum: string | number, ...members: readonly Member[]): Policy {
+  const lines = members.map(({ key, url }, i) => `witness W${i} ${formatVerifierKey(key)} ${url}\n`).join("");
+  const names = members.map((_, i) => `W${i}`).join(" ");
+  const group = quorum === "none" ? "quorum none\n" : `group G ${quorum} ${names}\nquorum G\n`;
+  return parsePolicy(utf8(`log ${formatVerifierKey(logKey)}\n${lines}${group}`));
+}
+
+interface Watched {
+  readonly log: Log;
+  readonly app: Hono;
+  readonly policy: Policy;
+  readonly troubles: WitnessTrouble[];
+}
+
+async function watched(
+  policy: Policy,
+  {
+    requirement = null,
+    memory,
+    store,
+    ...options
+  }: { requirement?: WitnessRequirement; memory?: WitnessMemory; store?: Store } & Partial<LogOptions> = {},
+): Promise<Watched> {
+  const troubles: WitnessTrouble[] = [];
+  const log = await openLog(store ?? (await newStore()), {
+    witnessing: {
+      policy,
+      mlDsaKey,
+      requirement,
+      timeoutMs: 300,
+      onTrouble: (trouble) => troubles.push(trouble),
+      ...(memory === undefined ? {} : { memory }),
+    },
+    ...options,
+  });
+  return {
+    log,
+    app: createApp(log, { verifierKeys: [logKey, mlDsaKey], version: "test" }),
+    policy,
+    troubles,
+  };
+}
+
+async function post(
+  app: Hono,
+  path: string,
+  body: Uint8Array | string,
+  type = "application/json",
+): Promise<Response> {
+  return app.request(path, {
+    method: "POST",
+    body,
+    headers: { "content-length": String(Buffer.byteLength(body)), "content-type": type },
+  });
+}
+
+type Body = Record<string, unknown>;
+const json = async (response: Response): Promise<Body> => (await response.json()) as Body;
+const register = (): ReturnType<typeof registration> => registration(agent, ["agent"], [AGENT]);
+
+function remembering(): WitnessMemory & { record: WitnessRecord } {
+  const memory = {
+    record: { witnesses: [], witnessed: null } as WitnessRecord,
+    load: async () => memory.record,
+    keep: async (kept: WitnessRecord) => {
+      memory.record = kept;
+    },
+    settled: async () => {},
+  };
+  return memory;
+}
+
+test("POST ?wait=witnessed: a proof under a checkpoint that the quorum has cosigned, both lines of the log under it", async () => {
+  const { log, app, policy } = await watched(policyOf(2, await honest(1), await honest(2), await honest(3)));
+  await post(app, "/v1/entries", register().bytes);
+  const sent = request(1).bytes;
+  const response = await post(app, "/v1/entries?wait=witnessed", sent);
+  assert.equal(response.status, 201);
+  const body = await json(response);
+  assert.equal(body["witnessed"], true);
+  assert.ok((body["cosigned_by"] as string[]).length >= 2);
+  const note = parseNote(utf8(String(body["log_checkpoint"])));
+  assert.equal(verifySignatures(note, [logKey, mlDsaKey]).length, 2);
+  const proof = await post(app, "/v1/entries?wait=witnessed", sent);
+  assert.equal(proof.status, 200, "the same statement again");
+  const file = await (await app.request("/v1/entries/2/proof?wait=witnessed")).arrayBuffer();
+  const { checkpoint } = verifyEntry(sent, new Uint8Array(file), policy);
+  assert.equal(checkpoint.witnessed, true);
+  await log.close();
+});
+
+test("a burst is witnessed in a few rounds: checkpoints skip, and everybody gets a quorum", async () => {
+  const members = [await honest(1), await honest(2), await honest(3)];
+  const { log, app, policy } = await watched(policyOf(3, ...members));
+  await post(app, "/v1/entries", register().bytes);
+  const statements = Array.from({ length: 60 }, (_, n) => request(n).bytes);
+  const answers = await Promise.all(statements.map((one) => post(app, "/v1/entries?wait=witnessed", one)));
+  for (const [i, answer] of answers.entries()) {
+    const body = await json(answer);
+    assert.deepEqual([answer.status, body["witnessed"]], [201, true]);
+    const { index } = body["inclusion_proof"] as { index: number };
+    const proof = await (await app.request(`/v1/entries/${index}/proof?wait=witnessed`)).arrayBuffer();
+    assert.equal(
+      verifyEntry(statements[i] ?? assert.fail(), new Uint8Array(proof), policy).checkpoint.witnessed,
+      true,
+    );
+  }
+  await log.close();
+});
+
+test("one dead witness of three delays nobody, and neither does one that never answers", async () => {
+  const silent = await evil(3, () => {});
+  const { log, app } = await watched(policyOf(2, await honest(1), await honest(2), silent));
+  await post(app, "/v1/entries", register().bytes);
+  for (let n = 0; n < 5; n++) {
+    const answer = await post(app, "/v1/entries?wait=witnessed&wait_ms=5000", request(n).bytes);
+    assert.deepEqual([answer.status, (await json(answer))["witnessed"]], [201, true]);
+  }
+  await log.close();
+});
+
+test("without a quorum: 202 with what is there and where to ask again; there it is once the witness is back", async () => {
+  const second = await evil(2, (outgoing) => outgoing.writeHead(503).end());
+  const { log, app, policy } = await watched(policyOf(2, await honest(1), second));
+  await post(app, "/v1/entries", register().bytes);
+  const sent = request(1).bytes;
+  const late = await post(app, "/v1/entries?wait=witnessed&wait_ms=20", sent);
+  const body = await json(late);
+  assert.deepEqual(
+    [late.status, body["witnessed"], body["ask_again"]],
+    [202, false, "/v1/entries/2/proof?wait=witnessed"],
+  );
+  assert.equal(late.headers.get("location"), "/v1/entries/2/proof?wait=witnessed");
+  assert.ok(body["log_checkpoint"], "the log's own checkpoint is there");
+  const again = await app.request("/v1/entries/2/proof?wait=witnessed&wait_ms=1");
+  assert.deepEqual([again.status, (await json(again))["ask_again"]], [202, body["ask_again"]]);
+  second.server.answer = cosigning(second.key);
+  const there = await app.request(`${String(body["ask_again"])}&wait_ms=20000`);
+  assert.equal(there.status, 200);
+  assert.equal(
+    verifyEntry(sent, new Uint8Array(await there.arrayBuffer()), policy).checkpoint.witnessed,
+    true,
+  );
+  await log.close();
+});
+
+test("a batch waits as one; refused statements do not spoil it; unmet, each says where to ask again", async () => {
+  const flaky = await evil(1, (outgoing) => outgoing.writeHead(500).end());
+  const { log, app } = await watched(policyOf(1, flaky), { requirement: "all" });
+  const lines = Buffer.concat([
+    register().bytes,
+    utf8("\n"),
+    utf8("nonsense\n"),
+    request(1).bytes,
+    utf8("\n"),
+  ]);
+  const unmet = await post(app, "/v1/entries/batch?wait=witnessed&wait_ms=1", lines, "application/x-ndjson");
+  const body = (await json(unmet)) as { results: Body[]; log_checkpoint: unknown; witnessed: unknown };
+  assert.deepEqual([unmet.status, body.log_checkpoint, body.witnessed], [202, null, false]);
+  assert.deepEqual(
+    body.results.map(({ status, ask_again: again }) => [status, again]),
+    [
+      [202, "/v1/entries/1/proof?wait=witnessed"],
+      [400, undefined],
+      // Its key was registered in the same batch, after the statement had been judged.
+      [403, undefined],
+    ],
+  );
+  flaky.server.answer = cosigning(flaky.key);
+  const met = await post(
+    app,
+    "/v1/entries/batch?wait=witnessed&wait_ms=20000",
+    request(2).bytes,
+    "application/x-ndjson",
+  );
+  const answer = (await json(met)) as { results: Body[]; witnessed: unknown; run: unknown };
+  assert.deepEqual([met.status, answer.witnessed, answer.results[0]?.["status"]], [200, true, 201]);
+  assert.ok(answer.run);
+  await log.close();
+});
+
+test("wait is checked at the edge: another word, a time too long, a log without witnesses", async () => {
+  const { log, app } = await watched(policyOf(1, await honest(1)));
+  for (const [query, code] of [
+    ["wait=proof", "QUERY_INVALID"],
+    ["wait_ms=5", "QUERY_INVALID"],
+    ["wait=witnessed&wait_ms=30001", "QUERY_INVALID"],
+    ["wait=witnessed&wait_ms=x", "QUERY_INVALID"],
+  ])
+    for (const path of ["/v1/entries", "/v1/entries/batch"]) {
+      const answer = await post(app, `${path}?${query}`, request(1).bytes);
+      assert.deepEqual([answer.status, (await json(answer))["code"]], [400, code], query);
+    }
+  await log.close();
+  const none = await watched(policyOf("none", await honest(2)));
+  const alone = await openLog(await newStore());
+  for (const one of [none.app, createApp(alone, { verifierKeys: [logKey], version: "test" })]) {
+    const answer = await post(one, "/v1/entries?wait=witnessed", register().bytes);
+    assert.deepEqual([answer.status, (await json(answer))["code"]], [400, "WITNESSES_MISSING"]);
+  }
+  await none.log.close();
+  await alone.close();
+});
+
+test("--require-witnesses: nothing that does not meet the quorum is shown, anywhere; the size never goes back", async () => {
+  const gate = await evil(1, (outgoing) => outgoing.writeHead(503).end());
+  const store = new MemoryStore();
+  const memory = remembering();
+  await newStore("registered", store);
+  const { log, app, policy } = await watched(policyOf(1, gate), { requirement: "all", memory, store });
+  const size = async (): Promise<number> => {
+    const note = new Uint8Array(await (await app.request("/checkpoint")).arrayBuffer());
+    return openCheckpoint(note, logKey).checkpoint.size;
+  };
+  const unseen = await post(app, "/v1/entries?wait=witnessed&wait_ms=1", register().bytes);
+  const body = await json(unseen);
+  assert.deepEqual([unseen.status, body["log_checkpoint"], body["inclusion_proof"]], [202, null, null]);
+  assert.equal(await size(), 0);
+  for (const path of [
+    "/v1/entries/1",
+    "/v1/entries/1/proof",
+    "/v1/entries/1/links",
+    "/v1/traces/1",
+    "/tile/0/000.p/1",
+    "/tile/entries/000.p/1",
+    "/v1/entries/0/status",
+    "/v1/consistency?from=0&to=1",
+    "/v1/traces/0?as_of=1",
+  ])
+    assert.equal((await app.request(path)).status, 404, path);
+  assert.deepEqual(await json(await app.request("/v1/search")), { entries: [], complete_to: 0, next: null });
+  const about = await json(await app.request("/v1/log"));
+  assert.deepEqual([about["size"], about["witnesses_required"], about["witnessed"]], [0, "all", null]);
+  gate.server.answer = cosigning(gate.key);
+  // Nobody asks for it, and the answer waits all the same.
+  const seen = await post(app, "/v1/entries", request(1).bytes);
+  assert.deepEqual([seen.status, (await json(seen))["witnessed"]], [201, true]);
+  assert.equal(await size(), 3);
+  const file = await (await app.request("/v1/entries/2/proof")).arrayBuffer();
+  assert.equal(verifyEntry(request(1).bytes, new Uint8Array(file), policy).checkpoint.witnessed, true);
+  assert.equal(
+    (await app.request("/v1/entries/2/proof?size=2")).status,
+    404,
+    "a size that was never published",
+  );
+  gate.server.answer = (outgoing) => outgoing.writeHead(503).end();
+  assert.equal((await post(app, "/v1/entries?wait=witnessed&wait_ms=1", request(2).bytes)).status, 202);
+  assert.equal(await size(), 3);
+  // Started again while the witness is away: what was shown is still shown.
+  const again = await watched(policy, { requirement: "all", memory, store });
+  assert.equal(openCheckpoint(again.log.published.checkpoint, logKey).checkpoint.size, 3);
+  assert.deepEqual(again.log.published.cosignedBy, ["witness.example/w1"]);
+  await again.log.close();
+  await log.close();
+});
+
+test("a tier: only submissions for action types of that risk wait; unregistered ones count as the highest", async () => {
+  const down = await evil(1, (outgoing) => outgoing.writeHead(503).end());
+  const { log, app } = await watched(policyOf(1, down), { requirement: 3 });
+  const owner = registration(agent, ["agent", "owner"], [AGENT]);
+  await post(app, "/v1/entries", owner.bytes);
+  const actionType = (name: string, tier: number): Uint8Array =>
+    dsse(
+      record({
+        type: "action-type",
+        action_type: name,
+        version: "1",
+        owner: AGENT,
+        escalation_path: ["a"],
+        conflict_rule: "x",
+        risk_tier: tier,
+        test_suite_digest: "sha256:t",
+        receipt_schema_digest: "sha256:r",
+      }),
+    ).bytes;
+  for (const [name, tier] of [
+    ["low", 1],
+    ["high", 3],
+  ] as const) {
+    const answer = await post(app, "/v1/entries", actionType(name, tier));
+    assert.equal(answer.status, 201, await answer.text());
+  }
+  const asked = async (name: string): Promise<number> =>
+    (await post(app, `/v1/entries?wait=witnessed&wait_ms=1`, dsse(record({ action_type: name })).bytes))
+      .status;
+  assert.equal(await asked("high"), 202);
+  const low = await post(app, "/v1/entries", dsse(record({ action_type: "low", n: 2 })).bytes);
+  assert.deepEqual([low.status, (await json(low))["witnessed"]], [201, undefined], "nothing to wait for");
+  assert.equal(await log.demandsWitnesses([]), false);
+  await log.close();
+});
+
+test("witnesses that answer nonsense: each is a failure, said once, shown, and never a cosignature", async () => {
+  const stranger = witnessKey(9);
+  const table: Record<string, readonly [EvilServer["answer"], RegExp]> = {
+    garbage: [(out) => out.end("\u0000\u0001 garbage"), /no signature lines/],
+    nothing: [(out) => out.end(""), /without a line by a key/],
+    "nobody's key": [cosigning(stranger), /without a line by a key/],
+    "our key, another text": [
+      (out) =>
+        out.end(
+          formatSignatureLine(
+            cosign("log.example/test\n1\nfySQ9QI3/+spla/QuqtBr2+Au36vNGIW7Q3F/4h424k=\n", witnessKey(1), 5n),
+          ),
+        ),
+      /does not verify/,
+    ],
+    megabytes: [(out) => out.end(Buffer.alloc(4 * 1024 * 1024, "x")), /more than/],
+    "a redirect": [(out) => out.writeHead(307, { location: "http://127.0.0.1:1/" }).end(), /status 307/],
+    "one byte, and then nothing": [(out) => void out.write("—"), /in time/],
+    "a closed connection": [(out) => void out.destroy(), /unreachable/],
+    "404": [(out) => out.writeHead(404).end(), /status 404/],
+    "the same size again and again": [
+      (out, _, body) =>
+        out
+          .writeHead(409, { "content-type": "text/x.tlog.size" })
+          .end(`${parseAddCheckpoint(body).oldSize}\n`),
+      /again and again/,
+    ],
+  };
+  for (const [name, [answer, why]] of Object.entries(table)) {
+    const liar = await evil(1, answer);
+    const { log, app, troubles } = await watched(policyOf(1, liar));
+    const late = await post(app, "/v1/entries?wait=witnessed&wait_ms=700", register().bytes);
+    assert.equal(late.status, 202, name);
+    const [standing] = (await json(await app.request("/v1/log")))["witnesses"] as Body[];
+    assert.match(String(standing?.["trouble"]), why, name);
+    assert.equal(standing?.["fork_alarms"], 0, name);
+    assert.equal(troubles.filter(({ fork }) => fork).length, 0, name);
+    assert.equal(log.published.cosignedBy.length, 0, name);
+    await log.close();
+  }
+});
+
+test("422, a 409 without its media type, and a size beyond ours are fork alarms: told, counted, shown, kept", async () => {
+  const table: Record<string, EvilServer["answer"]> = {
+    "422": (out) => out.writeHead(422).end(),
+    "409 as plain text": (out) => out.writeHead(409, { "content-type": "text/plain" }).end("3\n"),
+    "409 with parameters": (out) =>
+      out.writeHead(409, { "content-type": "text/x.tlog.size; charset=utf-8" }).end("3\n"),
+    "409 without a number": (out) =>
+      out.writeHead(409, { "content-type": "text/x.tlog.size" }).end("three\n"),
+    "a size that we never signed": (out) =>
+      out.writeHead(409, { "content-type": "text/x.tlog.size" }).end("99\n"),
+  };
+  for (const [name, answer] of Object.entries(table)) {
+    const accuser = await evil(1, answer);
+    const memory = remembering();
+    const { log, app, policy, troubles } = await watched(policyOf(1, accuser), { memory });
+    await post(app, "/v1/entries?wait=witnessed&wait_ms=200", register().bytes);
+    const [standing] = (await json(await app.request("/v1/log")))["witnesses"] as Body[];
+    assert.ok(Number(standing?.["fork_alarms"]) > 0, name);
+    assert.ok(
+      troubles.some(({ fork }) => fork),
+      name,
+    );
+    await log.close();
+    const again = await watched(policy, { memory });
+    assert.ok((again.log.witnessing?.standings[0]?.alarm?.count ?? 0) > 0, `${name}: kept`);
+    await again.log.close();
+  }
+});
+
+test("a stale 409: asked again at once from the size that it names, with the right proof", async () => {
+  const real = await honest(1);
+  const { log, app, policy } = await watched(policyOf(1, real));
+  await post(app, "/v1/entries?wait=witnessed", register().bytes);
+  await log.close();
+  // A log that has forgotten: it begins at 0 and is told 2.
+  const store = new MemoryStore();
+  await newStore("registered", store);
+  const forgetful = await watched(policy, { store });
+  await post(forgetful.app, "/v1/entries", register().bytes);
+  const answer = await post(forgetful.app, "/v1/entries?wait=witnessed", request(1).bytes);
+  assert.deepEqual([answer.status, (await json(answer))["witnessed"]], [201, true]);
+  await forgetful.log.close();
+});
+
+test("what goes to a witness: the log's own lines only, and a proof from what it holds", async () => {
+  const seen = await evil(1, () => {});
+  seen.server.answer = cosigning(seen.key);
+  const { log, app } = await watched(policyOf(1, seen));
+  await post(app, "/v1/entries?wait=witnessed", register().bytes);
+  await post(app, "/v1/entries?wait=witnessed", request(1).bytes);
+  for (const body of seen.server.asked) {
+    const { oldSize, hashes, checkpoint } = parseAddCheckpoint(body);
+    const { signatures, text } = parseNote(checkpoint);
+    assert.deepEqual(
+      signatures.map(({ name }) => name),
+      [ORIGIN, ORIGIN],
+    );
+    const size = parseDecimal(text.split("\n")[1] ?? "") ?? 0;
+    assert.equal(hashes.length > 0, oldSize > 0 && oldSize < size);
+  }
+  assert.ok(seen.server.asked.length >= 2);
+  await log.close();
+});
+
+test("a witness with two keys is two lines of the policy with one URL, asked once a round", async () => {
+  const [a, b] = [
+    signingKey("witness.example/two", seed(71), ED25519_COSIGNATURE),
+    signingKey("witness.example/two", seed(72), ML_DSA_44),
+  ];
+  const { app: witnessApp } = await openWitness(listOf(logKey), { keys: [a, b] });
+  const url = urlOf(await serveApp(witnessApp));
+  const { log, app } = await watched(policyOf(2, { key: a, url }, { key: b, url }));
+  const answer = await json(await post(app, "/v1/entries?wait=witnessed", register().bytes));
+  assert.deepEqual([answer["witnessed"], answer["cosigned_by"]], [true, ["witness.example/two"]]);
+  await log.close();
+});
+
+test("a forked log: the witness that saw the first history refuses the second, and no quorum is ever met", async () => {
+  const real = await honest(1);
+  const first = await watched(policyOf(1, real));
+  await post(first.app, "/v1/entries", register().bytes);
+  assert.equal((await post(first.app, "/v1/entries?wait=witnessed", request(1).bytes)).status, 201);
+  await first.log.close();
+  const second = await watched(first.policy);
+  await post(second.app, "/v1/entries", register().bytes);
+  for (const n of [7, 8, 9]) {
+    const answer = await post(second.app, "/v1/entries?wait=witnessed&wait_ms=150", request(n).bytes);
+    assert.equal(answer.status, 202, `entry ${n}`);
+  }
+  assert.ok(second.troubles.some(({ fork }) => fork));
+  await second.log.close();
+});
+
+test("closing: those who still wait are answered, not left hanging", async () => {
+  const silent = await evil(1, () => {});
+  const { log, app } = await watched(policyOf(1, silent), {});
+  const waiting = post(app, "/v1/entries?wait=witnessed&wait_ms=30000", register().bytes);
+  const seen = new Promise((resolve) => {
+    silent.server.answer = resolve;
+  });
+  await seen;
+  const closing = log.close();
+  assert.equal((await waiting).status, 202);
+  await closing;
+  assert.equal(registrar.publicKey.algorithm, "Ed25519");
+});
