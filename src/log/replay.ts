@@ -73,7 +73,10 @@ export class Replay {
     const faults: Fault[] = [];
     const read = entries.flatMap((stored, i) => {
       try {
-        return [{ index: start + i, entry: readStored(stored, this.raw && start + i > 0) }];
+        const entry = readStored(stored, this.raw && start + i > 0);
+        if (sameBytes(entry.stored, stored)) return [{ index: start + i, entry }];
+        faults.push({ index: start + i, why: "it is not in its stored form" });
+        return [];
       } catch (error) {
         faults.push({ index: start + i, why: error instanceof Error ? error.message : String(error) });
         return [];
@@ -89,7 +92,11 @@ export class Replay {
       rows.push(...rowsOf(entry, index, time));
       if (this.raw) continue;
       const why = this.admission === null || index === 0 ? null : complaint(this.admission, entry, time);
-      if (why !== null) faults.push({ index, why: `it should have been refused: ${why}` });
+      if (why !== null) {
+        faults.push({ index, why: `it should have been refused: ${why}` });
+        // What admission would not have let in changes nothing for those after it.
+        continue;
+      }
       // Who was believed was settled when it was admitted, at a moment that is not on record.
       const admitted = { ...entry, keyEvents: this.keys.events };
       const refusal = this.gate.refusal(admitted, times[index - start] ?? 0);
@@ -109,8 +116,8 @@ function complaint(admission: AdmissionState, { stored }: Admitted, time: number
   const form = guessForm(stored);
   const at = (when: number): string | null => {
     try {
-      const { stored: canonical } = admit(stored, form, when, admission);
-      return sameBytes(canonical, stored) ? null : "it is not in its stored form";
+      admit(stored, form, when, admission);
+      return null;
     } catch (error) {
       if (error instanceof WritError) return `${error.code}: ${error.message}`;
       throw error;

@@ -61,6 +61,13 @@ export class LogReader {
     return times;
   }
 
+  /** Does the log say that it shows no entry before its witnesses have cosigned? Then its clock may be ahead of what it shows. */
+  async waitsForWitnesses(): Promise<boolean> {
+    return (
+      parseObject(await this.transport.get("/v1/log", "application/json"))["witnesses_required"] === "all"
+    );
+  }
+
   /** What the log says of a record; null when it says that it has no answer to that. */
   async status(id: string, asOf: number): Promise<ToldStatus | null> {
     try {

@@ -225,9 +225,10 @@ export class Monitor {
       await this.find("backdated", `the log's clock goes back at entry ${start + back}`, {
         index: start + back,
       });
-    // What was not there when we looked cannot have been there before we looked.
+    // What was not there when we looked cannot have been there before we looked; unless the log shows nothing before its
+    // witnesses have come, and says so.
     const early = told.findIndex((time, i) => start + i >= state.seen.size && time < state.seen.at - SKEW_MS);
-    if (early >= 0 && state.seen.size > 0)
+    if (early >= 0 && state.seen.size > 0 && !(await reader.waitsForWitnesses()))
       await this.find(
         "backdated",
         `entry ${start + early} is said to have come at ${timeText(told[early] ?? 0)}, and was not there at ${timeText(state.seen.at)}`,
@@ -400,10 +401,13 @@ export class Monitor {
   }
 
   private async forked(evidence: Evidence, what: string, a: number, b: number): Promise<void> {
+    // While the log goes on with its second history the proof grows; it is one fork all the same.
+    const name = `${what}/${a}`;
+    if (this.stands("fork", name)) return;
     const file = await this.parts.keepEvidence(evidence);
     const sizes =
       a === b ? `two trees of ${a} entries` : `trees of ${a} and ${b} entries that do not go together`;
-    await this.find("fork", `${what}: ${sizes}, both signed by it`, { evidence: file, name: file });
+    await this.find("fork", `${what}: ${sizes}, both signed by it`, { evidence: file, name });
   }
 
   private async find(
@@ -412,13 +416,18 @@ export class Monitor {
     { name = "", ...more }: { readonly name?: string; readonly index?: number; readonly evidence?: string },
   ): Promise<void> {
     const { state, key, now, report } = this.parts;
-    const id = `${kind}/${more.index ?? name}`;
-    this.standing.add(id);
-    if (state.reported[id] !== undefined) return;
+    const about = String(more.index ?? name);
+    if (this.stands(kind, about)) return;
     const finding: Finding = { type: "finding", kind, log: key.name, at: timeText(now()), detail, ...more };
     await report(finding);
     this.count++;
-    state.reported[id] = finding.at;
+    state.reported[`${kind}/${about}`] = finding.at;
+  }
+
+  /** Was it reported already? Either way it stands in this pass. */
+  private stands(kind: FindingKind, about: string): boolean {
+    this.standing.add(`${kind}/${about}`);
+    return this.parts.state.reported[`${kind}/${about}`] !== undefined;
   }
 }
 

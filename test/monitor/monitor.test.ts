@@ -1,0 +1,659 @@
+/** The monitor against an honest log, and against one for each misbehaviour that it must find. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createApp } from "../../api/app.js";
+import { emptyRange, extendRange, leafHash, rangeRoot } from "../../merkle/index.js";
+import { parseBundle, formatBundle } from "../../src/format/bundle.js";
+import { utf8 } from "../../src/format/bytes.js";
+import { cosign, openCheckpoint, signCheckpoint } from "../../src/format/cosignature.js";
+import { formatEvidence, type Evidence } from "../../src/format/evidence.js";
+import { formatNote, parseNote, withSignatures } from "../../src/format/note.js";
+import { parsePolicy, policyOfKey, type Policy } from "../../src/format/policy.js";
+import { ED25519_COSIGNATURE, formatVerifierKey, signingKey } from "../../src/format/vkey.js";
+import type { Log } from "../../src/log/log.js";
+import type { Finding, Match, MonitorEvent } from "../../src/monitor/events.js";
+import { parseFilter } from "../../src/monitor/filter.js";
+import { LogReader } from "../../src/monitor/log-reader.js";
+import { freshState, type MonitorState } from "../../src/monitor/memory.js";
+import { Mirror } from "../../src/monitor/mirror.js";
+import { Monitor } from "../../src/monitor/monitor.js";
+import { statusOf } from "../../src/log/status.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import type { Store } from "../../src/store/contract.js";
+import { trustKey, verifyEntry, verifyEvidence } from "../../src/verify/index.js";
+import {
+  agent,
+  AGENT,
+  cose,
+  dsse,
+  logKey,
+  logWithAgent,
+  newStore,
+  openLog,
+  ORIGIN,
+  record,
+  registration,
+  request,
+  stranger,
+} from "../support/log.js";
+import { type EvilServer, evilServer } from "../support/servers.js";
+import { seed } from "../support/witness.js";
+
+const NOW = Date.parse("2026-05-01T12:00:00Z");
+
+/** An answer in the place of the log's, or undefined for the log's own. */
+type Lie = (path: string, truth: () => Promise<Response>) => Promise<Response> | Response | undefined;
+
+/** A log on a socket, with somebody between it and its readers who may lie. */
+async function served(log: () => Log, lie: Lie = () => undefined): Promise<EvilServer & { lie: Lie }> {
+  const server = await evilServer((outgoing, incoming) => {
+    const path = incoming.url ?? "/";
+    const app = createApp(log(), { verifierKeys: [logKey], version: "test" });
+    const truth = async (): Promise<Response> => app.request(path);
+    void (async () => {
+      const response = await (between.lie(path, truth) ?? truth());
+      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+      outgoing.end(Buffer.from(await response.arrayBuffer()));
+    })();
+  });
+  const between = Object.assign(server, { lie });
+  return between;
+}
+
+interface Watch {
+  readonly monitor: Monitor;
+  readonly state: MonitorState;
+  readonly store: Store;
+  readonly evidence: Evidence[];
+  readonly clock: { now: number };
+  /** A pass, and what it reported. */
+  readonly look: () => Promise<MonitorEvent[]>;
+}
+
+async function watch(
+  url: string,
+  {
+    policy = null,
+    mirrors = [],
+    filters = [],
+    store = new MemoryStore(),
+  }: { policy?: Policy | null; mirrors?: readonly string[]; filters?: readonly string[]; store?: Store } = {},
+): Promise<Watch> {
+  const clock = { now: NOW };
+  const state = freshState();
+  const evidence: Evidence[] = [];
+  let kept: Uint8Array | null = null;
+  let reported: MonitorEvent[] = [];
+  const monitor = new Monitor({
+    key: logKey,
+    policy,
+    reader: new LogReader(url, 0),
+    mirror: await Mirror.open(store, logKey),
+    state,
+    mirrors,
+    filters: filters.map(parseFilter),
+    silenceMs: 600_000,
+    now: () => clock.now,
+    kept: {
+      load: async () => kept,
+      save: async (note) => {
+        kept = note;
+      },
+    },
+    keepEvidence: async (proof) => {
+      evidence.push(proof);
+      return `evidence-${evidence.length}`;
+    },
+    report: async (event) => {
+      reported.push(event);
+    },
+  });
+  const look = async (): Promise<MonitorEvent[]> => {
+    reported = [];
+    await monitor.pass();
+    return reported;
+  };
+  return { monitor, state, store, evidence, clock, look };
+}
+
+const kinds = (events: readonly MonitorEvent[]): string[] =>
+  events.flatMap((event) => (event.type === "finding" ? [event.kind] : []));
+
+async function submit(
+  log: Log,
+  ...statements: readonly { bytes: Uint8Array; form: "dsse" | "cose" }[]
+): Promise<void> {
+  const { results } = await log.submit(statements);
+  for (const result of results) if (result instanceof Error) throw result;
+}
+
+async function grown(count: number, from = 0): Promise<Log> {
+  const log = await logWithAgent({ now: () => NOW });
+  await submit(log, ...Array.from({ length: count }, (_, n) => request(from + n)));
+  return log;
+}
+
+function textResponse(body: Uint8Array | string): Response {
+  return new Response(body, { headers: { "content-type": "text/plain" } });
+}
+
+/** The log's entries with a change, under a root that the log's own key has signed: what only the operator can do. */
+async function rebuilt(
+  log: Log,
+  change: (entries: Uint8Array[]) => Uint8Array[],
+  extra = 0,
+): Promise<{ entries: Uint8Array[]; note: Uint8Array }> {
+  const { size } = log.published;
+  const all: Uint8Array[] = [];
+  for (let index = 0; index < size; index++) all.push((await log.entry(index)).stored);
+  const entries = change(all);
+  for (let n = 0; n < extra; n++) entries.push(request(10_000 + n).bytes);
+  const root = rangeRoot(extendRange(emptyRange(), entries.map(leafHash)));
+  return {
+    entries,
+    note: signCheckpoint({ origin: ORIGIN, size: entries.length, root, extensions: [] }, logKey),
+  };
+}
+
+test("an honest log: nothing to report, over growth, stretches, bundles, COSE, foreign content, and a restart of the monitor", async () => {
+  const log = await logWithAgent({ now: () => NOW });
+  const server = await served(() => log);
+  const store = new MemoryStore();
+  const first = await watch(server.url, { store });
+  assert.deepEqual(kinds(await first.look()), []);
+  for (const count of [1, 253, 1, 1, 1100]) {
+    const base = log.published.size * 10;
+    await submit(
+      log,
+      ...Array.from({ length: count }, (_, n) =>
+        n % 3 === 0 ? cose(record({ n: base + n })) : request(base + n),
+      ),
+    );
+    assert.deepEqual(kinds(await first.look()), [], `after ${log.published.size}`);
+    assert.equal((await store.head())?.size, log.published.size);
+  }
+  const again = await watch(server.url, { store });
+  await submit(log, request(999_999));
+  assert.deepEqual(kinds(await again.look()), [], "with the mirror of before and no checkpoint kept");
+  assert.equal((await store.head())?.size, log.published.size);
+  await log.close();
+});
+
+test("alerts: every entry that matches, once, with a proof that verifies offline", async () => {
+  const log = await grown(3);
+  const server = await served(() => log);
+  const { look } = await watch(server.url, {
+    filters: ["type=key", `signer=${agent.publicKey.keyId},type=action-request`],
+  });
+  const matches = (await look()).filter((event): event is Match => event.type === "match");
+  assert.deepEqual(
+    matches.map(({ alert, index }) => [alert.slice(0, 8), index]),
+    [
+      ["type=key", 1],
+      ["signer=4", 2],
+      ["signer=4", 3],
+      ["signer=4", 4],
+    ].map(([alert, index]) => [
+      alert === "type=key" ? alert : `signer=${agent.publicKey.keyId}`.slice(0, 8),
+      index,
+    ]),
+  );
+  for (const { statement, proof, index } of matches) {
+    const verified = verifyEntry(
+      Buffer.from(statement, "base64"),
+      utf8(proof),
+      trustKey(formatVerifierKey(logKey)),
+    );
+    assert.equal(verified.index, index);
+  }
+  assert.deepEqual(await look(), [], "once");
+  await submit(log, request(77));
+  assert.equal((await look()).length, 1);
+  for (const bad of ["", "type", "type=", "kind=x", "type=key,,"])
+    assert.throws(() => parseFilter(bad), /--alert/, bad);
+  await log.close();
+});
+
+test("a fork at the same size: proven, by a file that verifies and that nobody can make without two signatures", async () => {
+  const [one, other] = [await grown(4), await grown(4, 100)];
+  let log = one;
+  const server = await served(() => log);
+  const { look, evidence } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  log = other;
+  const [finding] = (await look()) as Finding[];
+  assert.deepEqual([finding?.kind, finding?.evidence], ["fork", "evidence-1"]);
+  const proof = evidence[0] ?? assert.fail();
+  const trust = policyOfKey(logKey);
+  assert.equal(verifyEvidence(formatEvidence(proof), trust).log, ORIGIN);
+  assert.deepEqual(kinds(await look()), [], "reported once");
+  assert.throws(() => verifyEvidence({ ...proof, newer: proof.older }, trust), /same tree/);
+  assert.throws(
+    () => verifyEvidence(proof, trustKey(formatVerifierKey(signingKey(ORIGIN, seed(8))))),
+    /not signed by/,
+  );
+  await one.close();
+  await other.close();
+});
+
+test("a fork by a larger tree: proven from its own tiles, with the root that lies between", async () => {
+  const [one, other] = [await grown(5), await grown(300, 100)];
+  let log = one;
+  const server = await served(() => log);
+  const { look, evidence } = await watch(server.url);
+  await look();
+  log = other;
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  const proof = evidence[0] ?? assert.fail();
+  const trust = policyOfKey(logKey);
+  const { older, newer } = verifyEvidence(proof, trust);
+  assert.deepEqual([older.size, newer.size], [one.published.size, other.published.size]);
+  const held = older.root;
+  assert.throws(() => verifyEvidence({ ...proof, prefixRoot: held }, trust), /does not|side|root/);
+  assert.throws(() => verifyEvidence({ ...proof, hashes: proof.hashes.slice(1) }, trust));
+  assert.throws(() => verifyEvidence({ ...proof, prefixRoot: null }, trust), /prove nothing/);
+  // An honest pair of sizes is no evidence, whatever proof comes with it.
+  const grownOn = one.published;
+  await submit(one, request(5000));
+  const hashes = await one.consistency(grownOn.size, one.published.size);
+  const honest = {
+    kind: "fork",
+    older: grownOn.checkpoint,
+    newer: one.published.checkpoint,
+    prefixRoot: grownOn.root,
+    hashes,
+  } as const;
+  assert.throws(() => verifyEvidence(honest, trust), /extends the older one/);
+  await one.close();
+  await other.close();
+});
+
+test("a fork that withholds its tiles: not provable, and told as what it is", async () => {
+  const [one, other] = [await grown(5), await grown(9, 100)];
+  let log = one;
+  const server = await served(() => log);
+  const { look } = await watch(server.url);
+  await look();
+  log = other;
+  server.lie = (path) =>
+    path.startsWith("/tile/") || path.startsWith("/v1/consistency")
+      ? new Response("no", { status: 404 })
+      : undefined;
+  assert.deepEqual(kinds(await look()), ["inconsistent"]);
+  await one.close();
+  await other.close();
+});
+
+test("a rollback: it shows less than it did, in the same history", async () => {
+  const log = await grown(6);
+  const older = await log.checkpointAt(2);
+  const server = await served(() => log);
+  const { look } = await watch(server.url);
+  await look();
+  server.lie = (path) =>
+    path === "/checkpoint" ? textResponse(older?.checkpoint ?? assert.fail()) : undefined;
+  assert.deepEqual(kinds(await look()), ["rollback"]);
+  assert.deepEqual(kinds(await look()), [], "while it lasts, once");
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), []);
+  await log.close();
+});
+
+test("entries that are not those of the signed root; then the right ones, and all is well", async () => {
+  const log = await grown(6);
+  const server = await served(
+    () => log,
+    (path, truth) => {
+      if (!path.startsWith("/tile/entries/")) return undefined;
+      return truth().then(async (response) => {
+        const entries = parseBundle(new Uint8Array(await response.arrayBuffer()), log.published.size);
+        return new Response(formatBundle([...entries.slice(0, -1), request(4711).bytes]));
+      });
+    },
+  );
+  const { look, store } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), ["entries-differ"]);
+  assert.equal(await store.head(), null, "nothing of it was taken in");
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), []);
+  assert.equal((await store.head())?.size, log.published.size);
+  await log.close();
+});
+
+const grantMembers = {
+  type: "capability-grant",
+  issuer: AGENT,
+  request_hash: `sha256:${"11".repeat(32)}`,
+  decision_hash: `sha256:${"22".repeat(32)}`,
+  permitted_action: {
+    action_type: "wire.transfer",
+    target: { vendor: "a" },
+    parameters: {},
+    constraints: {},
+  },
+  audience: AGENT,
+  nonce: "n1",
+  expiry: "2026-06-01T12:00:00Z",
+  revocation_registry: ORIGIN,
+} as const;
+
+test("an entry that the rules should have kept out: each kind, under a root that the log has signed", async () => {
+  const log = await logWithAgent({ now: () => NOW });
+  const table: Record<string, readonly [Uint8Array, RegExp]> = {
+    "by a key that nobody registered": [dsse(record({ n: 1 }), stranger).bytes, /KEY_UNKNOWN/],
+    "a signature of another statement": [
+      utf8(
+        Buffer.from(dsse(record({ n: 1 })).bytes)
+          .toString()
+          .replace(
+            /"sig":"[^"]+"/,
+            /"sig":"[^"]+"/.exec(Buffer.from(dsse(record({ n: 2 })).bytes).toString())?.[0] ?? "",
+          ),
+      ),
+      /SIGNATURE_INVALID/,
+    ],
+    "in somebody else's name": [
+      dsse(record({ issuer: "agent://acme/other", agent_id: "agent://acme/other" })).bytes,
+      /ROLE_MISSING/,
+    ],
+    "in a role that the key does not have": [
+      dsse(record({ type: "key", v: 1 })).bytes,
+      /RECORD_|ROLE_MISSING/,
+    ],
+    "a record that is not of its type's shape": [dsse(record({ constraints: 5 })).bytes, /RECORD_/],
+    "no statement at all": [utf8("hello"), /./],
+    "a statement not in its stored form": [
+      utf8(` ${Buffer.from(request(1).bytes).toString()}`),
+      /stored form|./,
+    ],
+  };
+  for (const [name, [entry, why]] of Object.entries(table)) {
+    const { entries, note } = await rebuilt(log, (all) => [...all, entry]);
+    const server = await served(() => log, operator(entries, note));
+    const { look } = await watch(server.url);
+    const [finding, ...more] = (await look()) as Finding[];
+    assert.deepEqual(
+      [finding?.kind, finding?.index, more.length],
+      ["entry-invalid", entries.length - 1, 0],
+      name,
+    );
+    assert.match(finding?.detail ?? "", why, name);
+  }
+  await log.close();
+});
+
+test("a grant used twice, and one used after it was revoked: the gate is held again, at the very place", async () => {
+  const log = await logWithAgent({ now: () => NOW });
+  await submit(log, registration(agent, ["agent", "authority", "executor", "owner"], [AGENT]));
+  const grant = dsse(record(grantMembers));
+  await submit(log, grant);
+  const id = (await log.entry(log.published.size - 1)).recordId ?? assert.fail();
+  const use = (n: number): Uint8Array =>
+    dsse(
+      record({
+        type: "consumption",
+        request_hash: grantMembers.request_hash,
+        capability_hash: id,
+        nonce: "n1",
+        executor_id: AGENT,
+        consumed_at: `2026-05-01T12:00:0${n}Z`,
+        tool_call_hash: "sha256:c",
+      }),
+    ).bytes;
+  const revoke = dsse(
+    record({
+      type: "revocation",
+      target: id,
+      action: "revoke",
+      reason: "stolen",
+      authority_id: AGENT,
+      effective_at: "2026-05-01T12:00:00Z",
+    }),
+  ).bytes;
+  for (const [name, extra, why] of [
+    ["twice", [use(1), use(2)], /GRANT_USED|its one use/],
+    ["after revocation", [revoke, use(1)], /revoked/],
+  ] as const) {
+    const { entries, note } = await rebuilt(log, (all) => [...all, ...extra]);
+    const { look } = await watch((await served(() => log, operator(entries, note))).url);
+    const found = (await look()) as Finding[];
+    assert.deepEqual(
+      kinds(found),
+      ["entry-invalid"],
+      `${name}: ${found.map(({ detail }) => detail).join("; ")}`,
+    );
+    assert.match(found[0]?.detail ?? "", why, name);
+  }
+  await log.close();
+});
+
+test("a log that is not the one of the key, from entry 0 on", async () => {
+  const log = await grown(1);
+  const { entries, note } = await rebuilt(log, (all) => [request(0).bytes, ...all.slice(1)]);
+  const { look } = await watch((await served(() => log, operator(entries, note))).url);
+  const [finding] = (await look()) as Finding[];
+  assert.deepEqual([finding?.kind, finding?.index], ["entry-invalid", 0]);
+  await log.close();
+});
+
+test("a clock that goes back, and an entry that is said to have come before we saw that it was not there", async () => {
+  const log = await grown(3);
+  let shift = 0;
+  const server = await served(
+    () => log,
+    (path, truth) => {
+      if (!path.startsWith("/v1/search")) return undefined;
+      return truth().then(async (response) => {
+        const body = (await response.json()) as { entries: { received_at: string }[] };
+        const entries = body.entries.map((entry) => ({
+          ...entry,
+          received_at: new Date(Date.parse(entry.received_at) + shift).toISOString(),
+        }));
+        return new Response(JSON.stringify({ ...body, entries }), {
+          headers: { "content-type": "application/json" },
+        });
+      });
+    },
+  );
+  const { look, clock } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  clock.now = NOW + 3_600_000;
+  assert.deepEqual(kinds(await look()), []);
+  await submit(log, request(50));
+  // The log's clock in these tests stands still at NOW: an hour before our last look.
+  assert.deepEqual(kinds(await look()), ["backdated"]);
+  await submit(log, request(51));
+  shift = -1000;
+  assert.deepEqual(kinds(await look()), ["backdated"]);
+  await log.close();
+});
+
+test("a state that the entries do not justify", async () => {
+  const log = await logWithAgent({ now: () => NOW });
+  await submit(log, registration(agent, ["agent", "authority", "owner"], [AGENT]));
+  await submit(log, dsse(record(grantMembers)));
+  const server = await served(() => log);
+  const honest = await watch(server.url);
+  assert.deepEqual(kinds(await honest.look()), []);
+  server.lie = (path, truth) => {
+    if (!path.includes("/status")) return undefined;
+    return truth().then(
+      async (response) =>
+        new Response(JSON.stringify({ ...((await response.json()) as object), state: "revoked" })),
+    );
+  };
+  const { look } = await watch(server.url);
+  const [finding] = (await look()) as Finding[];
+  assert.equal(finding?.kind, "status-unjustified");
+  assert.match(finding?.detail ?? "", /calls sha256:[0-9a-f]+ revoked; .* it is active/);
+  assert.equal((await statusOf(new MemoryStore(), new Uint8Array(32), 1, NOW)).state, "unknown");
+  await log.close();
+});
+
+test("a checkpoint that is not signed by the key, or is none at all", async () => {
+  const log = await grown(1);
+  const server = await served(() => log);
+  const { look } = await watch(server.url);
+  const other = signingKey(ORIGIN, seed(99));
+  for (const note of [
+    utf8("hello"),
+    signCheckpoint({ origin: ORIGIN, size: 2, root: log.published.root, extensions: [] }, other),
+  ]) {
+    server.lie = (path) => (path === "/checkpoint" ? textResponse(note) : undefined);
+    assert.deepEqual(kinds(await look()), ["checkpoint-invalid"]);
+    server.lie = () => undefined;
+    assert.deepEqual(kinds(await look()), []);
+  }
+  await log.close();
+});
+
+test("silence: of the log, and of a peer; heard again, it may be reported again", async () => {
+  const log = await grown(1);
+  const server = await served(() => log);
+  const peer = await served(() => log);
+  const { look, clock } = await watch(server.url, { mirrors: [peer.url] });
+  assert.deepEqual(kinds(await look()), []);
+  const down: Lie = () => new Response("down", { status: 503 });
+  for (let round = 0; round < 2; round++) {
+    [server.lie, peer.lie] = [down, down];
+    assert.deepEqual(kinds(await look()), []);
+    clock.now += 601_000;
+    assert.deepEqual(kinds(await look()), ["silence", "silence"]);
+    assert.deepEqual(kinds(await look()), []);
+    [server.lie, peer.lie] = [() => undefined, () => undefined];
+    assert.deepEqual(kinds(await look()), []);
+  }
+  await log.close();
+});
+
+const w = signingKey("witness.example/w", seed(61), ED25519_COSIGNATURE);
+
+function witnessPolicy(url: string): Policy {
+  return parsePolicy(
+    utf8(`log ${formatVerifierKey(logKey)}\nwitness W ${formatVerifierKey(w)} ${url}\nquorum W\n`),
+  );
+}
+
+function cosigned(note: Uint8Array): Uint8Array {
+  const parsed = parseNote(note);
+  return formatNote(withSignatures(parsed, [cosign(parsed.text, w, 1_700_000_000n)]));
+}
+
+test("a fork that only a witness was shown, older or as large: found by asking the witness, and proven", async () => {
+  const [shown, other] = [await grown(6), await grown(3, 100)];
+  const server = await served(() => shown);
+  let held = cosigned(shown.published.checkpoint);
+  const witness = await served(
+    () => shown,
+    () => textResponse(held),
+  );
+  const { look, evidence } = await watch(server.url, { policy: witnessPolicy(witness.url) });
+  assert.deepEqual(kinds(await look()), []);
+  held = cosigned(other.published.checkpoint);
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  assert.equal(verifyEvidence(evidence[0] ?? assert.fail(), policyOfKey(logKey)).log, ORIGIN);
+  await shown.close();
+  await other.close();
+});
+
+test("a longer history that the log shows others and not us: withheld, if it lasts", async () => {
+  const log = await grown(6);
+  const small = await log.checkpointAt(2);
+  const server = await served(
+    () => log,
+    (path) => (path === "/checkpoint" ? textResponse(small?.checkpoint ?? assert.fail()) : undefined),
+  );
+  const mirror = await served(() => log);
+  const { look, clock } = await watch(server.url, { mirrors: [mirror.url] });
+  assert.deepEqual(kinds(await look()), [], "it may only be quicker");
+  clock.now += 601_000;
+  assert.deepEqual(kinds(await look()), ["withheld"]);
+  server.lie = () => undefined;
+  // Shown at last, with the time at which they are said to have come: before we were told that they were not there.
+  assert.deepEqual(kinds(await look()), ["backdated"]);
+  await log.close();
+});
+
+test("a witness that serves what the log has not signed, or what it has not cosigned itself", async () => {
+  const log = await grown(2);
+  const server = await served(() => log);
+  let held: Uint8Array = utf8("garbage");
+  const witness = await served(
+    () => log,
+    () => textResponse(held),
+  );
+  const { look } = await watch(server.url, { policy: witnessPolicy(witness.url) });
+  assert.deepEqual(kinds(await look()), ["peer-invalid"]);
+  held = cosigned(log.published.checkpoint);
+  assert.deepEqual(kinds(await look()), []);
+  held = log.published.checkpoint;
+  assert.deepEqual(kinds(await look()), ["peer-invalid"]);
+  held = Buffer.alloc(1024 * 1024, "x");
+  assert.deepEqual(kinds(await look()), [], "an endless answer is no answer");
+  await log.close();
+});
+
+test("a quorum that lags behind for too long", async () => {
+  const log = await grown(2);
+  const server = await served(() => log);
+  const held = cosigned(log.published.checkpoint);
+  const witness = await served(
+    () => log,
+    () => textResponse(held),
+  );
+  const { look, clock } = await watch(server.url, { policy: witnessPolicy(witness.url) });
+  assert.deepEqual(kinds(await look()), []);
+  await submit(log, request(90));
+  assert.deepEqual(kinds(await look()), []);
+  clock.now += 601_000;
+  assert.deepEqual(kinds(await look()), ["unwitnessed"]);
+  await log.close();
+});
+
+test("hostile answers: whatever comes, the pass ends, and nothing of it is taken in", async () => {
+  const log = await grown(3);
+  const answers: Record<string, () => Response> = {
+    "deep JSON": () => new Response("[".repeat(100_000)),
+    "another shape": () => new Response(`{"hashes":[1,2],"entries":{"a":1}}`),
+    "numbers where texts are wanted": () => new Response(`{"entries":[{"index":0,"received_at":5}]}`),
+    nothing: () => new Response(""),
+    "an error": () => new Response("no", { status: 400 }),
+  };
+  for (const [name, answer] of Object.entries(answers))
+    for (const where of ["/v1/search", "/tile/", "/v1/consistency"]) {
+      const server = await served(
+        () => log,
+        (path) => (path.startsWith(where) ? answer() : undefined),
+      );
+      const { look, store } = await watch(server.url);
+      await look();
+      const head = await store.head();
+      assert.ok(head === null || where === "/v1/consistency", `${name} at ${where}`);
+    }
+  await log.close();
+});
+
+test("a raw log has no rules but the tree's", async () => {
+  const log = await openLog(await newStore("raw"), { now: () => NOW });
+  await log.submitRaw([utf8("anything"), new Uint8Array(0), utf8("more")]);
+  const { look, store } = await watch((await served(() => log)).url, { filters: ["all"] });
+  const events = await look();
+  assert.deepEqual(kinds(events), []);
+  assert.equal(events.length, 4);
+  assert.equal((await store.head())?.size, 4);
+  await log.close();
+});
+
+/** An operator that serves these entries, under a root that it has signed. */
+function operator(entries: readonly Uint8Array[], note: Uint8Array): Lie {
+  const { size } = openCheckpoint(note, logKey).checkpoint;
+  return (path) => {
+    if (path === "/checkpoint") return textResponse(note);
+    if (path.startsWith("/tile/entries/")) return new Response(formatBundle(entries));
+    if (path.startsWith("/v1/search")) {
+      const hits = entries.map((_, index) => ({ index, received_at: new Date(NOW).toISOString() }));
+      return new Response(JSON.stringify({ entries: hits, complete_to: size, next: null }));
+    }
+    return path.startsWith("/v1/") ? new Response("no", { status: 404 }) : undefined;
+  };
+}
