@@ -64,7 +64,7 @@ export async function readKeys(folder: string): Promise<SigningKey[]> {
   return keys;
 }
 
-/** Adds a log to the list, whole or not at all. KEY_MALFORMED when it is there already. */
+/** Adds a log to the list, whole or not at all. LOG_EXISTS when it is there already, KEY_MALFORMED for a witness's key. */
 export async function addLog(folder: string, key: VerifierKey, qpd: number | null): Promise<void> {
   const file = listFile(folder);
   const bytes = await readFile(file).catch(() => {
@@ -73,6 +73,8 @@ export async function addLog(folder: string, key: VerifierKey, qpd: number | nul
   const text = fromUtf8(bytes) ?? "";
   if (parseLogList(bytes).some((log) => formatVerifierKey(log.key) === formatVerifierKey(key)))
     throw new WritError("LOG_EXISTS", `${key.name} is on the list already`);
+  if (key.type === ED25519_COSIGNATURE)
+    throw new WritError("KEY_MALFORMED", `${key.name} is the key of a witness, not of a log (type 1 or 6)`);
   const entry = formatListedLog({ key, origin: key.name, qpd, contact: null });
   await replaceSynced(file, `${text.replace(/\n*$/, "\n")}\n${entry}`);
 }

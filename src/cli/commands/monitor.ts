@@ -30,11 +30,11 @@ import { type Trust, trustOf } from "../remote.js";
 const DEFAULT_INTERVAL_S = 30;
 const DEFAULT_SILENCE_S = 600;
 /** How long one question is put again to a log that does not answer. */
-const PATIENCE_MS = 10_000;
+const DEFAULT_PATIENCE_S = 10;
 
 export const monitor: Command = {
   usage:
-    "writ monitor URL (--key VKEY | --policy FILE) [--once] [--interval SECONDS] [--silence SECONDS] [--mirror URL…] [--alert FILTER…] [--exec COMMAND] [--webhook URL [--allow-private]] [--state DIR]",
+    "writ monitor URL (--key VKEY | --policy FILE) [--once] [--interval SECONDS] [--silence SECONDS] [--patience SECONDS] [--mirror URL…] [--alert FILTER…] [--exec COMMAND] [--webhook URL [--allow-private]] [--state DIR]",
   about: `Follows a log as someone who does not trust it: each checkpoint against the last, each new entry downloaded, its signatures and admission judged again, the root rebuilt, and what the policy's witnesses and the --mirror URLs hold for the same origin compared. Reports forks (with a file that writ verify takes as proof), rollbacks, entries that should not be there, states that the entries do not justify, and silence. --alert tells of every entry that matches ("all", or name=value[,name=value]: type, issuer, signer, subject, action_type, trace_id, target, linked, …), with its proof. --exec and --webhook are told each event, again and again until they take it; the webhook is signed by DIR/webhook.key. Looks every ${DEFAULT_INTERVAL_S} s; --once looks once, for cron. Keeps a copy of the log in DIR. Exit 1 when there was a finding.`,
   options: {
     key: STRING,
@@ -42,6 +42,7 @@ export const monitor: Command = {
     once: FLAG,
     interval: STRING,
     silence: STRING,
+    patience: STRING,
     mirror: { type: "string", multiple: true },
     alert: { type: "string", multiple: true },
     exec: STRING,
@@ -59,6 +60,7 @@ export const monitor: Command = {
       once: invocation.flag("once"),
       intervalMs: secondsOf(invocation, "interval", DEFAULT_INTERVAL_S) * 1000,
       silenceMs: secondsOf(invocation, "silence", DEFAULT_SILENCE_S) * 1000,
+      patienceMs: secondsOf(invocation, "patience", DEFAULT_PATIENCE_S) * 1000,
       filters: invocation.texts("alert").map(parseFilter),
       mirrors: invocation.texts("mirror"),
       trust: await trustOf(withLog(invocation, url), voice),
@@ -77,6 +79,7 @@ interface Plan {
   readonly once: boolean;
   readonly intervalMs: number;
   readonly silenceMs: number;
+  readonly patienceMs: number;
   readonly filters: readonly ReturnType<typeof parseFilter>[];
   readonly mirrors: readonly string[];
   readonly trust: Trust;
@@ -93,7 +96,7 @@ async function* watch(
   const store = await openStore(join(folder, "db"));
   const state = await loadState(folder);
   const stop = new AbortController();
-  const reader = new LogReader(plan.url, PATIENCE_MS, stop.signal);
+  const reader = new LogReader(plan.url, plan.patienceMs, stop.signal);
   const fresh: MonitorEvent[] = [];
   const outbox = new Outbox(join(folder, "outbox"), receivers, Date.now, (name, why) =>
     voice.say(`the ${name} did not take an event, and is tried again: ${why}`),

@@ -1,5 +1,5 @@
 /** A witness of its own: made, told which logs to cosign for, run. It needs nothing of a log's. */
-import { formatVerifierKey } from "../../format/vkey.js";
+import { formatVerifierKey, ML_DSA_44 } from "../../format/vkey.js";
 import { isKeyName } from "../../format/note.js";
 import { createWitnessApp } from "../../../witness/app.js";
 import {
@@ -95,7 +95,11 @@ export const witnessServe: Command = {
     });
     const app = createWitnessApp(witness, { onError: complain });
     const server = await listenWitness(app, host, port).catch(cannotListen(host, port));
-    for (const key of keys) voice.say(`verifier key ${formatVerifierKey(key)}`);
+    // An ML-DSA-44 key is a page of text.
+    for (const key of keys.filter(({ type }) => type !== ML_DSA_44))
+      voice.say(`its verifier key is ${formatVerifierKey(key)}`);
+    if (keys.some(({ type }) => type === ML_DSA_44))
+      voice.say(`its ML-DSA-44 key is in ${folder}/witness-mldsa.key.pub`);
     voice.say(
       `the witness ${keys[0]?.name ?? ""} is up at ${urlOf(server)}, cosigning for ${logs.count} logs`,
     );

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# A log and three witnesses of it on this machine: `witnessed.sh [start|stop] [DIR]`, DIR being ./witnessed.
+# The first start makes them all; any two witnesses are a quorum. Everything listens on 127.0.0.1: the log at WRIT_PORT
+# (6962), the witnesses at the three ports after it. WRIT is the command to run, `npx writ` unless told.
+set -euo pipefail
+
+verb=${1:-start}
+dir=${2:-witnessed}
+port=${WRIT_PORT:-6962}
+writ() { ${WRIT:-npx writ} "$@"; }
+
+# Does the process run? One that has ended and was not waited for by anybody does not.
+runs() { kill -0 "$1" 2> /dev/null && case $(ps -o stat= -p "$1" 2> /dev/null || true) in Z*) return 1 ;; esac; }
+
+make() {
+  mkdir -p "$dir"
+  writ init "$dir/log" --origin localhost/witnessed 2>/dev/null > "$dir/log.vkey"
+  for n in 1 2 3; do
+    writ witness init "$dir/w$n" --name "localhost/w$n" > /dev/null
+    for key in log log-mldsa; do writ witness add-log "$dir/w$n" "$dir/log/keys/$key.key.pub" > /dev/null; done
+  done
+  {
+    echo "log $(cat "$dir/log.vkey") http://127.0.0.1:$port"
+    for n in 1 2 3; do echo "witness w$n $(cat "$dir/w$n/witness.key.pub") http://127.0.0.1:$((port + n))"; done
+    echo "group two-of-three 2 w1 w2 w3"
+    echo "quorum two-of-three"
+  } > "$dir/policy.new"
+  # Last, and whole: a making that was interrupted is seen by its absence.
+  mv "$dir/policy.new" "$dir/policy"
+}
+
+# launch NAME ARGS…: runs a server in the background and waits until it says that it is up.
+launch() {
+  local name=$1
+  shift
+  : > "$dir/$name.log"
+  ${WRIT:-npx writ} "$@" > /dev/null 2> "$dir/$name.log" &
+  local pid=$!
+  echo "$pid" > "$dir/$name.pid"
+  until grep -q ' is up at ' "$dir/$name.log"; do
+    if ! runs "$pid"; then cat "$dir/$name.log" >&2; exit 1; fi
+    sleep 0.1
+  done
+}
+
+start() {
+  if [ ! -e "$dir/policy" ]; then
+    if [ -e "$dir" ]; then echo "$dir is there and is not whole; remove it or name another" >&2; exit 1; fi
+    make
+  fi
+  for n in 1 2 3; do launch "w$n" witness serve "$dir/w$n" --listen "127.0.0.1:$((port + n))"; done
+  launch log serve "$dir/log" --listen "127.0.0.1:$port" --witness-policy "$dir/policy"
+  echo "the log is up at http://127.0.0.1:$port, its three witnesses at the ports after that; the policy is $dir/policy"
+}
+
+stop() {
+  for name in log w1 w2 w3; do
+    [ -e "$dir/$name.pid" ] || continue
+    pid=$(cat "$dir/$name.pid")
+    kill "$pid" 2> /dev/null || true
+    while runs "$pid"; do sleep 0.1; done
+    rm "$dir/$name.pid"
+  done
+}
+
+case $verb in
+  start) start ;;
+  stop) stop ;;
+  *) echo "usage: witnessed.sh [start|stop] [DIR]" >&2; exit 2 ;;
+esac
