@@ -62,9 +62,14 @@ export function submitRoutes(app: Hono, log: Log, bodyBudget: number): void {
 
   if (raw) {
     app.post("/add", async (c) => {
-      query(c, []);
-      const { index } = onlyEntry(await log.submitRaw([await bodies.read(c, MAX_ENTRY_BYTES)]));
-      return new Response(String(index), { headers: { "content-type": "text/plain; charset=utf-8" } });
+      const wait = waitOf(log, query(c, WAIT_MEMBERS));
+      const group = await log.submitRaw([await bodies.read(c, MAX_ENTRY_BYTES)]);
+      const { index } = onlyEntry(group);
+      const late = (await visible(log, group, wait)).witnessed === false;
+      return new Response(String(index), {
+        status: late ? 202 : 200,
+        headers: { "content-type": "text/plain; charset=utf-8", ...(late ? RETRY_LATER : {}) },
+      });
     });
   }
 }

@@ -9,7 +9,8 @@ export function witnessAnswers(log: Log): object[] {
     name: witness.key.name,
     verifier_key: formatVerifierKey(witness.key),
     url: witness.url,
-    size,
+    // What is not shown yet is not told by this way either.
+    size: Math.min(size, log.published.size),
     cosigned_at: timeText(cosignedAt),
     failures,
     trouble,

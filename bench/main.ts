@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { batches, disk, type Question, raw, type Row, single, sizes, steady } from "./questions.js";
 import { consume, lookups, typed } from "./trace-questions.js";
+import { cosigning, unwaited, witnessed } from "./witness-questions.js";
 
 const QUESTIONS: Readonly<Record<string, Question>> = {
   steady,
@@ -12,6 +13,9 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   consume,
   raw,
   disk,
+  witnessed,
+  cosigning,
+  unwaited,
   sizes,
   lookups,
 };

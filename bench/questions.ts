@@ -39,21 +39,21 @@ export type Question = () => Promise<Row[]>;
 
 const SAMPLE = 500;
 
-function perSecond(count: number, { seconds }: LoadResult): number {
+export function perSecond(count: number, { seconds }: LoadResult): number {
   return count / seconds;
 }
 
-function round(n: number): string {
+export function round(n: number): string {
   return n >= 100 ? Math.round(n).toLocaleString("en") : n.toPrecision(3);
 }
 
-function demandAll(result: LoadResult, status: number, count: number): void {
+export function demandAll(result: LoadResult, status: number, count: number): void {
   if (result.statuses.get(status) !== count)
     throw new Error(`want ${count} answers of ${status}, got ${JSON.stringify([...result.statuses])}`);
 }
 
 /** Verifies the proof in a transparency entry against the statement that was sent. */
-function verifyAnswer(target: Target, statement: Uint8Array, { body }: HttpAnswer): void {
+export function verifyAnswer(target: Target, statement: Uint8Array, { body }: HttpAnswer): void {
   const answer = JSON.parse(body.toString()) as {
     log_checkpoint: string;
     inclusion_proof: { index: number; hashes: string[] };
@@ -78,7 +78,7 @@ async function withLog<T>(use: (target: Target) => Promise<T>): Promise<T> {
 }
 
 /** A statement takes the same way through the engine's compilers as those that are timed. */
-async function warmUp(target: Target, count: number): Promise<void> {
+export async function warmUp(target: Target, count: number): Promise<void> {
   const requests = statements(count, 10_000_000).map((s) => renderPost("/v1/entries", "application/json", s));
   await closedLoop(target.port, requests, 64, () => {});
 }

@@ -1,6 +1,6 @@
 /** Logs to measure: real ones, in processes of their own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, readdir, stat } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { LogClient } from "../src/client/index.js";
@@ -39,15 +39,38 @@ export async function makeFolder(admission: "registered" | "raw"): Promise<strin
   return folder;
 }
 
-export async function startServer(folder: string): Promise<Target> {
+export async function startServer(folder: string, ...args: readonly string[]): Promise<Target> {
   const began = performance.now();
-  const child = spawn(process.execPath, [MAIN, "serve", folder, "--listen", "127.0.0.1:0"], {
+  const child = spawn(process.execPath, [MAIN, "serve", folder, "--listen", "127.0.0.1:0", ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const port = await portOf(child);
   const startMs = performance.now() - began;
   const key = parseVerifierKey((await readFile(join(folder, "keys/log.key.pub"), "utf8")).trim());
   return { folder, key, port, pid: child.pid ?? 0, startMs, stop: () => stop(child) };
+}
+
+export interface WitnessProcess {
+  readonly port: number;
+  readonly verifierKey: string;
+  stop(): Promise<void>;
+}
+
+/** A witness of these logs (the text of its list) in a process of its own. */
+export async function startWitness(
+  name: string,
+  algorithm: "ed25519" | "both",
+  list: string,
+): Promise<WitnessProcess> {
+  const folder = join(await mkdtemp(join(tmpdir(), "writ-bench-")), "w");
+  await run(["witness", "init", folder, "--name", name, "--algorithm", algorithm]);
+  await writeFile(join(folder, "logs"), list);
+  const child = spawn(process.execPath, [MAIN, "witness", "serve", folder, "--listen", "127.0.0.1:0"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const port = await portOf(child);
+  const verifierKey = (await readFile(join(folder, "witness.key.pub"), "utf8")).trim();
+  return { port, verifierKey, stop: () => stop(child) };
 }
 
 /** A server of our own making, as a baseline: a module that prints the port it listens on. */

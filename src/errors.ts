@@ -88,6 +88,8 @@ export interface ErrorFacts {
   readonly indexes?: readonly number[];
   /** The size that a witness holds. */
   readonly size?: number;
+  /** The HTTP status that a server answered with. */
+  readonly status?: number;
   /** The code in the problem body that a log answered with. */
   readonly refusal?: string;
 }

@@ -48,7 +48,7 @@ const PURE = [
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["api", "witness"],
   "@hono/node-server": ["api", "witness"],
-  level: ["src/store"],
+  level: ["src/store", "witness"],
   undici: ["src/client", "src/log", "src/monitor"],
   "sodium-native": ["src/crypto"],
   "@noble/ed25519": ["src/crypto"],

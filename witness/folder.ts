@@ -3,12 +3,13 @@
  * journal), `evidence/` (forks that were seen). Nothing of a log's is in it.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256 } from "#crypto";
 import { WritError } from "../src/errors.js";
-import { fromUtf8, toHex } from "../src/format/bytes.js";
+import { concat, toHex, utf8 } from "../src/format/bytes.js";
 import { forkEvidence, formatEvidence } from "../src/format/evidence.js";
+import { formatNote, type Note } from "../src/format/note.js";
 import { formatListedLog, formatLogList, parseLogList } from "../src/format/log-list.js";
 import {
   ED25519,
@@ -28,12 +29,14 @@ export type WitnessAlgorithm = "ed25519" | "ml-dsa-44" | "both";
 const KEY_FILES = ["witness.key", "witness-mldsa.key"] as const;
 const LIST_FILE = "logs";
 const STATE_FILE = "state";
+const LOCK_FOLDER = "lock";
 const EVIDENCE_FOLDER = "evidence";
-/** A log that forks every second must not fill the disk. */
-const MAX_EVIDENCE = 1000;
+/** Of each origin: a log that forks every second must not fill the disk, nor take others' place. */
+const MAX_EVIDENCE = 100;
 
 export const listFile = (folder: string): string => join(folder, LIST_FILE);
 export const stateFile = (folder: string): string => join(folder, STATE_FILE);
+export const lockPath = (folder: string): string => join(folder, LOCK_FOLDER);
 
 /** Makes a witness in a new or empty folder. LOG_EXISTS when anything is in it. */
 export async function initWitness(
@@ -49,6 +52,8 @@ export async function initWitness(
     keys.push(await newKey(join(folder, KEY_FILES[0]), name, ED25519_COSIGNATURE));
   if (algorithm !== "ed25519") keys.push(await newKey(join(folder, KEY_FILES[1]), name, ML_DSA_44));
   await writeSynced(listFile(folder), formatLogList([]), 0o644);
+  // Empty and there: a state that is lost later is not taken for one that never was.
+  await writeSynced(stateFile(folder), "", 0o600);
   return keys;
 }
 
@@ -64,34 +69,50 @@ export async function readKeys(folder: string): Promise<SigningKey[]> {
   return keys;
 }
 
-/** Adds a log to the list, whole or not at all. LOG_EXISTS when it is there already, KEY_MALFORMED for a witness's key. */
+/** Adds a log to the list. LOG_EXISTS when it is there already, KEY_MALFORMED for a witness's key. */
 export async function addLog(folder: string, key: VerifierKey, qpd: number | null): Promise<void> {
   const file = listFile(folder);
   const bytes = await readFile(file).catch(() => {
     throw new WritError("LOG_MISSING", `there is no witness in ${folder}; writ witness init makes one`);
   });
-  const text = fromUtf8(bytes) ?? "";
   if (parseLogList(bytes).some((log) => formatVerifierKey(log.key) === formatVerifierKey(key)))
     throw new WritError("LOG_EXISTS", `${key.name} is on the list already`);
   if (key.type === ED25519_COSIGNATURE)
     throw new WritError("KEY_MALFORMED", `${key.name} is the key of a witness, not of a log (type 1 or 6)`);
-  const entry = formatListedLog({ key, origin: key.name, qpd, contact: null });
-  await replaceSynced(file, `${text.replace(/\n*$/, "\n")}\n${entry}`);
+  const entry = utf8(`\n${formatListedLog({ key, origin: key.name, qpd, contact: null })}`);
+  // What is written must be read again, by a witness that is running.
+  parseLogList(concat(bytes, entry));
+  // Appended, not replaced: two who add at once both have their log on the list.
+  const handle = await open(file, "a");
+  try {
+    await handle.appendFile(entry);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Keeps the two notes that prove a fork: a file that `writ verify` reads. */
 export async function keepEvidence(
   folder: string,
-  held: Uint8Array,
-  submitted: Uint8Array,
+  origin: string,
+  held: Note,
+  submitted: Note,
 ): Promise<string | null> {
   const place = join(folder, EVIDENCE_FOLDER);
   await mkdir(place, { recursive: true });
-  if ((await readdir(place)).length >= MAX_EVIDENCE) return null;
-  const bytes = formatEvidence(forkEvidence(held, submitted));
-  const file = join(place, `fork-${toHex(sha256(bytes)).slice(0, 16)}.json`);
-  await writeFile(file, bytes);
+  const prefix = `fork-${hex16(origin)}-`;
+  // Named by what was signed twice, not by when: the same fork is one file.
+  const name = `${prefix}${hex16(held.text)}-${hex16(submitted.text)}.json`;
+  const there = (await readdir(place)).filter((one) => one.startsWith(prefix));
+  if (!there.includes(name) && there.length >= MAX_EVIDENCE) return null;
+  const file = join(place, name);
+  await writeFile(file, formatEvidence(forkEvidence(formatNote(held), formatNote(submitted))));
   return file;
+}
+
+function hex16(text: string): string {
+  return toHex(sha256(utf8(text))).slice(0, 16);
 }
 
 async function newKey(
@@ -135,10 +156,4 @@ async function writeSynced(file: string, text: string, mode: number, flag = "wx"
   } finally {
     await handle.close();
   }
-}
-
-async function replaceSynced(file: string, text: string): Promise<void> {
-  const draft = `${file}.${randomBytes(4).toString("hex")}.new`;
-  await writeSynced(draft, text, 0o644);
-  await rename(draft, file);
 }

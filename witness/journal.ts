@@ -10,8 +10,8 @@
  * opening. A bad batch with a later one behind it is no such thing: `open` refuses (STATE_CORRUPT), because what was
  * forgotten might be signed twice.
  *
- * **One writer.** The file is looked at before and after each write: what another process has added or replaced ends this
- * one before anything is acknowledged. (Node has no file locks; a lock file would outlive its process.)
+ * **One writer.** Whoever opens it holds the folder's lock (`lock.ts`). Besides, the file is looked at before and after
+ * each write: what another process has added or replaced ends this one before anything is acknowledged.
  *
  * A batch on disk: `WRJ1` ‖ number (8) ‖ length of the body (4) ‖ the first 4 bytes of SHA-256 of these 16 ‖
  * SHA-256(chain ‖ those 20 ‖ body) (32) ‖ body. The body is its records, each with its length (4) before it; the chain is
@@ -39,7 +39,7 @@ interface Waiting {
 export class Journal {
   private waiting: Waiting[] = [];
   /** Records that may be lost: they go with the next that may not. */
-  private lazy: Uint8Array[] = [];
+  private readonly lazy = new Map<string, Uint8Array>();
   private writing: Promise<void> | null = null;
   private broken: unknown;
   private shortest = 0;
@@ -54,15 +54,17 @@ export class Journal {
 
   /**
    * Opens or makes the journal and tells of every record in it, in order. `snapshot`: the fewest records that say all that
-   * was appended. STATE_CORRUPT.
+   * was appended. STATE_CORRUPT when the file is damaged, or not there though it has been (`create` makes one).
    */
   static async open(
     path: string,
     onRecord: (body: Uint8Array) => void,
     snapshot: () => Iterable<Uint8Array>,
+    { create = false }: { readonly create?: boolean } = {},
   ): Promise<Journal> {
     // What an interrupted rewrite left is not the journal.
     await rm(`${path}.new`, { force: true });
+    if (!create) await demandThere(path);
     const file = await open(path, "a+", 0o600);
     try {
       const bytes = await file.readFile();
@@ -87,15 +89,15 @@ export class Journal {
     });
   }
 
-  /** A record that a crash may forget. */
-  appendLater(body: Uint8Array): void {
-    this.lazy.push(body);
+  /** A record that a crash may forget; the last under a name is the one that is written. */
+  appendLater(name: string, body: Uint8Array): void {
+    this.lazy.set(name, body);
   }
 
   /** Writes what may be lost too, and lets go of the file. */
   async close(): Promise<void> {
     await this.writing;
-    if (this.lazy.length > 0 && this.broken === undefined) await this.write([]);
+    if (this.lazy.size > 0 && this.broken === undefined) await this.write([]);
     await this.file.close();
   }
 
@@ -117,8 +119,8 @@ export class Journal {
 
   private async write(bodies: readonly Uint8Array[]): Promise<void> {
     if (this.broken !== undefined) throw this.broken;
-    const { bytes, chain } = batchOf(this.chain, [...this.lazy, ...bodies]);
-    this.lazy = [];
+    const { bytes, chain } = batchOf(this.chain, [...this.lazy.values(), ...bodies]);
+    this.lazy.clear();
     await this.demandAlone(this.size);
     await this.file.appendFile(bytes);
     await this.file.datasync();
@@ -146,6 +148,19 @@ export class Journal {
     this.file = fresh;
     this.chain = chain;
     this.size = this.shortest = bytes.length;
+  }
+}
+
+async function demandThere(path: string): Promise<void> {
+  try {
+    await stat(path);
+  } catch (error) {
+    throw new WritError(
+      "STATE_CORRUPT",
+      `${path} is not there: what was cosigned is not known. Restore it, or give up this key: a witness that forgets can sign two histories`,
+      {},
+      { cause: error },
+    );
   }
 }
 

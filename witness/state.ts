@@ -26,7 +26,13 @@ export class WitnessState {
    * STATE_CORRUPT when the journal is damaged. `onFatal` is told when a write failed: nobody knows what is on disk, so the
    * process must end, and nothing is signed until then.
    */
-  static async open(path: string, onFatal: (error: WritError) => void = () => {}): Promise<WitnessState> {
+  static async open(
+    path: string,
+    {
+      create = false,
+      onFatal = () => {},
+    }: { readonly create?: boolean; readonly onFatal?: (error: WritError) => void } = {},
+  ): Promise<WitnessState> {
     const slots = new Map<string, Slot>();
     const durable = Promise.resolve();
     const journal = await Journal.open(
@@ -36,6 +42,7 @@ export class WitnessState {
         slots.set(origin, { held, durable });
       },
       () => [...slots.values()].map(({ held }) => formatNote(held.note)),
+      { create },
     );
     return new WitnessState(slots, journal, onFatal);
   }
@@ -76,7 +83,7 @@ export class WitnessState {
     const note = withSignatures(slot.held.note, lines);
     this.slots.set(origin, { ...slot, held: { ...slot.held, note } });
     // A crash may forget them: the log is asked to be told again, and the same tree is signed again.
-    this.journal.appendLater(formatNote(note));
+    this.journal.appendLater(origin, formatNote(note));
   }
 
   async close(): Promise<void> {

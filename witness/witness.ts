@@ -6,7 +6,7 @@ import { sha256 } from "#crypto";
 import { WritError } from "../src/errors.js";
 import { fromHex, toHex, utf8 } from "../src/format/bytes.js";
 import { cosign, cosignSubtree } from "../src/format/cosignature.js";
-import { formatNote, type SignatureLine, withSignatures } from "../src/format/note.js";
+import { formatNote, type Note, type SignatureLine, withSignatures } from "../src/format/note.js";
 import { parseAddCheckpoint, parseSignSubtree } from "../src/format/proof-request.js";
 import { isLineOf, ML_DSA_44, type SigningKey } from "../src/format/vkey.js";
 import { demandExtension, type Held, isFork, openSubmitted, openSubtree, type Submitted } from "./decide.js";
@@ -21,12 +21,18 @@ export interface WitnessParts {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Told of two roots of one size, both signed by the log: the notes prove it. */
-  readonly onFork: (origin: string, held: Uint8Array, submitted: Uint8Array) => void;
+  readonly onFork: (origin: string, held: Note, submitted: Note) => void;
 }
 
 export class Witness {
   /** Hex SHA-256 of an origin → the origin, for those that are held. */
   private readonly hashed = new Map<string, string>();
+
+  /** What was signed last, by origin. */
+  private readonly signed = new Map<
+    string,
+    { readonly text: string; readonly time: bigint; readonly lines: readonly SignatureLine[] }
+  >();
 
   constructor(private readonly parts: WitnessParts) {
     for (const origin of parts.state.origins) this.hashed.set(hashOf(origin), origin);
@@ -41,12 +47,11 @@ export class Witness {
   }
 
   /** `add-checkpoint`: our lines for the checkpoint. WritErrors as in `decide.ts`, and QUOTA_EXCEEDED. */
-  async addCheckpoint(body: Uint8Array): Promise<SignatureLine[]> {
+  async addCheckpoint(body: Uint8Array): Promise<readonly SignatureLine[]> {
     const { logs, state } = this.parts;
     const request = parseAddCheckpoint(body);
     const submitted = openSubmitted(request.checkpoint, logs.trusted);
     const { origin, size, root } = submitted.checkpoint;
-    logs.spend(origin);
     // SPEC: Note that checking the old size against the latest checkpoint and persisting the new checkpoint must be
     // performed atomically. Nothing else runs between here and `replace`, which takes the new state at once.
     const held = state.held(origin);
@@ -56,6 +61,8 @@ export class Witness {
       throw await this.refused(error, submitted, held);
     }
     if (held === null || held.size !== size) {
+      // Only what is taken counts: old checkpoints are public, and a stranger who sends them again must not use it up.
+      logs.spend(origin);
       // SPEC: The witness MUST persist the new checkpoint before responding.
       await state.replace(origin, held, { size, root, note: submitted.note });
       this.hashed.set(hashOf(origin), origin);
@@ -92,18 +99,21 @@ export class Witness {
     await this.parts.state.close();
   }
 
-  private sign(origin: string, text: string): SignatureLine[] {
+  private sign(origin: string, text: string): readonly SignatureLine[] {
     // SPEC: The cosignature MUST NOT omit the timestamp, i.e. the timestamp MUST NOT be zero.
     const time = BigInt(Math.max(1, Math.floor(this.parts.now() / 1000)));
+    const last = this.signed.get(origin);
+    // The same question in the same second has the same answer: whoever replays it costs nothing.
+    if (last?.text === text && last.time === time) return last.lines;
     const lines = this.parts.keys.map((key) => cosign(text, key, time));
+    this.signed.set(origin, { text, time, lines });
     this.parts.state.addLines(origin, text, lines);
     return lines;
   }
 
   private async refused(error: unknown, submitted: Submitted, held: Held | null): Promise<unknown> {
     const { origin } = submitted.checkpoint;
-    if (held !== null && isFork(submitted, held))
-      this.parts.onFork(origin, formatNote(held.note), formatNote(submitted.note));
+    if (held !== null && isFork(submitted, held)) this.parts.onFork(origin, held.note, submitted.note);
     // A size that we say we hold is one that we hold after a power cut too.
     if (error instanceof WritError && error.code === "CHECKPOINT_STALE")
       await this.parts.state.durable(origin);

@@ -4,7 +4,7 @@
  * lost acknowledged entries, to a damaged disk or an old backup, and a log that went on from there would sign a second
  * history. So it does not start.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sameHash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
@@ -37,6 +37,28 @@ export async function lastPublished(folder: string, key: VerifierKey): Promise<C
       { cause: error },
     );
   }
+}
+
+/**
+ * `DIR/shown`: the newest checkpoint that was shown to anybody before the log demanded witnesses. While it demands them,
+ * `DIR/checkpoint` runs ahead of what is shown; so this one is kept apart, and stays as it was.
+ */
+export async function readShown(folder: string): Promise<Uint8Array | null> {
+  const shown = join(folder, "shown");
+  try {
+    return await readFile(shown);
+  } catch {
+    // The first start that demands witnesses: until now everything that was signed was shown.
+  }
+  const note = await readFile(fileIn(folder)).catch(() => null);
+  // An empty file says that nothing was.
+  await writeFile(shown, note ?? new Uint8Array(0));
+  return note;
+}
+
+/** The log shows everything that it signs: what was shown before counts no more. */
+export async function forgetShown(folder: string): Promise<void> {
+  await rm(join(folder, "shown"), { force: true });
 }
 
 /** How the stored log falls short of a checkpoint that it has signed, or null when it does not. */

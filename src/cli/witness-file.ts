@@ -1,13 +1,18 @@
 /** `DIR/witnesses.json`: what a log keeps of its witnesses between starts, and the newest checkpoint that met the quorum. */
 import { open, readFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { WritError } from "../errors.js";
 import { fromUtf8, utf8 } from "../format/bytes.js";
 import type { WitnessAlarm, WitnessMemory, WitnessRecord } from "../log/witness-memory.js";
 
+/** Sizes that can be asked for again are written at most so often. */
+const LAZY_MS = 500;
+
 export class WitnessFile implements WitnessMemory {
   private readonly path: string;
-  private next: WitnessRecord | null = null;
-  private writing: Promise<void> | null = null;
+  private newest: WitnessRecord | null = null;
+  private writing: Promise<boolean> = Promise.resolve(true);
+  private timer: NodeJS.Timeout | undefined;
 
   /** `durable`: a checkpoint that meets the quorum is on disk before anybody sees it, so that none is ever taken back. */
   constructor(
@@ -18,46 +23,75 @@ export class WitnessFile implements WitnessMemory {
     this.path = join(folder, "witnesses.json");
   }
 
-  /** What was kept; nothing when there is no file, or not one of ours: it can all be asked for again. */
+  /**
+   * What was kept; nothing when there is no file. STORE_CORRUPT for one that cannot be read, where it is all that says what
+   * was shown; elsewhere it can be asked for again.
+   */
   async load(): Promise<WitnessRecord> {
     try {
       return recordOf(JSON.parse(await readFile(this.path, "utf8")));
-    } catch {
+    } catch (error) {
+      const absent = error instanceof Error && "code" in error && error.code === "ENOENT";
+      if (!absent && this.durable)
+        throw new WritError(
+          "STORE_CORRUPT",
+          `${this.path} cannot be read, and says what was published; restore it, or remove it and let the published size begin again`,
+          {},
+          { cause: error },
+        );
       return recordOf({});
     }
   }
 
-  async keep(record: WitnessRecord, important: boolean): Promise<void> {
-    this.next = record;
-    this.writing ??= this.writeAll();
-    if (!important || !this.durable) return;
-    // What is being written may be older than ours; what comes after it is not.
-    while (this.next === record) await this.writing;
-    await this.writing;
+  async keep(record: WitnessRecord, important: boolean): Promise<boolean> {
+    this.newest = record;
+    if (important && this.durable) return this.write();
+    this.timer ??= setTimeout(() => void this.write(), LAZY_MS).unref();
+    return true;
   }
 
   async settled(): Promise<void> {
-    await this.writing;
+    await this.write();
   }
 
-  private async writeAll(): Promise<void> {
-    while (this.next !== null) {
-      const record = this.next;
-      this.next = null;
+  /** The newest record, once what is being written is. */
+  private async write(): Promise<boolean> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.writing = this.writing.then(() => this.writeNewest());
+    return this.writing;
+  }
+
+  private async writeNewest(): Promise<boolean> {
+    const record = this.newest;
+    // What came first has taken the later one with it.
+    if (record === null) return true;
+    this.newest = null;
+    try {
+      const file = await open(`${this.path}.new`, "w", 0o644);
       try {
-        const file = await open(`${this.path}.new`, "w", 0o644);
-        try {
-          await file.writeFile(textOf(record));
-          if (this.durable) await file.datasync();
-        } finally {
-          await file.close();
-        }
-        await rename(`${this.path}.new`, this.path);
-      } catch (error) {
-        this.onError(error);
+        await file.writeFile(textOf(record));
+        if (this.durable) await file.sync();
+      } finally {
+        await file.close();
       }
+      await rename(`${this.path}.new`, this.path);
+      if (this.durable) await syncFolder(dirname(this.path));
+      return true;
+    } catch (error) {
+      this.newest ??= record;
+      this.onError(error);
+      return false;
     }
-    this.writing = null;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 

@@ -209,21 +209,20 @@ export class LogClient {
 
   /** Asks for the proof of a logged statement until it is witnessed. */
   private async laterProof(stored: Uint8Array, index: number, isNew: boolean): Promise<LoggedEntry> {
+    const answer = await this.witnessedProof(index);
+    const note = noteAt(answer, "log_checkpoint");
+    return this.logged(stored, objectAt(answer, "inclusion_proof"), note, await this.accept(note), isNew);
+  }
+
+  /** The log's answer with the proof of an entry, once its checkpoint meets the quorum. NOT_WITNESSED. */
+  private async witnessedProof(index: number): Promise<JsonObject> {
     const deadline = Date.now() + this.transport.patienceMs;
     for (;;) {
       const path = `/v1/entries/${index}/proof${this.waiting(deadline - Date.now())}`;
       const { status, body } = await this.transport.getAnswer(path, "application/json");
       const answer = parseObject(body);
-      if (status === 200 && this.quorumIn(answer)) {
-        const note = noteAt(answer, "log_checkpoint");
-        return this.logged(stored, objectAt(answer, "inclusion_proof"), note, await this.accept(note), isNew);
-      }
-      if (Date.now() > deadline)
-        throw new WritError(
-          "NOT_WITNESSED",
-          `entry ${index} is in the log, and no checkpoint over it meets the quorum yet; ask again for its proof`,
-          { index },
-        );
+      if (status === 200 && this.quorumIn(answer)) return answer;
+      if (Date.now() > deadline) throw new WritError("NOT_WITNESSED", notYet(index), { index });
       await new Promise((resolve) => setTimeout(resolve, RESEND_PAUSE_MS));
     }
   }
@@ -277,18 +276,32 @@ export class LogClient {
     stored: readonly Uint8Array[],
   ): Promise<(LoggedEntry | RefusedEntry)[]> {
     const results = resultsIn(answer, stored);
-    return Promise.all(
-      results.map(async (result, i) => {
-        if (result["problem"] !== undefined) return refusedEntry(objectAt(result, "problem"));
-        const statement = stored[i] ?? invalid("results");
-        try {
-          return await this.laterProof(statement, numberAt(result, "index"), result["status"] !== 200);
-        } catch (error) {
-          if (!(error instanceof WritError) || error.code !== "NOT_WITNESSED") throw error;
-          return { code: error.code, detail: error.message, retryable: false };
-        }
-      }),
+    const placed = results.map((result) =>
+      result["problem"] === undefined ? numberAt(result, "index") : -1,
     );
+    // One wait for all: what covers the last of them covers the others.
+    const last = Math.max(...placed);
+    const late = last < 0 ? null : await this.waitFor(last);
+    const finished: (LoggedEntry | RefusedEntry)[] = [];
+    for (const [i, result] of results.entries()) {
+      const statement = stored[i] ?? invalid("results");
+      if (result["problem"] !== undefined) finished.push(refusedEntry(objectAt(result, "problem")));
+      else if (late !== null)
+        finished.push({ code: late.code, detail: notYet(placed[i] ?? 0), retryable: false });
+      else finished.push(await this.laterProof(statement, placed[i] ?? 0, result["status"] !== 200));
+    }
+    return finished;
+  }
+
+  /** Null once the witnesses have come for an entry; NOT_WITNESSED when they have not while there was patience. */
+  private async waitFor(index: number): Promise<WritError | null> {
+    try {
+      await this.witnessedProof(index);
+      return null;
+    } catch (error) {
+      if (error instanceof WritError && error.code === "NOT_WITNESSED") return error;
+      throw error;
+    }
   }
 
   /** An entry by index, entry hash or record id, with its verified proof. SERVER_REFUSED when there is none or several. */
@@ -476,6 +489,10 @@ export class LogClient {
     }
     verifyConsistency(older.size, newer.size, hashes, older.root, newer.root);
   }
+}
+
+function notYet(index: number): string {
+  return `entry ${index} is in the log, and no checkpoint over it meets the quorum yet; ask again for its proof`;
 }
 
 function resultsIn(answer: JsonObject, stored: readonly Uint8Array[]): JsonObject[] {

@@ -2,6 +2,7 @@
 import {
   cover,
   emptyRange,
+  emptyRoot,
   extendRange,
   foldHashes,
   type Hash,
@@ -31,6 +32,7 @@ export async function prefixProof(
   to: number,
   root: Hash,
 ): Promise<PrefixProof> {
+  if (from === 0) return { prefixRoot: emptyRoot(), hashes: [] };
   const nodes = new TileTree(tile, to);
   const hashes: Hash[] = [];
   for (const { start, end } of planConsistency(from, to)) hashes.push(await nodes.range(start, end));

@@ -19,6 +19,7 @@ export interface Answer {
   readonly body: Uint8Array;
 }
 
+const NO_ANSWER = "The operation was aborted due to timeout";
 const DEFAULT_PATIENCE_MS = 60_000;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** Even without patience an attempt gets so long. */
@@ -42,8 +43,8 @@ export class Transport {
   }
 
   /** GET; the body of a 2xx. SERVER_REFUSED with the problem's detail for other definite answers. */
-  async get(path: string, accept: string): Promise<Uint8Array> {
-    return (await this.definite("GET", path, { accept })).body;
+  async get(path: string, accept: string, maxBytes = MAX_ANSWER_BYTES): Promise<Uint8Array> {
+    return (await this.definite("GET", path, { accept }, undefined, maxBytes)).body;
   }
 
   /** The same with its status, where there is more than one that means yes. */
@@ -69,6 +70,7 @@ export class Transport {
     path: string,
     headers: Readonly<Record<string, string>>,
     body?: Uint8Array,
+    maxBytes = MAX_ANSWER_BYTES,
   ): Promise<Answer> {
     const deadline = Date.now() + this.patienceMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
@@ -80,6 +82,7 @@ export class Transport {
           headers,
           body,
           Math.max(MIN_ATTEMPT_MS, deadline - Date.now()),
+          maxBytes,
         );
         if (answer.status >= 200 && answer.status < 300) return answer;
         const refusal = refusalOf(method, path, answer);
@@ -108,34 +111,51 @@ export class Transport {
     headers: Readonly<Record<string, string>>,
     body: Uint8Array | undefined,
     withinMs: number,
+    maxBytes: number,
   ): Promise<Answer> {
-    const timeout = AbortSignal.timeout(withinMs);
-    const signal =
-      this.options.signal === undefined ? timeout : AbortSignal.any([this.options.signal, timeout]);
-    const { statusCode, body: stream } = await request(`${this.base}${path}`, {
-      method,
-      headers,
-      dispatcher: this.agent,
-      ...(body === undefined ? {} : { body }),
-      signal,
-    });
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of stream) {
-      const bytes = chunk as Buffer;
-      length += bytes.length;
-      if (length > MAX_ANSWER_BYTES)
-        throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
-      chunks.push(bytes);
+    const { signal: stop } = this.options;
+    // One for each attempt: signals that are composed of a long-lived one stay with it for ever.
+    const ending = new AbortController();
+    const late = setTimeout(() => ending.abort(new DOMException(NO_ANSWER, "TimeoutError")), withinMs);
+    const stopped = (): void => ending.abort(stop?.reason);
+    stop?.addEventListener("abort", stopped, { once: true });
+    try {
+      const { statusCode, body: stream } = await request(`${this.base}${path}`, {
+        method,
+        headers,
+        dispatcher: this.agent,
+        ...(body === undefined ? {} : { body }),
+        signal: ending.signal,
+      });
+      const chunks: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of stream) {
+        const bytes = chunk as Buffer;
+        length += bytes.length;
+        if (length > maxBytes) throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
+        chunks.push(bytes);
+      }
+      return { status: statusCode, body: Buffer.concat(chunks) };
+    } finally {
+      clearTimeout(late);
+      stop?.removeEventListener("abort", stopped);
     }
-    return { status: statusCode, body: Buffer.concat(chunks) };
   }
 }
 
 function refusalOf(method: string, path: string, { status, body }: Answer): WritError {
   const { code, detail } = problemIn(body);
   const message = `${method} ${path}: ${status} ${code ?? ""} ${detail ?? ""}`.trim();
-  return new WritError("SERVER_REFUSED", message, code === null ? {} : { refusal: code });
+  return new WritError("SERVER_REFUSED", message, { status, ...(code === null ? {} : { refusal: code }) });
+}
+
+/** Is it a definite no of the server, which the same question would get again? */
+export function isRefusal(error: unknown): error is WritError {
+  return (
+    error instanceof WritError &&
+    error.code === "SERVER_REFUSED" &&
+    !OPEN_STATUSES.has(error.facts.status ?? 0)
+  );
 }
 
 /** The code and detail of a problem body, where there is one. */

@@ -25,6 +25,8 @@ export interface Evidence {
 
 const FORMAT = "writ-evidence/1";
 const MAX_HASHES = 128;
+/** Two notes, each character of which may be written as two. */
+const MAX_EVIDENCE_BYTES = 8 * MAX_NOTE_BYTES;
 
 /** Two notes of one size. */
 export function forkEvidence(older: Uint8Array, newer: Uint8Array): Evidence {
@@ -45,12 +47,12 @@ export function formatEvidence({ kind, older, newer, prefixRoot, hashes }: Evide
 
 /** Does a file say that it is evidence? */
 export function looksLikeEvidence(bytes: Uint8Array): boolean {
-  return bytes.length <= 4 * MAX_NOTE_BYTES && objectIn(bytes)?.["format"] === FORMAT;
+  return bytes.length <= MAX_EVIDENCE_BYTES && objectIn(bytes)?.["format"] === FORMAT;
 }
 
 /** WritError EVIDENCE_MALFORMED. Nothing in it is verified. */
 export function parseEvidence(bytes: Uint8Array): Evidence {
-  const value = bytes.length > 4 * MAX_NOTE_BYTES ? undefined : objectIn(bytes);
+  const value = bytes.length > MAX_EVIDENCE_BYTES ? undefined : objectIn(bytes);
   if (value?.["format"] !== FORMAT) fail(`want an object with the format ${FORMAT}`);
   if (value["kind"] !== "fork") fail(`want the kind fork, got ${JSON.stringify(value["kind"])}`);
   const { hashes, prefix_root: prefix } = value;

@@ -32,6 +32,14 @@ export async function askWitness(
   withinMs: number,
   stop: AbortSignal,
 ): Promise<WitnessAnswer> {
+  // One for each exchange: signals that are composed of a long-lived one stay with it for ever.
+  const ending = new AbortController();
+  const late = setTimeout(
+    () => ending.abort(new DOMException("no answer in time", "TimeoutError")),
+    withinMs,
+  );
+  const stopped = (): void => ending.abort();
+  stop.addEventListener("abort", stopped, { once: true });
   try {
     const { statusCode, headers, body } = await request(`${url.replace(/\/+$/, "")}/add-checkpoint`, {
       method: "POST",
@@ -39,31 +47,58 @@ export async function askWitness(
       dispatcher,
       headers: { "content-type": "text/plain; charset=utf-8" },
       body: formatAddCheckpoint(question),
-      signal: AbortSignal.any([stop, AbortSignal.timeout(withinMs)]),
+      signal: ending.signal,
     });
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of body) {
-      length += (chunk as Buffer).length;
-      if (length > MAX_ANSWER_BYTES) return failure(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
-      chunks.push(chunk as Buffer);
+    // What it accuses us of does not depend on how it ends the sentence.
+    const accusation = accusationOf(statusCode, headers["content-type"]);
+    if (accusation !== undefined) {
+      ending.abort();
+      body.on("error", () => {}).destroy();
+      return accusation;
     }
-    return read(statusCode, headers["content-type"], Buffer.concat(chunks));
+    const answer = await bounded(body);
+    if (answer === null) {
+      const why = `an answer of more than ${MAX_ANSWER_BYTES} bytes`;
+      return statusCode === 409 ? { kind: "fork", why: `409 with ${why}` } : failure(why);
+    }
+    return read(statusCode, answer);
   } catch (error) {
     return failure(reasonOf(error));
+  } finally {
+    clearTimeout(late);
+    stop.removeEventListener("abort", stopped);
   }
 }
 
-function read(status: number, type: string | string[] | undefined, body: Uint8Array): WitnessAnswer {
+/** "treat 422 and a 409 without `text/x.tlog.size` as a fork alarm" */
+function accusationOf(status: number, type: string | string[] | undefined): WitnessAnswer | undefined {
+  if (status === 422)
+    return { kind: "fork", why: "422: it could not verify that the checkpoint extends what it holds" };
+  if (status === 409 && type !== SIZE_MEDIA_TYPE)
+    return { kind: "fork", why: "409 without the size it holds" };
+  return undefined;
+}
+
+/** The whole body, or null when it is too long. */
+async function bounded(body: AsyncIterable<unknown>): Promise<Uint8Array | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += (chunk as Buffer).length;
+    if (length > MAX_ANSWER_BYTES) return null;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function read(status: number, body: Uint8Array): WitnessAnswer {
   if (status === 200) return readLines(body);
   if (status === 409) {
-    const size = type === SIZE_MEDIA_TYPE ? parseSizeBody(body) : undefined;
+    const size = parseSizeBody(body);
     return size === undefined
       ? { kind: "fork", why: "409 without the size it holds" }
       : { kind: "stale", size };
   }
-  if (status === 422)
-    return { kind: "fork", why: "422: it could not verify that the checkpoint extends what it holds" };
   return failure(`status ${status}`);
 }
 

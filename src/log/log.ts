@@ -44,7 +44,11 @@ export interface LogOptions {
   /** Told once, when the log cannot go on and the process should end. */
   readonly onFatal?: (error: WritError) => void;
   /** Who cosigns, and what the log demands of them. */
-  readonly witnessing?: WitnessingOptions & { readonly requirement?: WitnessRequirement };
+  readonly witnessing?: WitnessingOptions & {
+    readonly requirement?: WitnessRequirement;
+    /** A checkpoint that was shown before the log demanded witnesses, as a signed note: it stays shown. */
+    readonly shownBefore?: Uint8Array | null;
+  };
 }
 
 /**
@@ -116,6 +120,8 @@ export class Log {
     /** Null when the log has no witnesses. */
     readonly witnessing: Witnessing | null,
     readonly requirement: WitnessRequirement,
+    /** What this log showed before it demanded witnesses. */
+    private readonly shownBefore: Published | null,
     private readonly now: () => number,
     pool: PoolLimits,
   ) {
@@ -170,6 +176,8 @@ export class Log {
       witnessing.offer(sequencer.published);
     }
     const requirement = options.witnessing?.requirement ?? null;
+    const before = options.witnessing?.shownBefore ?? null;
+    const shown = before === null ? null : await reopen(before, store, key);
     return new Log(
       policy,
       key,
@@ -180,6 +188,7 @@ export class Log {
       verifiers,
       witnessing,
       requirement,
+      shown,
       now,
       pool,
     );
@@ -189,9 +198,8 @@ export class Log {
   get published(): Published {
     const newest = this.sequencer.published;
     if (this.witnessing === null) return newest;
-    return this.requirement === "all"
-      ? (this.witnessing.witnessed ?? this.unborn)
-      : this.witnessing.cosigned(newest);
+    if (this.requirement !== "all") return this.witnessing.cosigned(newest);
+    return largest(this.unborn, this.shownBefore, this.witnessing.shown, this.witnessing.witnessed);
   }
 
   /** Entries that are durable, whether the outside may see them or not. */
@@ -375,6 +383,11 @@ export class Log {
     return { status, published: { ...published, asOf: size } };
   }
 
+  /** Lets those who wait for witnesses go: their entries are safe, and a log that ends has no time to wait. */
+  release(): void {
+    this.witnessing?.release();
+  }
+
   /** Answers everything that was taken in, takes in nothing more, and lets go of store and threads. */
   async close(): Promise<void> {
     this.stopping = true;
@@ -427,6 +440,11 @@ function placeVerdicts(verdicts: readonly Verdict[], places: readonly Placement[
     if (place === undefined) throw new RangeError("a place for each entry");
     return place instanceof WritError ? place : { ...place, entry: verdict };
   });
+}
+
+/** The one of the largest size; of several, the last. */
+function largest(first: Published, ...others: readonly (Published | null)[]): Published {
+  return others.reduce<Published>((most, one) => (one !== null && one.size >= most.size ? one : most), first);
 }
 
 /** The log's own trust: its key, and its witnesses if it has any. */

@@ -8,7 +8,9 @@ import type { VerifierKey } from "../format/vkey.js";
 import { KeyTable } from "../index/keys.js";
 import { openLogPolicy } from "../record/log-policy.js";
 import { allRows, type Head, type Row, type Store, TABLES } from "../store/contract.js";
-import { guessForm } from "../statement/parse.js";
+import { registrationOf } from "../record/key-record.js";
+import { checkRecord, parseRecord } from "../record/record.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
 import { type AdmissionState, type Admitted, admissionState, admit, readStored } from "./admit.js";
 import { Gate } from "./gate.js";
 import { keyRoots, storedKeyEvents } from "./key-history.js";
@@ -73,12 +75,16 @@ export class Replay {
     const faults: Fault[] = [];
     const read = entries.flatMap((stored, i) => {
       try {
-        const entry = readStored(stored, this.raw && start + i > 0);
-        if (sameBytes(entry.stored, stored)) return [{ index: start + i, entry }];
-        faults.push({ index: start + i, why: "it is not in its stored form" });
-        return [];
+        const raw = this.raw && start + i > 0;
+        const entry = readStored(stored, raw);
+        if (!sameBytes(entry.stored, stored))
+          throw new WritError("ENVELOPE_MALFORMED", "it is not in its stored form");
+        // What is not of its type's shape was never admitted, and the gate does not expect it.
+        if (!raw && start + i > 0) demandWellFormed(entry);
+        return [{ index: start + i, entry }];
       } catch (error) {
-        faults.push({ index: start + i, why: error instanceof Error ? error.message : String(error) });
+        if (!(error instanceof WritError)) throw error;
+        faults.push({ index: start + i, why: `${error.code}: ${error.message}` });
         return [];
       }
     });
@@ -106,6 +112,14 @@ export class Replay {
     }
     return { rows, faults };
   }
+}
+
+/** RECORD_INVALID and its kin for a record that breaks the rules of its own type, whoever signed it. */
+function demandWellFormed({ stored, recordHash }: Admitted): void {
+  if (recordHash === null) return;
+  const record = parseRecord(parseStatement(stored, guessForm(stored)).payload);
+  checkRecord(record);
+  if (record.type === "key") registrationOf(record);
 }
 
 /** A statement is judged when it arrives and placed when its batch is written: a key may expire between the two. */

@@ -43,7 +43,8 @@ export async function search(postings: Postings, size: number, query: SearchQuer
   const { order, limit, cursor } = query;
   const reverse = order === "desc";
   // Upwards the end is open; downwards, what was logged since the search began lies behind it.
-  const completeTo = reverse ? (cursor?.size ?? size) : size;
+  // The cursor is the asker's word: it may say less than is published, never more.
+  const completeTo = reverse ? Math.min(cursor?.size ?? size, size) : size;
   const [first, last] = await boundsOf(postings, completeTo, query);
   let [from, to] = reverse
     ? [first, Math.min(last, cursor?.at ?? last)]

@@ -35,6 +35,8 @@ function actionTypes(record: Record): string[] {
 async function registeredTier(store: Store, name: string): Promise<RiskTier> {
   const term = termName({ field: "defines", value: `action-type:${name}` });
   const rows = await store.rows("term", term, { reverse: true, limit: MAX_REGISTRATIONS });
+  // So many that some were not read: no tier is to be had by pushing another one out of sight.
+  if (rows.length === MAX_REGISTRATIONS) return UNREGISTERED;
   const newest = new Map<string, RiskTier>();
   for (const { key } of rows) {
     const record = await entryRecord(store, readUint64(key, term.length));

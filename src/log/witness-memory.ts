@@ -21,8 +21,11 @@ export interface WitnessRecord {
 
 export interface WitnessMemory {
   load(): Promise<WitnessRecord>;
-  /** `important`: a new checkpoint meets the quorum; it resolves once that is kept. Never rejects. */
-  keep(record: WitnessRecord, important: boolean): Promise<void>;
+  /**
+   * `important`: a new checkpoint meets the quorum, and is shown once this resolves with true; false when it could not be
+   * kept as the memory promises. Never rejects.
+   */
+  keep(record: WitnessRecord, important: boolean): Promise<boolean>;
   /** Resolves when all that was given is kept. */
   settled(): Promise<void>;
 }
@@ -30,6 +33,6 @@ export interface WitnessMemory {
 /** Remembers nothing. */
 export const FORGOTTEN: WitnessMemory = {
   load: async () => ({ witnesses: [], witnessed: null }),
-  keep: async () => {},
+  keep: async () => true,
   settled: async () => {},
 };

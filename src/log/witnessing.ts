@@ -60,6 +60,8 @@ const LONGEST_PAUSE_MS = 30_000;
 const MAX_STALE = 3;
 /** Rounds that nobody waits for begin at most so often: a busy log makes a thousand checkpoints a second. */
 const PACE_MS = 50;
+/** Those that somebody waits for. Rounds that follow one another more closely take the processor from one another (measured). */
+const WAITED_PACE_MS = 8;
 
 interface Endpoint {
   readonly url: string;
@@ -75,7 +77,9 @@ interface Endpoint {
 
 interface Round {
   readonly published: Published;
-  /** With the log's own lines. */
+  /** What goes to the witnesses: the text and the log's own lines, nobody else's. */
+  readonly sent: Uint8Array;
+  /** The same, with the lines of the witnesses as they come. */
   note: Note;
   /** Names of the policy's witnesses. */
   readonly signed: Set<string>;
@@ -104,20 +108,26 @@ export class Witnessing {
   private newest: Published | null = null;
   private round: Round | null = null;
   private opening = false;
+  private released = false;
   private openedAt = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
   private wakeAt = 0;
   private best: Published | null;
+  /** The newest checkpoint that met the quorum, from the moment it is handed over to be kept. */
+  private keeping: Uint8Array | null;
 
   private constructor(
     private readonly options: WitnessingOptions,
     private readonly parts: WitnessingParts,
     record: WitnessRecord,
     witnessed: Published | null,
+    /** A checkpoint that met the quorum of the policy of its time: it was shown, and stays so. */
+    readonly shown: Published | null,
   ) {
     const { policy, mlDsaKey, memory = FORGOTTEN } = options;
     this.memory = memory;
     this.best = witnessed;
+    this.keeping = shown?.checkpoint ?? null;
     this.endpoints = endpointsOf(policy, record);
     this.thread = new CosignThread({ key: mlDsaKey, witnesses: policy.witnesses.map(({ key }) => key) });
   }
@@ -131,7 +141,7 @@ export class Witnessing {
     const record = await (options.memory ?? FORGOTTEN).load();
     const kept = record.witnessed === null ? null : await reopen(record.witnessed);
     const witnessed = kept === null ? null : stillWitnessed(kept, options.policy);
-    return new Witnessing(options, parts, record, witnessed);
+    return new Witnessing(options, parts, record, witnessed, kept);
   }
 
   get policy(): Policy {
@@ -158,6 +168,9 @@ export class Witnessing {
 
   /** A new checkpoint. Never waits, never throws. */
   offer(published: Published): void {
+    // A size that we have never signed is one that we have lost: asked from the beginning, the witness will say so.
+    if (this.newest === null)
+      for (const endpoint of this.endpoints) if (endpoint.size > published.size) endpoint.size = 0;
     this.newest = published;
     this.advance();
   }
@@ -165,7 +178,7 @@ export class Witnessing {
   /** A checkpoint of `size` or more that meets the quorum, or null when there was none within the time. */
   async reached(size: number, withinMs: number): Promise<Published | null> {
     if (this.best !== null && this.best.size >= size) return this.best;
-    if (this.stop.signal.aborted) return null;
+    if (this.released) return null;
     return new Promise((resolve) => {
       const waiter: Waiter = {
         size,
@@ -181,11 +194,16 @@ export class Witnessing {
     });
   }
 
-  /** Lets go of everything; who still waits is told that it has not come. */
+  /** Nobody waits from here on: who does is told that it has not come. */
+  release(): void {
+    this.released = true;
+    for (const waiter of this.waiters) waiter.resolve(null);
+  }
+
   async close(): Promise<void> {
+    this.release();
     this.stop.abort();
     clearTimeout(this.timer);
-    for (const waiter of this.waiters) waiter.resolve(null);
     await this.agent.destroy();
     await this.thread.close();
     await this.memory.settled();
@@ -195,8 +213,9 @@ export class Witnessing {
   private advance(): void {
     if (this.stop.signal.aborted || this.opening) return;
     if (this.mayBegin()) {
-      const wait = this.waiters.size > 0 ? 0 : this.openedAt + PACE_MS - this.parts.now();
-      if (wait <= 0 || wait > PACE_MS) return void this.begin();
+      const pace = this.waiters.size > 0 ? WAITED_PACE_MS : PACE_MS;
+      const wait = this.openedAt + pace - this.parts.now();
+      if (wait <= 0 || wait > pace) return void this.begin();
       this.wakeIn(wait);
     }
     this.askFree();
@@ -227,9 +246,11 @@ export class Witnessing {
       );
     }
     this.opening = false;
+    const signed = withSignatures(note, own);
     this.round = {
       published,
-      note: withSignatures(note, own),
+      sent: formatNote(signed),
+      note: signed,
       signed: new Set(),
       asked: new Set(),
       pending: 0,
@@ -273,11 +294,12 @@ export class Witnessing {
     try {
       const answer = await this.exchange(endpoint, round);
       if (this.stop.signal.aborted) return;
+      const failures = endpoint.failures;
       if (answer.kind === "lines") await this.take(endpoint, round, answer.lines);
       else if (answer.kind === "fork") this.alarm(endpoint, answer.why);
       else if (answer.kind === "failure") this.fail(endpoint, answer.why);
       // Asked again in this round once the pause is over.
-      if (answer.kind === "fork" || answer.kind === "failure") round.asked.delete(endpoint);
+      if (endpoint.failures > failures) round.asked.delete(endpoint);
     } catch (error) {
       this.fail(endpoint, error instanceof Error ? error.message : String(error));
       round.asked.delete(endpoint);
@@ -290,12 +312,12 @@ export class Witnessing {
   }
 
   /** One request, made again from the size that the witness names when it holds another than we thought. */
-  private async exchange(endpoint: Endpoint, { published, note }: Round): Promise<WitnessAnswer> {
+  private async exchange(endpoint: Endpoint, { published, sent }: Round): Promise<WitnessAnswer> {
     const { size } = published;
     for (let attempt = 0; ; attempt++) {
       const from = endpoint.size;
       const hashes = from === 0 || from === size ? [] : await this.parts.consistency(from, size);
-      const question = { oldSize: from, hashes, checkpoint: formatNote(note) };
+      const question = { oldSize: from, hashes, checkpoint: sent };
       const timeout = this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
       const answer = await askWitness(this.agent, endpoint.url, question, timeout, this.stop.signal);
       if (answer.kind !== "stale") return answer;
@@ -303,7 +325,7 @@ export class Witnessing {
       if (answer.size > newest)
         return {
           kind: "fork",
-          why: `it holds a checkpoint of ${answer.size} entries; this log has signed none beyond ${newest}`,
+          why: "it holds a checkpoint of more entries than this log has ever signed",
         };
       endpoint.size = answer.size;
       // It is ahead of this round; the next is not far.
@@ -324,9 +346,10 @@ export class Witnessing {
     const names = endpoint.witnesses.filter(({ key }) => verified.some((line) => isLineOf(key, line)));
     if (names.length === 0) return this.fail(endpoint, "200 without a line by a key of the policy");
     endpoint.size = Math.max(endpoint.size, round.published.size);
-    endpoint.failures = 0;
-    endpoint.trouble = null;
     endpoint.cosignedAt = this.parts.now();
+    const missing = endpoint.witnesses.find((one) => !names.includes(one));
+    if (missing === undefined) [endpoint.failures, endpoint.trouble] = [0, null];
+    else this.fail(endpoint, `200 without a line by ${missing.key.name} of type ${missing.key.type}`);
     round.note = withSignatures(round.note, verified);
     for (const { name } of names) round.signed.add(name);
     const { policy } = this.options;
@@ -337,7 +360,12 @@ export class Witnessing {
 
   private async publish(round: Round): Promise<void> {
     const witnessed = publishedOf(round, this.options.policy);
-    await this.memory.keep(this.record(witnessed.checkpoint), true);
+    // What is on its way to the disk is not overtaken by an older one.
+    this.keeping = witnessed.checkpoint;
+    if (!(await this.memory.keep(this.record(), true))) {
+      this.tell("", false, "a checkpoint that meets the quorum could not be kept, and is not shown");
+      return;
+    }
     // Another answer may have come meanwhile, with more lines.
     if (
       this.best !== null &&
@@ -372,13 +400,13 @@ export class Witnessing {
   }
 
   private remember(): void {
-    void this.memory.keep(this.record(this.best?.checkpoint ?? null), false);
+    void this.memory.keep(this.record(), false);
   }
 
-  private record(witnessed: Uint8Array | null): WitnessRecord {
+  private record(): WitnessRecord {
     return {
       witnesses: this.endpoints.map(({ url, size, alarm }) => ({ url, size, alarm })),
-      witnessed,
+      witnessed: this.keeping,
     };
   }
 

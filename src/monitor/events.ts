@@ -16,6 +16,8 @@ export type FindingKind =
   | "entries-differ"
   /** Its clock says that entries came before we saw that they were not there. */
   | "backdated"
+  /** Its clock goes back, or is ahead of every other. */
+  | "clock"
   /** It says of a record what the entries do not. */
   | "status-unjustified"
   /** What it serves as a checkpoint is not signed by its key, or no checkpoint at all. */

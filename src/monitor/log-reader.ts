@@ -1,20 +1,19 @@
-/** Reading a log from outside for the monitor: paths and shapes, nothing is believed or compared here. */
+/** Reading a log from outside for the monitor: paths, shapes and sizes; nothing is believed or compared here. */
 import type { Hash } from "../../merkle/index.js";
 import { hashesAt, invalid, listAt, numberAt, parseObject, textAt } from "../client/answers.js";
 import { Transport } from "../client/transport.js";
-import { WritError } from "../errors.js";
-import { parseBundle } from "../format/bundle.js";
+import { MAX_ENTRY_BYTES, parseBundle } from "../format/bundle.js";
+import { MAX_NOTE_BYTES } from "../format/note.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { timeOf } from "../record/time.js";
-import { isJsonObject } from "../statement/json.js";
+import { isJsonObject, type JsonObject } from "../statement/json.js";
 
-const PAGE = 1000;
-
-/** What the log says of a record's state. */
-export interface ToldStatus {
-  readonly state: string;
-  readonly asOf: number;
-}
+/** Entries whose times are asked for at once; each may come with a record. */
+const PAGE = 256;
+const MAX_BUNDLE_BYTES = TILE_WIDTH * (MAX_ENTRY_BYTES + 2);
+const MAX_TILE_BYTES = TILE_WIDTH * 32;
+/** Of an answer that carries a note and little else. */
+const MAX_SMALL_BYTES = 2 * MAX_NOTE_BYTES;
 
 export class LogReader {
   private readonly transport: Transport;
@@ -25,23 +24,24 @@ export class LogReader {
 
   /** The signed note at `/checkpoint`. */
   async checkpoint(): Promise<Uint8Array> {
-    return this.transport.get("/checkpoint", "text/plain");
+    return this.transport.get("/checkpoint", "text/plain", MAX_NOTE_BYTES);
   }
 
+  /** A tile of hashes. */
   async tile(path: string): Promise<Uint8Array> {
-    return this.transport.get(`/${path}`, "application/octet-stream");
+    return this.transport.get(`/${path}`, "application/octet-stream", MAX_TILE_BYTES);
   }
 
   async consistency(from: number, to: number): Promise<Hash[]> {
-    const body = await this.transport.get(`/v1/consistency?from=${from}&to=${to}`, "application/json");
-    return hashesAt(parseObject(body), "hashes");
+    return hashesAt(await this.object(`/v1/consistency?from=${from}&to=${to}`), "hashes");
   }
 
   /** The entries from `start` to the end of its bundle, in the tree of `size`. */
   async entries(start: number, size: number): Promise<readonly Uint8Array[]> {
     const index = Math.floor(start / TILE_WIDTH);
     const width = tileWidth(0, index, size);
-    const bundle = await this.tile(formatTilePath({ kind: "entries", index, width }));
+    const path = formatTilePath({ kind: "entries", index, width });
+    const bundle = await this.transport.get(`/${path}`, "application/octet-stream", MAX_BUNDLE_BYTES);
     return parseBundle(bundle, width).slice(start - index * TILE_WIDTH);
   }
 
@@ -50,9 +50,10 @@ export class LogReader {
     const times: number[] = [];
     while (from + times.length < to) {
       const at = from + times.length;
-      const path = `/v1/search?from=${at}&to=${to}&limit=${PAGE}`;
-      const hits = listAt(parseObject(await this.transport.get(path, "application/json")), "entries");
-      if (hits.length === 0) invalid(`entry ${at}`);
+      const count = Math.min(PAGE, to - at);
+      const path = `/v1/search?from=${at}&to=${at + count}&limit=${count}`;
+      const hits = listAt(await this.object(path, MAX_BUNDLE_BYTES + MAX_SMALL_BYTES), "entries");
+      if (hits.length === 0 || hits.length > count) invalid(`the ${count} entries from ${at} on`);
       hits.forEach((hit, i) => {
         if (!isJsonObject(hit) || numberAt(hit, "index") !== at + i) invalid(`entry ${at + i}`);
         times.push(timeOf(textAt(hit, "received_at")) ?? invalid("received_at, a time"));
@@ -61,27 +62,23 @@ export class LogReader {
     return times;
   }
 
-  /** Does the log say that it shows no entry before its witnesses have cosigned? Then its clock may be ahead of what it shows. */
+  /** Does the log say that it shows no entry before its witnesses have cosigned? */
   async waitsForWitnesses(): Promise<boolean> {
-    return (
-      parseObject(await this.transport.get("/v1/log", "application/json"))["witnesses_required"] === "all"
-    );
+    return (await this.object("/v1/log"))["witnesses_required"] === "all";
   }
 
-  /** What the log says of a record; null when it says that it has no answer to that. */
-  async status(id: string, asOf: number): Promise<ToldStatus | null> {
-    try {
-      const answer = parseObject(
-        await this.transport.get(`/v1/entries/${id}/status?as_of=${asOf}`, "application/json"),
-      );
-      return { state: textAt(answer, "state"), asOf: numberAt(answer, "as_of") };
-    } catch (error) {
-      if (error instanceof WritError && error.code === "SERVER_REFUSED") return null;
-      throw error;
-    }
+  /** The word that the log has for the state of a record, as of a size. */
+  async status(id: string, asOf: number): Promise<string> {
+    const answer = await this.object(`/v1/entries/${id}/status?as_of=${asOf}`);
+    if (numberAt(answer, "as_of") !== asOf) invalid(`as_of, ${asOf}`);
+    return textAt(answer, "state");
   }
 
   async close(): Promise<void> {
     await this.transport.close();
+  }
+
+  private async object(path: string, maxBytes = MAX_SMALL_BYTES): Promise<JsonObject> {
+    return parseObject(await this.transport.get(path, "application/json", maxBytes));
   }
 }

@@ -2,19 +2,28 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-export interface MonitorState {
-  /** When a verified checkpoint was last had from the log; milliseconds since 1970, 0 for never. */
+export interface PeerState {
+  /** When it last answered; milliseconds since 1970. */
   heardAt: number;
-  /** Of each peer by name: when it last answered, and what it holds that the log does not show us. */
-  peers: Record<string, { heardAt: number; aheadBy: number; aheadSince: number }>;
+  /** The size that it holds and the log has not shown since then; 0 when there is none. */
+  aheadOf: number;
+  aheadSince: number;
+}
+
+export interface MonitorState {
+  /** When a checkpoint with its entries was last had from the log; 0 for never. */
+  heardAt: number;
+  peers: Record<string, PeerState>;
   /** The newest size that the quorum holds, as far as we see, and since when it has been behind. */
   quorum: { size: number; behindSince: number };
   /** Entries below this were held against the filters. */
   alertedTo: number;
   /** Findings that were reported and still stand, by what they are about. */
   reported: Record<string, string>;
-  /** The size that we saw, and when. */
+  /** The size that the log showed when it was last asked, and when that was. */
   seen: { size: number; at: number };
+  /** Signed notes of sizes that the mirror has not reached: what the log has said must come true. */
+  sightings: { who: string; note: string }[];
 }
 
 export function freshState(): MonitorState {
@@ -25,6 +34,7 @@ export function freshState(): MonitorState {
     alertedTo: 0,
     reported: {},
     seen: { size: 0, at: 0 },
+    sightings: [],
   };
 }
 

@@ -83,7 +83,7 @@ export class Mirror {
     const finished = this.edge.append(entries.map(leafHash));
     this.reader.hold(finished);
     const next = size + entries.length;
-    const receivedAt = Math.max(this.held.receivedAt, ...times);
+    const receivedAt = times.reduce((most, time) => Math.max(most, time), this.held.receivedAt);
     await this.store.commit({
       expectedSize: size,
       head: { size: next, root: await this.prover.root(next), receivedAt },

@@ -1,6 +1,7 @@
 /**
- * Events on their way: one file each, synced before the monitor's state moves on, removed when every receiver has taken
- * it. A crash at any point delivers again and loses nothing; receivers tell a second delivery by its id.
+ * Events on their way: parcels of them, a file each, synced before the monitor's state moves on, removed when every
+ * receiver that was there when it was made has taken all of it. A crash at any point delivers again and loses nothing;
+ * receivers tell a second delivery by the event's id.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,9 +16,9 @@ export interface Receiver {
 }
 
 interface Parcel {
-  readonly event: MonitorEvent;
-  /** Names of the receivers that have taken it. */
-  readonly taken: readonly string[];
+  readonly events: readonly MonitorEvent[];
+  /** By receiver's name: how many of the events it has taken, from the first on. */
+  readonly taken: Readonly<Record<string, number>>;
 }
 
 const FIRST_PAUSE_MS = 1_000;
@@ -25,6 +26,7 @@ const LONGEST_PAUSE_MS = 5 * 60_000;
 
 export class Outbox {
   private readonly failures = new Map<string, { count: number; notBefore: number }>();
+  private delivering: Promise<number> | null = null;
   private order = 0;
 
   constructor(
@@ -32,50 +34,76 @@ export class Outbox {
     private readonly receivers: readonly Receiver[],
     private readonly now: () => number,
     private readonly onTrouble: (receiver: string, why: string) => void,
+    private readonly stop?: AbortSignal,
   ) {}
 
-  /** Keeps the event for every receiver; resolves when it is on disk. */
-  async put(event: MonitorEvent): Promise<void> {
-    if (this.receivers.length === 0) return;
+  /** Keeps the events for every receiver; resolves when they are on disk. */
+  async put(events: readonly MonitorEvent[]): Promise<void> {
+    if (this.receivers.length === 0 || events.length === 0) return;
     await mkdir(this.folder, { recursive: true });
-    const name = `${String(this.now()).padStart(15, "0")}-${String(this.order++).padStart(6, "0")}-${idOf(event).slice(4, 20)}.json`;
-    await this.write(name, { event, taken: [] });
+    const name = `${digits(this.now(), 15)}-${digits(process.pid, 8)}-${digits(this.order++, 8)}.json`;
+    await this.write(name, { events, taken: Object.fromEntries(this.receivers.map((one) => [one.name, 0])) });
   }
 
-  /** Delivers what waits, oldest first; a receiver that fails is left alone for a while. How many still wait. */
+  /** Begins to deliver, unless that is going on. */
+  kick(): void {
+    if (this.delivering !== null) return;
+    void this.deliver().catch((error: unknown) => {
+      this.onTrouble("outbox", error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  /** Delivers what waits, oldest first; a receiver that fails is left alone for a while. How many parcels still wait. */
   async deliver(): Promise<number> {
+    // What comes while a delivery is going on may have come too late for it.
+    const before = this.delivering?.catch(() => 0) ?? Promise.resolve(0);
+    const mine = before.then(() => this.deliverAll());
+    this.delivering = mine;
+    try {
+      return await mine;
+    } finally {
+      if (this.delivering === mine) this.delivering = null;
+    }
+  }
+
+  private async deliverAll(): Promise<number> {
     let left = 0;
     for (const name of await this.waiting()) {
       const parcel = await this.read(name);
       if (parcel === null) continue;
-      const taken = new Set(parcel.taken);
-      for (const receiver of this.receivers.filter((one) => !taken.has(one.name)))
-        if (await this.hand(receiver, parcel.event)) taken.add(receiver.name);
-      if (this.receivers.every((one) => taken.has(one.name)))
-        await rm(join(this.folder, name), { force: true });
+      const taken = { ...parcel.taken };
+      for (const receiver of this.receivers)
+        if (taken[receiver.name] !== undefined)
+          taken[receiver.name] = await this.hand(receiver, parcel, taken[receiver.name] ?? 0);
+      const done = Object.values(taken).every((count) => count >= parcel.events.length);
+      if (done) await rm(join(this.folder, name), { force: true });
       else {
         left++;
-        if (taken.size > parcel.taken.length)
-          await this.write(name, { event: parcel.event, taken: [...taken] });
+        const more = Object.keys(taken).some((one) => taken[one] !== parcel.taken[one]);
+        if (more) await this.write(name, { events: parcel.events, taken });
       }
     }
     return left;
   }
 
-  private async hand(receiver: Receiver, event: MonitorEvent): Promise<boolean> {
-    const failed = this.failures.get(receiver.name);
-    if (failed !== undefined && this.now() < failed.notBefore) return false;
-    try {
-      await receiver.deliver(idOf(event), event);
-      this.failures.delete(receiver.name);
-      return true;
-    } catch (error) {
-      const count = (failed?.count ?? 0) + 1;
-      const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(count - 1, 20));
-      this.failures.set(receiver.name, { count, notBefore: this.now() + pause });
-      this.onTrouble(receiver.name, error instanceof Error ? error.message : String(error));
-      return false;
+  /** How many of a parcel's events a receiver has taken then. */
+  private async hand(receiver: Receiver, { events }: Parcel, taken: number): Promise<number> {
+    for (let n = taken; n < events.length; n++) {
+      const [event, failed] = [events[n], this.failures.get(receiver.name)];
+      const early = failed !== undefined && this.now() < failed.notBefore;
+      if (event === undefined || early || this.stop?.aborted === true) return n;
+      try {
+        await receiver.deliver(idOf(event), event);
+        this.failures.delete(receiver.name);
+      } catch (error) {
+        const count = (failed?.count ?? 0) + 1;
+        const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(count - 1, 20));
+        this.failures.set(receiver.name, { count, notBefore: this.now() + pause });
+        this.onTrouble(receiver.name, error instanceof Error ? error.message : String(error));
+        return n;
+      }
     }
+    return events.length;
   }
 
   private async waiting(): Promise<string[]> {
@@ -89,9 +117,10 @@ export class Outbox {
 
   private async read(name: string): Promise<Parcel | null> {
     try {
-      return JSON.parse(await readFile(join(this.folder, name), "utf8")) as Parcel;
+      const parcel = JSON.parse(await readFile(join(this.folder, name), "utf8")) as Partial<Parcel>;
+      return Array.isArray(parcel.events) && typeof parcel.taken === "object" ? (parcel as Parcel) : null;
     } catch {
-      // Not one of ours, or half of one: its event was not acknowledged, so it is reported again.
+      // Not one of ours, or half of one: its events were not acknowledged, so they are reported again.
       return null;
     }
   }
@@ -107,6 +136,10 @@ export class Outbox {
     }
     await rename(`${path}.new`, path);
   }
+}
+
+function digits(n: number, width: number): string {
+  return String(n).padStart(width, "0");
 }
 
 /** The same event has the same id, however often and whenever it is reported. */

@@ -4,6 +4,7 @@
  */
 import { type Dispatcher, request } from "undici";
 import { sha256 } from "#crypto";
+import { WritError } from "../errors.js";
 import { toHex, utf8 } from "../format/bytes.js";
 import { MAX_NOTE_BYTES } from "../format/note.js";
 import type { Policy } from "../format/policy.js";
@@ -15,6 +16,8 @@ export interface Peer {
   readonly url: string;
   /** The names of the policy's `witness` lines that it is. */
   readonly witnesses: readonly string[];
+  /** Where its tiles are; a witness has none. */
+  readonly tiles: string | null;
 }
 
 export type PeerAnswer =
@@ -24,6 +27,7 @@ export type PeerAnswer =
   | { readonly kind: "failure"; readonly why: string };
 
 const TIMEOUT_MS = 10_000;
+const MAX_TILE_BYTES = 8192;
 
 /** The witnesses of a policy that have a URL, one each however many keys it has; then the mirrors. */
 export function peersOf(origin: string, policy: Policy, mirrors: readonly string[]): Peer[] {
@@ -36,28 +40,55 @@ export function peersOf(origin: string, policy: Policy, mirrors: readonly string
       name: `witness ${witnesses.join("+")}`,
       url: `${trimmed(url)}/${hash}/checkpoint`,
       witnesses,
+      tiles: null,
     })),
-    ...mirrors.map((url) => ({ name: `mirror ${url}`, url: `${trimmed(url)}/checkpoint`, witnesses: [] })),
+    ...mirrors.map((url) => ({
+      name: `mirror ${url}`,
+      url: `${trimmed(url)}/checkpoint`,
+      witnesses: [],
+      tiles: trimmed(url),
+    })),
   ];
 }
 
 /** Never throws. */
 export async function askPeer({ url }: Peer, dispatcher: Dispatcher): Promise<PeerAnswer> {
   try {
-    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of body) {
-      length += (chunk as Buffer).length;
-      if (length > MAX_NOTE_BYTES) return { kind: "failure", why: "an endless answer" };
-      chunks.push(chunk as Buffer);
-    }
-    if (statusCode === 200) return { kind: "note", note: Buffer.concat(chunks) };
-    return statusCode === 404 ? { kind: "none" } : { kind: "failure", why: `status ${statusCode}` };
+    const { status, body } = await get(url, dispatcher, MAX_NOTE_BYTES);
+    if (status === 200) return { kind: "note", note: body };
+    return status === 404 ? { kind: "none" } : { kind: "failure", why: `status ${status}` };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    return { kind: "failure", why: `unreachable ${code}`.trim() };
+    return { kind: "failure", why: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** A tile of a mirror. SERVER_UNREACHABLE for whatever goes wrong. */
+export async function fetchFromPeer(url: string, dispatcher: Dispatcher): Promise<Uint8Array> {
+  let why: string;
+  try {
+    const { status, body } = await get(url, dispatcher, MAX_TILE_BYTES);
+    if (status === 200) return body;
+    why = `status ${status}`;
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+  }
+  throw new WritError("SERVER_UNREACHABLE", `${url}: ${why}`);
+}
+
+async function get(
+  url: string,
+  dispatcher: Dispatcher,
+  maxBytes: number,
+): Promise<{ readonly status: number; readonly body: Uint8Array }> {
+  const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += (chunk as Buffer).length;
+    if (length > maxBytes) throw new Error("an endless answer");
+    chunks.push(chunk as Buffer);
+  }
+  return { status: statusCode, body: Buffer.concat(chunks) };
 }
 
 function trimmed(url: string): string {

@@ -123,7 +123,7 @@ test("the third session's mistakes, each with its message", async () => {
     [[...serve, "--witness-policy", "none", "--require-witnesses"], 1, /the quorum is none/],
     [[...serve, "--witness-policy", "none", "--require-witnesses-tier", "9"], 2, /want 0, 1, 2, 3, got 9/],
     [["monitor", "http://127.0.0.1:1"], 2, /want --key VKEY or --policy FILE/],
-    [["monitor", "nonsense", "--key", key, "--once"], 1, /USAGE|URL/],
+    [["monitor", "nonsense", "--key", key, "--once"], 2, /USAGE: .*URL/],
     [
       ["monitor", "http://127.0.0.1:1", "--key", key, "--alert", "colour=red"],
       2,

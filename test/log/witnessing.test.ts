@@ -136,6 +136,7 @@ function remembering(): WitnessMemory & { record: WitnessRecord } {
     load: async () => memory.record,
     keep: async (kept: WitnessRecord) => {
       memory.record = kept;
+      return true;
     },
     settled: async () => {},
   };
@@ -393,7 +394,7 @@ test("witnesses that answer nonsense: each is a failure, said once, shown, and n
   for (const [name, [answer, why]] of Object.entries(table)) {
     const liar = await evil(1, answer);
     const { log, app, troubles } = await watched(policyOf(1, liar));
-    const late = await post(app, "/v1/entries?wait=witnessed&wait_ms=700", register().bytes);
+    const late = await post(app, "/v1/entries?wait=witnessed&wait_ms=400", register().bytes);
     assert.equal(late.status, 202, name);
     const [standing] = (await json(await app.request("/v1/log")))["witnesses"] as Body[];
     assert.match(String(standing?.["trouble"]), why, name);
@@ -495,6 +496,76 @@ test("a forked log: the witness that saw the first history refuses the second, a
   }
   assert.ok(second.troubles.some(({ fork }) => fork));
   await second.log.close();
+});
+
+test("a witness that is asked later in a round gets the log's own lines too, and nobody else's", async () => {
+  const second = await evil(2, (outgoing) => outgoing.writeHead(503).end());
+  const { log, app } = await watched(policyOf(2, await honest(1), second));
+  await post(app, "/v1/entries?wait=witnessed&wait_ms=150", register().bytes);
+  second.server.answer = cosigning(second.key);
+  assert.ok(await log.reached(2, 20_000));
+  for (const body of second.server.asked)
+    assert.deepEqual(
+      parseNote(parseAddCheckpoint(body).checkpoint).signatures.map(({ name }) => name),
+      [ORIGIN, ORIGIN],
+    );
+  await log.close();
+});
+
+test("a 200 that is worth nothing loses a witness for a moment, not for the round", async () => {
+  let first = true;
+  const flaky = await evil(1, () => {});
+  flaky.server.answer = (outgoing, incoming, body) => {
+    const key = first ? witnessKey(9) : flaky.key;
+    first = false;
+    cosigning(key)(outgoing, incoming, body);
+  };
+  const { log } = await watched(policyOf(1, flaky));
+  assert.ok(await log.reached(1, 20_000));
+  await log.close();
+});
+
+test("a size that we are remembered to have been cosigned for and have lost is an alarm", async () => {
+  const honestOne = await honest(1);
+  const memory = remembering();
+  const first = await watched(policyOf(1, honestOne), { memory });
+  await post(first.app, "/v1/entries", register().bytes);
+  assert.equal((await post(first.app, "/v1/entries?wait=witnessed", request(1).bytes)).status, 201);
+  await first.log.close();
+  assert.equal(memory.record.witnesses[0]?.size, 3);
+  // Restored from an old backup: one entry.
+  const second = await watched(first.policy, { memory });
+  await post(second.app, "/v1/entries?wait=witnessed&wait_ms=200", register().bytes);
+  assert.ok((second.log.witnessing?.standings[0]?.alarm?.count ?? 0) > 0);
+  await second.log.close();
+});
+
+test("another policy takes back nothing that was shown", async () => {
+  const down = await evil(2, (outgoing) => outgoing.writeHead(503).end());
+  const [one, memory, store] = [await honest(1), remembering(), new MemoryStore()];
+  await newStore("registered", store);
+  const first = await watched(policyOf(1, one), { requirement: "all", memory, store });
+  assert.equal((await post(first.app, "/v1/entries", register().bytes)).status, 201);
+  const second = await watched(policyOf(2, one, down), { requirement: "all", memory, store });
+  assert.equal(second.log.published.size, 2);
+  assert.equal(second.log.witnessed, null, "and it does not meet the new quorum");
+  await second.log.close();
+  await first.log.close();
+});
+
+test("a descending cursor of the asker's making shows nothing that is not published", async () => {
+  const down = await evil(1, (outgoing) => outgoing.writeHead(503).end());
+  const { log, app } = await watched(policyOf(1, down), { requirement: "all" });
+  await post(app, "/v1/entries?wait=witnessed&wait_ms=1", register().bytes);
+  for (const cursor of ["desc-2-2", "desc-99-99"])
+    assert.deepEqual(await json(await app.request(`/v1/search?order=desc&cursor=${cursor}`)), {
+      entries: [],
+      complete_to: 0,
+      next: null,
+    });
+  const standing = ((await json(await app.request("/v1/log")))["witnesses"] as Body[])[0];
+  assert.equal(standing?.["size"], 0);
+  await log.close();
 });
 
 test("closing: those who still wait are answered, not left hanging", async () => {

@@ -104,8 +104,10 @@ async function watch(
       evidence.push(proof);
       return `evidence-${evidence.length}`;
     },
-    report: async (event) => {
-      reported.push(event);
+    saveState: async () => {},
+    budgetMs: 60_000,
+    report: async (events) => {
+      reported.push(...events);
     },
   });
   const look = async (): Promise<MonitorEvent[]> => {
@@ -361,6 +363,8 @@ test("an entry that the rules should have kept out: each kind, under a root that
       /RECORD_|ROLE_MISSING/,
     ],
     "a record that is not of its type's shape": [dsse(record({ constraints: 5 })).bytes, /RECORD_/],
+    "a revocation of nothing": [dsse(record({ type: "revocation" })).bytes, /RECORD_INVALID/],
+    "a revocation of a list": [dsse(record({ type: "revocation", target: [] })).bytes, /RECORD_INVALID/],
     "no statement at all": [utf8("hello"), /./],
     "a statement not in its stored form": [
       utf8(` ${Buffer.from(request(1).bytes).toString()}`),
@@ -464,7 +468,7 @@ test("a clock that goes back, and an entry that is said to have come before we s
   assert.deepEqual(kinds(await look()), ["backdated"]);
   await submit(log, request(51));
   shift = -1000;
-  assert.deepEqual(kinds(await look()), ["backdated"]);
+  assert.deepEqual(kinds(await look()), ["clock", "backdated"]);
   await log.close();
 });
 
@@ -617,6 +621,10 @@ test("hostile answers: whatever comes, the pass ends, and nothing of it is taken
     "another shape": () => new Response(`{"hashes":[1,2],"entries":{"a":1}}`),
     "numbers where texts are wanted": () => new Response(`{"entries":[{"index":0,"received_at":5}]}`),
     nothing: () => new Response(""),
+    "two hundred thousand hits": () =>
+      new Response(
+        `{"entries":[${Array.from({ length: 200_000 }, (_, index) => `{"index":${index},"received_at":"2026-05-01T12:00:00Z"}`).join(",")}]}`,
+      ),
     "an error": () => new Response("no", { status: 400 }),
   };
   for (const [name, answer] of Object.entries(answers))
@@ -630,6 +638,190 @@ test("hostile answers: whatever comes, the pass ends, and nothing of it is taken
       const head = await store.head();
       assert.ok(head === null || where === "/v1/consistency", `${name} at ${where}`);
     }
+  await log.close();
+});
+
+test("what the log has signed and withheld is not forgotten: another tree of that size is a fork", async () => {
+  const [one, other] = [await grown(6), await grown(6, 100)];
+  let log = one;
+  const withheld: Lie = (path) =>
+    path.startsWith("/tile/entries") ? new Response("later", { status: 503 }) : undefined;
+  const server = await served(() => log, withheld);
+  const { look, evidence, state } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  assert.equal(state.sightings.length, 1);
+  log = other;
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  assert.equal(verifyEvidence(evidence[0] ?? assert.fail(), policyOfKey(logKey)).log, ORIGIN);
+  await one.close();
+  await other.close();
+});
+
+test("a larger tree that was shown once and withheld is held against what comes later", async () => {
+  const [one, other] = [await grown(8), await grown(20, 100)];
+  let log = one;
+  const server = await served(
+    () => log,
+    (path) => (path.startsWith("/tile/entries") ? new Response("later", { status: 503 }) : undefined),
+  );
+  const { look, evidence, state } = await watch(server.url);
+  await look();
+  log = other;
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  const { older, newer } = verifyEvidence(evidence[0] ?? assert.fail(), policyOfKey(logKey));
+  assert.deepEqual([older.size, newer.size], [one.published.size, other.published.size]);
+  assert.deepEqual(state.sightings, []);
+  await one.close();
+  await other.close();
+});
+
+test("a mirror that is ahead on another way is proven to be, from its own tiles", async () => {
+  const [log, other] = [await grown(5), await grown(300, 100)];
+  const [server, mirror] = [await served(() => log), await served(() => other)];
+  const { look, evidence } = await watch(server.url, { mirrors: [mirror.url] });
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  verifyEvidence(evidence[0] ?? assert.fail(), policyOfKey(logKey));
+  await submit(other, request(4444));
+  assert.deepEqual(kinds(await look()), [], "one fork, however it grows");
+  await log.close();
+  await other.close();
+});
+
+test("a line of a known witness that does not hold neither hides a fork nor spoils its proof", async () => {
+  const [one, other] = [await grown(4), await grown(4, 100)];
+  let log = one;
+  const bad = (note: Uint8Array): Uint8Array => {
+    const parsed = parseNote(note);
+    return formatNote(
+      withSignatures(parsed, [
+        cosign("log.example/test\n1\nfySQ9QI3/+spla/QuqtBr2+Au36vNGIW7Q3F/4h424k=\n", w, 5n),
+      ]),
+    );
+  };
+  const server = await served(
+    () => log,
+    (path) => (path === "/checkpoint" ? textResponse(bad(log.published.checkpoint)) : undefined),
+  );
+  const witness = await served(
+    () => log,
+    () => new Response("none", { status: 404 }),
+  );
+  const policy = witnessPolicy(witness.url);
+  const { look, evidence } = await watch(server.url, { policy });
+  assert.deepEqual(kinds(await look()), ["checkpoint-invalid"]);
+  log = other;
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  assert.equal(verifyEvidence(formatEvidence(evidence[0] ?? assert.fail()), policy).log, ORIGIN);
+  await one.close();
+  await other.close();
+});
+
+test("an empty tree with another root is proof by itself", async () => {
+  const log = await grown(1);
+  const note = signCheckpoint({ origin: ORIGIN, size: 0, root: log.published.root, extensions: [] }, logKey);
+  const server = await served(
+    () => log,
+    (path) => (path === "/checkpoint" ? textResponse(note) : undefined),
+  );
+  const { look, evidence } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), ["fork"]);
+  verifyEvidence(evidence[0] ?? assert.fail(), policyOfKey(logKey));
+  await log.close();
+});
+
+test("an honest log that is busy, restarting or slow is accused of nothing", async () => {
+  const log = await grown(3);
+  const server = await served(() => log);
+  const { look, clock, store } = await watch(server.url, { mirrors: [server.url] });
+  assert.deepEqual(kinds(await look()), []);
+  for (const status of [429, 502, 503]) {
+    await submit(log, request(1000 + status));
+    server.lie = (path) => (path === "/checkpoint" ? undefined : new Response("busy", { status }));
+    assert.deepEqual(kinds(await look()), [], String(status));
+  }
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), []);
+  assert.equal((await store.head())?.size, log.published.size);
+  // The mirror is always one ahead: an entry comes between the two questions of every pass.
+  for (let n = 0; n < 4; n++) {
+    let asked = 0;
+    server.lie = (path, truth) => {
+      if (path !== "/checkpoint" || ++asked < 2) return undefined;
+      return submit(log, request(2000 + n)).then(truth);
+    };
+    assert.deepEqual(kinds(await look()), []);
+  }
+  assert.equal(clock.now, NOW);
+  await log.close();
+});
+
+test("a log that grows while a pass takes long has not backdated anything", async () => {
+  let logNow = NOW;
+  const log = await logWithAgent({ now: () => logNow });
+  const server = await served(() => log);
+  const { look, clock } = await watch(server.url);
+  server.lie = (path, truth) => {
+    if (!path.startsWith("/tile/entries")) return undefined;
+    clock.now += 300_000;
+    return truth();
+  };
+  await look();
+  logNow = NOW + 120_000;
+  await submit(log, request(1));
+  server.lie = () => undefined;
+  clock.now += 1000;
+  assert.deepEqual(kinds(await look()), []);
+  await log.close();
+});
+
+test("an entry of tomorrow", async () => {
+  const log = await logWithAgent({ now: () => NOW + 86_400_000 });
+  const { look } = await watch((await served(() => log)).url);
+  assert.deepEqual(kinds(await look()), ["clock"]);
+  await log.close();
+});
+
+test("status answers that are no answers end nothing, and accuse of nothing", async () => {
+  const log = await logWithAgent({ now: () => NOW });
+  await submit(log, registration(agent, ["agent", "authority", "owner"], [AGENT]));
+  await submit(log, dsse(record(grantMembers)));
+  const server = await served(() => log);
+  const { look, state } = await watch(server.url);
+  for (const answer of [
+    () => new Response("garbage"),
+    () => new Response("no", { status: 503 }),
+    () => new Response("no", { status: 404 }),
+  ]) {
+    server.lie = (path) => (path.includes("/status") ? answer() : undefined);
+    assert.deepEqual(kinds(await look()), []);
+  }
+  assert.equal(state.alertedTo, log.published.size);
+  server.lie = (path, truth) =>
+    path.includes("/status")
+      ? truth().then(
+          async (response) =>
+            new Response(JSON.stringify({ ...((await response.json()) as object), state: "revoked" })),
+        )
+      : undefined;
+  assert.deepEqual(kinds(await look()), ["status-unjustified"], "asked again later too");
+  await log.close();
+});
+
+test("cosignatures under the log's own checkpoint count for witnesses that have no address", async () => {
+  const log = await grown(2);
+  const server = await served(
+    () => log,
+    (path) => (path === "/checkpoint" ? textResponse(cosigned(log.published.checkpoint)) : undefined),
+  );
+  const policy = parsePolicy(
+    utf8(`log ${formatVerifierKey(logKey)}\nwitness W ${formatVerifierKey(w)}\nquorum W\n`),
+  );
+  const { look, clock } = await watch(server.url, { policy });
+  assert.deepEqual(kinds(await look()), []);
+  clock.now += 601_000;
+  assert.deepEqual(kinds(await look()), []);
   await log.close();
 });
 

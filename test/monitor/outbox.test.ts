@@ -51,7 +51,7 @@ test("each receiver gets each event; one that fails is tried again, and does not
     (name, why) => troubles.push(`${name}: ${why}`),
   );
   const events = [finding("one"), finding("two")];
-  for (const event of events) await outbox.put(event);
+  for (const event of events) await outbox.put([event]);
   assert.equal(await outbox.deliver(), 2);
   assert.deepEqual([a.got, b.got], [events.map(idOf), []]);
   assert.deepEqual(troubles, ["b: not now"], "left alone after the first failure");
@@ -66,13 +66,24 @@ test("each receiver gets each event; one that fails is tried again, and does not
 test("what waits survives the process; half a file is passed over; the same event has the same id", async () => {
   const place = await folder();
   const first = new Outbox(place, [taking("a", () => false)], Date.now, () => {});
-  await first.put(finding("kept"));
+  await first.put([finding("kept")]);
   await writeFile(join(place, "000000000000000-000000-x.json"), '{"event":');
   const a = taking("a", () => true);
   const second = new Outbox(place, [a], Date.now, () => {});
   await second.deliver();
   assert.deepEqual(a.got, [idOf(finding("kept"))]);
   assert.notEqual(idOf(finding("kept")), idOf(finding("another")));
+});
+
+test("a run without receivers, or with others, leaves what waits as it is", async () => {
+  const place = await folder();
+  const put = new Outbox(place, [taking("webhook", () => false)], Date.now, () => {});
+  await put.put([finding("kept")]);
+  await new Outbox(place, [], Date.now, () => {}).deliver();
+  await new Outbox(place, [taking("exec", () => true)], Date.now, () => {}).deliver();
+  const hook = taking("webhook", () => true);
+  assert.equal(await new Outbox(place, [hook], Date.now, () => {}).deliver(), 0);
+  assert.deepEqual(hook.got, [idOf(finding("kept"))]);
 });
 
 test("a webhook: signed so that the receiver can check it, taken only with a 2xx, redirects not followed", async () => {

@@ -94,7 +94,7 @@ export async function openWitness(
   await writeFile(join(place, "logs"), list);
   const logs = new Logs(join(place, "logs"), now);
   await logs.reload();
-  const state = await WitnessState.open(join(place, "state"));
+  const state = await WitnessState.open(join(place, "state"), { create: true });
   const forks: string[] = [];
   opened.push(state);
   const witness = new Witness({ keys, logs, state, now, onFork: (origin) => forks.push(origin) });

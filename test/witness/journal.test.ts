@@ -23,6 +23,7 @@ async function read(path: string): Promise<string[]> {
     path,
     (body) => found.push(Buffer.from(body).toString()),
     () => [],
+    { create: true },
   );
   await journal.close();
   return found;
@@ -33,6 +34,7 @@ async function write(path: string, ...records: readonly string[]): Promise<void>
     path,
     () => {},
     () => [],
+    { create: true },
   );
   await Promise.all(records.map((record) => journal.append(utf8(record))));
   await journal.close();
@@ -103,17 +105,20 @@ test("two writers of one file: the one that comes second to write ends, before a
     path,
     () => {},
     () => [],
+    { create: true },
   );
   const b = await Journal.open(
     path,
     () => {},
     () => [],
+    { create: true },
   );
   await a.append(utf8("by a"));
   await assert.rejects(b.append(utf8("by b")), refuses("STORE_LOCKED"));
   await assert.rejects(b.append(utf8("by b again")), refuses("STORE_LOCKED"), "and takes nothing more");
   await a.append(utf8("by a again"));
   await a.close();
+  await b.close();
   assert.deepEqual(await read(path), ["first", "by a", "by a again"]);
 });
 
@@ -123,17 +128,19 @@ test("a file that was cut under our hands ends the writer", async () => {
     path,
     () => {},
     () => [],
+    { create: true },
   );
   await journal.append(utf8("first"));
   await truncate(path, 10);
   await assert.rejects(journal.append(utf8("second")), refuses("STORE_LOCKED"));
+  await journal.close();
 });
 
 test("a long journal is replaced by a short one that says the same, and goes on", async () => {
   const path = await place();
   const held = new Map<string, string>();
   const snapshot = (): Uint8Array[] => [...held.values()].map(utf8);
-  const journal = await Journal.open(path, () => {}, snapshot);
+  const journal = await Journal.open(path, () => {}, snapshot, { create: true });
   const filler = "x".repeat(200_000);
   for (let i = 0; i < 120; i++) {
     const record = `${i % 5} ${i} ${filler}`;

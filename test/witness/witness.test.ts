@@ -1,6 +1,6 @@
 /** A witness as logs and strangers meet it: every status, what it holds, and what it never does. */
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -18,6 +18,8 @@ import {
 import { formatNote, parseNote, parseSignatureLines, withSignatures } from "../../src/format/note.js";
 import { formatAddCheckpoint, formatSignSubtree } from "../../src/format/proof-request.js";
 import { formatSigningKey, formatVerifierKey, ML_DSA_44, signingKey } from "../../src/format/vkey.js";
+import { lockFolder } from "../../witness/lock.js";
+import { WitnessState } from "../../witness/state.js";
 import { addLog, initWitness, keepEvidence, readKeys } from "../../witness/folder.js";
 import { trustKey, verifyEvidence } from "../../src/verify/index.js";
 import { mth } from "../support/rfc6962.js";
@@ -286,19 +288,16 @@ test("the list is read again without a restart; a bad one is told of and changes
     logs.reload(),
     (error) => error instanceof WritError && error.code === "LOG_LIST_MALFORMED",
   );
-  for (let i = 0; i < 9; i++)
-    assert.equal((await post(app, "/add-checkpoint", log.request(2, 2))).status, 200, `${i}`);
-  const over = await post(app, "/add-checkpoint", log.request(2, 2));
+  for (let i = 2; i < 11; i++)
+    assert.equal((await post(app, "/add-checkpoint", log.request(i, i + 1))).status, 200, `${i}`);
+  const over = await post(app, "/add-checkpoint", log.request(11, 12));
   assert.deepEqual(await status(over.clone()), [429, "QUOTA_EXCEEDED"]);
   assert.equal(over.headers.get("retry-after"), "60");
   now += 3_600_000;
-  assert.equal((await post(app, "/add-checkpoint", log.request(2, 2))).status, 200, "an hour later");
+  assert.equal((await post(app, "/add-checkpoint", log.request(11, 12))).status, 200, "an hour later");
   now -= 7_200_000;
-  assert.equal(
-    (await post(app, "/add-checkpoint", log.request(2, 2))).status,
-    429,
-    "a clock that jumps back gives nothing",
-  );
+  const back = await post(app, "/add-checkpoint", log.request(12, 13));
+  assert.equal(back.status, 429, "a clock that jumps back gives nothing");
 });
 
 test("two roots of one size, both signed, are proof: kept as a file that verifies", async () => {
@@ -311,12 +310,51 @@ test("two roots of one size, both signed, are proof: kept as a file that verifie
     formatAddCheckpoint({ oldSize: 5, hashes: [], checkpoint: fork.note(5) }),
   );
   assert.deepEqual(forks, ["log.example/a"]);
-  const held = formatNote((state.held("log.example/a") ?? assert.fail()).note);
-  const file = await keepEvidence(folder, held, fork.note(5));
+  const held = (state.held("log.example/a") ?? assert.fail()).note;
+  const file = await keepEvidence(folder, "log.example/a", held, parseNote(fork.note(5)));
   const proof = await readFile(file ?? assert.fail());
   const { older, newer } = verifyEvidence(proof, trustKey(formatVerifierKey(log.key)));
   assert.deepEqual([older.size, newer.size], [5, 5]);
-  assert.equal(await keepEvidence(folder, held, fork.note(5)), file, "the same proof once");
+  assert.equal(
+    await keepEvidence(folder, "log.example/a", held, parseNote(fork.note(5))),
+    file,
+    "the same proof once",
+  );
+});
+
+test("a state that is lost is not taken for one that never was", async () => {
+  const folder = join(await mkdtemp(join(tmpdir(), "writ-witness-")), "w");
+  await initWitness(folder, "witness.example/new", "ed25519");
+  await (await WitnessState.open(join(folder, "state"))).close();
+  await rm(join(folder, "state"));
+  const lost = WitnessState.open(join(folder, "state"));
+  await assert.rejects(lost, (error) => error instanceof WritError && error.code === "STATE_CORRUPT");
+});
+
+test("the same question again and again costs no disk, no memory and no quota", async () => {
+  const list = `logs/v0\nvkey ${formatVerifierKey(log.key)}\nqpd 24\n`;
+  const { app, folder, state } = await openWitness(list);
+  await post(app, "/add-checkpoint", log.request(0, 5));
+  const size = (await stat(join(folder, "state"))).size;
+  for (let n = 0; n < 300; n++) {
+    assert.equal((await post(app, "/add-checkpoint", log.request(5, 5))).status, 200);
+    assert.equal((await post(app, "/add-checkpoint", log.request(3, 4))).status, 409);
+  }
+  assert.equal((await stat(join(folder, "state"))).size, size);
+  assert.equal((await post(app, "/add-checkpoint", log.request(5, 6))).status, 200);
+  await state.close();
+  assert.ok((await stat(join(folder, "state"))).size < size + 4 * 1024);
+});
+
+test("one process a folder, for as long as it lives", async () => {
+  const place = join(await mkdtemp(join(tmpdir(), "writ-witness-")), "lock");
+  const unlock = await lockFolder(place);
+  await assert.rejects(
+    lockFolder(place),
+    (error) => error instanceof WritError && error.code === "STORE_LOCKED",
+  );
+  await unlock();
+  await (await lockFolder(place))();
 });
 
 test("paths and methods: what there is, and a problem body for what there is not", async () => {

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { formatEvidence } from "../../format/evidence.js";
+import { type Evidence, formatEvidence } from "../../format/evidence.js";
 import { ED25519, formatVerifierKey, type SigningKey } from "../../format/vkey.js";
-import { type MonitorEvent, eventText } from "../../monitor/events.js";
+import { eventText } from "../../monitor/events.js";
 import { parseFilter } from "../../monitor/filter.js";
 import { LogReader } from "../../monitor/log-reader.js";
 import { loadState, stateFile } from "../../monitor/memory.js";
@@ -24,6 +24,7 @@ import {
   type Voice,
 } from "../command.js";
 import { unreadable, writeWhole } from "../files.js";
+import { LineQueue } from "../lines.js";
 import { newSigningKey, readSigningKey, writeKeyPair } from "../key-files.js";
 import { type Trust, trustOf } from "../remote.js";
 
@@ -31,6 +32,10 @@ const DEFAULT_INTERVAL_S = 30;
 const DEFAULT_SILENCE_S = 600;
 /** How long one question is put again to a log that does not answer. */
 const DEFAULT_PATIENCE_S = 10;
+/** What a timer can hold. */
+const MAX_SECONDS = 2_147_483;
+/** New entries are taken in for so long before everything else is looked at again. */
+const MAX_BUDGET_MS = 20_000;
 
 export const monitor: Command = {
   usage:
@@ -85,63 +90,93 @@ interface Plan {
   readonly trust: Trust;
 }
 
-/** Events as they come; true at the end when there was no finding. */
+/** Events as they come; true at the end when nothing that was found stands. */
 async function* watch(
   plan: Plan,
   folder: string,
   receivers: readonly Receiver[],
   voice: Voice,
 ): AsyncGenerator<ResultLine, boolean> {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  const lines = new LineQueue();
+  const printed: Receiver = {
+    name: "output",
+    deliver: (_, event) => lines.push({ text: eventText(event), json: event }),
+  };
+  const watching = follow(plan, folder, [printed, ...receivers], stop.signal, voice).finally(() =>
+    lines.end(),
+  );
+  // Looked at when the lines have ended.
+  watching.catch(() => {});
+  yield* lines;
+  return watching;
+}
+
+/** Passes until it is over; what each finds goes to the receivers. True when nothing stands at the end. */
+async function follow(
+  plan: Plan,
+  folder: string,
+  receivers: readonly Receiver[],
+  stop: AbortSignal,
+  voice: Voice,
+): Promise<boolean> {
   const { key, policy } = plan.trust;
   const store = await openStore(join(folder, "db"));
   const state = await loadState(folder);
-  const stop = new AbortController();
-  const reader = new LogReader(plan.url, plan.patienceMs, stop.signal);
-  const fresh: MonitorEvent[] = [];
-  const outbox = new Outbox(join(folder, "outbox"), receivers, Date.now, (name, why) =>
-    voice.say(`the ${name} did not take an event, and is tried again: ${why}`),
-  );
+  const reader = new LogReader(plan.url, plan.patienceMs, stop);
+  const trouble = (name: string, why: string): void =>
+    voice.say(`the ${name} did not take an event, which is kept and tried again: ${why}`);
+  const outbox = new Outbox(join(folder, "outbox"), receivers, Date.now, trouble, stop);
+  const saveState = (): Promise<void> => writeWhole(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`);
   const following = new Monitor({
     key,
     policy,
     reader,
     mirror: await Mirror.open(store, key),
     state,
+    saveState,
     mirrors: plan.mirrors,
     filters: plan.filters,
     silenceMs: plan.silenceMs,
+    budgetMs: Math.min(plan.intervalMs, MAX_BUDGET_MS),
     now: Date.now,
     kept: keptIn(join(folder, "checkpoint")),
-    keepEvidence: async (evidence) => {
-      const bytes = formatEvidence(evidence);
-      const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-      const file = join(folder, "evidence", `${evidence.kind}-${name}.json`);
-      await writeWhole(file, bytes);
-      return file;
-    },
-    report: async (event) => {
-      await outbox.put(event);
-      fresh.push(event);
+    keepEvidence: (evidence) => keepEvidence(folder, evidence),
+    report: async (events) => {
+      await outbox.put(events);
+      outbox.kick();
     },
     progress: (done, total) => voice.progress("reading the log", done, total),
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   try {
     for (;;) {
-      await following.pass().catch((error: unknown) => {
-        if (!stop.signal.aborted) throw error;
+      const done = await following.pass().catch((error: unknown) => {
+        if (!stop.aborted) throw error;
+        return true;
       });
-      for (const event of fresh.splice(0)) yield { text: eventText(event), json: event };
-      await writeWhole(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`);
-      const left = await outbox.deliver();
-      if (plan.once && left > 0) voice.hint(`${left} events wait for the next run to be delivered`);
-      if (plan.once || !(await pause(plan.intervalMs, stop.signal))) return following.findings === 0;
+      if (plan.once && done) {
+        const left = await outbox.deliver();
+        if (left > 0) voice.hint("some events wait for the next run to be delivered");
+        return following.clean;
+      }
+      outbox.kick();
+      if (stop.aborted || (done && !(await pause(plan.intervalMs, stop)))) return following.clean;
     }
   } finally {
+    await outbox.deliver().catch(() => 0);
     await following.close();
     await reader.close();
     await store.close();
   }
+}
+
+async function keepEvidence(folder: string, evidence: Evidence): Promise<string> {
+  const bytes = formatEvidence(evidence);
+  const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+  const file = join(folder, "evidence", `${evidence.kind}-${name}.json`);
+  await writeWhole(file, bytes);
+  return file;
 }
 
 /** True when the time has passed, false when the monitor is to end. */
@@ -209,7 +244,8 @@ async function webhookKey(file: string, name: string): Promise<SigningKey> {
 
 function secondsOf(invocation: Invocation, name: string, otherwise: number): number {
   const seconds = Number(invocation.text(name) ?? otherwise);
-  if (!(seconds > 0 && seconds <= 86_400 * 365)) throw usageError(`--${name}: want seconds above 0`);
+  if (!(seconds > 0 && seconds <= MAX_SECONDS))
+    throw usageError(`--${name}: want seconds above 0, at most ${MAX_SECONDS}`);
   return seconds;
 }
 

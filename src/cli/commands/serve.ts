@@ -10,7 +10,7 @@ import type { WitnessTrouble } from "../../log/witnessing.js";
 import { type Command, FLAG, type Invocation, STRING, usageError, type Voice } from "../command.js";
 import { readBytes } from "../files.js";
 import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder } from "../folder.js";
-import { demandNoRollback, PublishedFile } from "../published-file.js";
+import { demandNoRollback, forgetShown, PublishedFile, readShown } from "../published-file.js";
 import { cannotListen, firstSignal, parseListen, urlOf } from "../listen.js";
 import { version } from "../version.js";
 import { WitnessFile } from "../witness-file.js";
@@ -45,11 +45,18 @@ export const serve: Command = {
     await demandNoRollback(folder, store, key);
     const file = new PublishedFile(folder);
     const second = await mlDsaKey(folder, key);
+    const before = await shownBefore(folder, witnesses);
     const log = await Log.open(store, {
       key,
       ...(witnesses === null
         ? {}
-        : { witnessing: { ...witnesses, ...witnessParts(folder, second, witnesses, logger) } }),
+        : {
+            witnessing: {
+              ...witnesses,
+              ...witnessParts(folder, second, witnesses, logger),
+              shownBefore: before,
+            },
+          }),
       onFatal: (error) => endNow(logger, error),
       onPublish: (published) => file.keep(published),
     });
@@ -70,6 +77,7 @@ export const serve: Command = {
     const signal = await firstSignal();
     logger.info({ signal }, "draining");
     voice.say(`${signal}: answering what was taken in, then ending; a second signal ends at once`);
+    log.release();
     await server.close();
     await log.close();
     await file.settled();
@@ -107,6 +115,13 @@ async function witnessOptions(invocation: Invocation): Promise<WitnessOptions | 
   if (requirement !== null && policy.quorum === null)
     throw new WritError("POLICY_MALFORMED", `${file}: the quorum is none, so there is nothing to require`);
   return { policy, requirement };
+}
+
+/** What a log showed before it demanded witnesses; nothing while it does not. */
+async function shownBefore(folder: string, witnesses: WitnessOptions | null): Promise<Uint8Array | null> {
+  if (witnesses?.requirement === "all") return readShown(folder);
+  await forgetShown(folder);
+  return null;
 }
 
 function witnessParts(folder: string, key: SigningKey, { requirement }: WitnessOptions, logger: Logger) {

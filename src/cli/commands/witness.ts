@@ -7,10 +7,12 @@ import {
   initWitness,
   keepEvidence,
   listFile,
+  lockPath,
   readKeys,
   stateFile,
   type WitnessAlgorithm,
 } from "../../../witness/folder.js";
+import { lockFolder } from "../../../witness/lock.js";
 import { Logs } from "../../../witness/logs.js";
 import { listenWitness } from "../../../witness/server.js";
 import { WitnessState } from "../../../witness/state.js";
@@ -66,17 +68,21 @@ export const witnessServe: Command = {
     const folder = onlyWord(invocation, "folder");
     const { host, port } = parseListen(invocation.text("listen") ?? DEFAULT_LISTEN);
     const keys = await readKeys(folder);
+    const unlock = await lockFolder(lockPath(folder));
     const logs = new Logs(listFile(folder));
-    await logs.reload();
-    const state = await WitnessState.open(stateFile(folder), (error) => {
-      voice.say(`${error.message}; start it again to recover`);
-      setImmediate(() => process.exit(1));
+    const state = await WitnessState.open(stateFile(folder), {
+      onFatal: (error) => {
+        voice.say(`${error.message}; start it again to recover`);
+        setImmediate(() => process.exit(1));
+      },
     });
     const complain = (error: unknown): void =>
       voice.say(error instanceof Error ? error.message : String(error));
     const reload = (): void =>
       void logs.reload().then(() => voice.say(`cosigning for ${logs.count} logs`), complain);
     logs.watch((count) => voice.say(`the list has changed: cosigning for ${count} logs`), complain);
+    // Read once it is watched: a change in between is not missed.
+    await logs.reload();
     process.on("SIGHUP", reload);
     const witness = new Witness({
       keys,
@@ -84,7 +90,7 @@ export const witnessServe: Command = {
       state,
       now: Date.now,
       onFork: (origin, held, submitted) => {
-        keepEvidence(folder, held, submitted).then(
+        keepEvidence(folder, origin, held, submitted).then(
           (file) =>
             voice.say(
               `FORK: ${origin} has signed two histories${file === null ? "" : `; the proof is in ${file}`}`,
@@ -107,6 +113,7 @@ export const witnessServe: Command = {
     voice.say(`${signal}: answering what was asked, then ending`);
     await server.close();
     await witness.close();
+    await unlock();
     return { ok: true, json: { logs: logs.count } };
   },
 };
