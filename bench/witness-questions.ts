@@ -42,9 +42,9 @@ interface Setup {
 /** A log and three witnesses of it, any two of which are a quorum. */
 async function witnessedLog(algorithm: "ed25519" | "both"): Promise<Setup> {
   const folder = await makeFolder("registered");
-  const keys = ["log", "log-mldsa"].map((name) => readFile(join(folder, `keys/${name}.key.pub`), "utf8"));
-  const [key = "", second = ""] = (await Promise.all(keys)).map((text) => text.trim());
-  const list = `logs/v0\n\nvkey ${key}\n\nvkey ${second}\n`;
+  // The log's Ed25519 key, as the witness network's lists have one key a log.
+  const key = (await readFile(join(folder, "keys/log.key.pub"), "utf8")).trim();
+  const list = `logs/v0\n\nvkey ${key}\n`;
   const witnesses: WitnessProcess[] = [];
   for (const n of [1, 2, 3]) witnesses.push(await startWitness(`bench.example/w${n}`, algorithm, list));
   const lines = witnesses.map(

@@ -2,7 +2,7 @@
  * A log's folder: `keys/` (log.key, log-mldsa.key, registrar.key and their .pub) and `db/`. It is made beside its place and renamed into
  * it, so that there is a whole log or none, whatever interrupts the making.
  */
-import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { WritError } from "../errors.js";
 import { ML_DSA_44, type SigningKey } from "../format/vkey.js";
@@ -11,7 +11,7 @@ import { type Admission, isOrigin, signLogPolicy } from "../record/log-policy.js
 import { publicKey } from "../statement/key.js";
 import { type Signer, secretSigner } from "../statement/sign.js";
 import { LevelStore } from "../store/level.js";
-import { unreadable } from "./files.js";
+import { syncFolder, unreadable } from "./files.js";
 import { newSigningKey, readSigningKey, writeKeyPair } from "./key-files.js";
 
 export const DEFAULT_FOLDER = "writ-data";
@@ -125,16 +125,6 @@ async function names(folder: string): Promise<string[]> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw unreadable(folder, error);
-  }
-}
-
-/** A rename or a new file survives a power cut only once its folder is synced. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -3,6 +3,7 @@ import { open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WritError } from "../errors.js";
 import { fromUtf8, utf8 } from "../format/bytes.js";
+import { syncFolder } from "./files.js";
 import type { WitnessAlarm, WitnessMemory, WitnessRecord } from "../log/witness-memory.js";
 
 /** Sizes that can be asked for again are written at most so often. */
@@ -83,15 +84,6 @@ export class WitnessFile implements WitnessMemory {
       this.onError(error);
       return false;
     }
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

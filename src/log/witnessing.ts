@@ -59,7 +59,7 @@ const LONGEST_PAUSE_MS = 30_000;
 /** Times that one request is made again at once because the witness named another size. */
 const MAX_STALE = 3;
 /** Rounds that nobody waits for begin at most so often: a busy log makes a thousand checkpoints a second. */
-const PACE_MS = 50;
+const PACE_MS = 250;
 /** Those that somebody waits for. Rounds that follow one another more closely take the processor from one another (measured). */
 const WAITED_PACE_MS = 8;
 

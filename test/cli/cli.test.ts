@@ -6,14 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { factMembers } from "../support/log.js";
 import { end, freePort, MAIN, PROJECT, run, startLog, temporaryFolder, writ } from "../support/process.js";
-
-/** The shell blocks of the README with this word after `sh`. */
-async function readmeBlock(name: string): Promise<string> {
-  const readme = await readFile(join(PROJECT, "README.md"), "utf8");
-  const block = new RegExp(`\`\`\`sh ${name}\\n([^]*?)\`\`\``).exec(readme)?.[1];
-  assert.ok(block, `the README has a block named ${name}`);
-  return block;
-}
+import { readmeBlock } from "../support/readme.js";
 
 /** Where a newcomer stands: a log that runs, and a shell in which the README's text is pasted. */
 async function newcomer() {

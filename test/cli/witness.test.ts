@@ -19,15 +19,9 @@ import {
   temporaryFolder,
   writ,
 } from "../support/process.js";
+import { readmeBlock } from "../support/readme.js";
 import { SLOW } from "../support/runs.js";
 import { GrowingLog, listOf } from "../support/witness.js";
-
-async function readmeBlock(name: string): Promise<string> {
-  const readme = await readFile(join(PROJECT, "README.md"), "utf8");
-  const block = new RegExp(`\`\`\`sh ${name}\\n([^]*?)\`\`\``).exec(readme)?.[1];
-  assert.ok(block, `the README has a block named ${name}`);
-  return block;
-}
 
 /** A port with three free ones behind it. */
 async function fourPorts(): Promise<number> {
