@@ -6,14 +6,20 @@
  */
 import { Agent } from "undici";
 import type { Hash } from "../../merkle/index.js";
-import { ProofError } from "../errors.js";
-import { verifySignatures } from "../format/cosignature.js";
-import { formatNote, type Note, parseNote, type SignatureLine, withSignatures } from "../format/note.js";
+import { parseNote, type SignatureLine, withSignatures } from "../format/note.js";
 import { type Policy, type PolicyWitness, quorumMet } from "../format/policy.js";
 import { isLineOf, type SigningKey } from "../format/vkey.js";
 import { askWitness, type WitnessAnswer } from "./ask-witness.js";
 import { CosignThread } from "./cosign-thread.js";
 import type { Published } from "./publish.js";
+import {
+  type Endpoint,
+  endpointsOf,
+  publishedOf,
+  type Round,
+  roundOf,
+  stillWitnessed,
+} from "./witness-round.js";
 import { FORGOTTEN, type WitnessAlarm, type WitnessMemory, type WitnessRecord } from "./witness-memory.js";
 
 export interface WitnessingOptions {
@@ -63,31 +69,6 @@ const PACE_MS = 250;
 /** Those that somebody waits for. Rounds that follow one another more closely take the processor from one another (measured). */
 const WAITED_PACE_MS = 8;
 
-interface Endpoint {
-  readonly url: string;
-  readonly witnesses: readonly PolicyWitness[];
-  size: number;
-  busy: boolean;
-  failures: number;
-  retryAt: number;
-  cosignedAt: number | null;
-  trouble: string | null;
-  alarm: WitnessAlarm | null;
-}
-
-interface Round {
-  readonly published: Published;
-  /** What goes to the witnesses: the text and the log's own lines, nobody else's. */
-  readonly sent: Uint8Array;
-  /** The same, with the lines of the witnesses as they come. */
-  note: Note;
-  /** Names of the policy's witnesses. */
-  readonly signed: Set<string>;
-  readonly asked: Set<Endpoint>;
-  pending: number;
-  met: boolean;
-}
-
 interface Waiter {
   readonly size: number;
   resolve(witnessed: Published | null): void;
@@ -115,6 +96,7 @@ export class Witnessing {
   private best: Published | null;
   /** The newest checkpoint that met the quorum, from the moment it is handed over to be kept. */
   private keeping: Uint8Array | null;
+  private keepingSize: number;
 
   private constructor(
     private readonly options: WitnessingOptions,
@@ -128,6 +110,7 @@ export class Witnessing {
     this.memory = memory;
     this.best = witnessed;
     this.keeping = shown?.checkpoint ?? null;
+    this.keepingSize = shown?.size ?? 0;
     this.endpoints = endpointsOf(policy, record);
     this.thread = new CosignThread({ key: mlDsaKey, witnesses: policy.witnesses.map(({ key }) => key) });
   }
@@ -214,8 +197,8 @@ export class Witnessing {
     if (this.stop.signal.aborted || this.opening) return;
     if (this.mayBegin()) {
       const pace = this.waiters.size > 0 ? WAITED_PACE_MS : PACE_MS;
-      const wait = this.openedAt + pace - this.parts.now();
-      if (wait <= 0 || wait > pace) return void this.begin();
+      const wait = this.openedAt + pace - performance.now();
+      if (wait <= 0) return void this.begin();
       this.wakeIn(wait);
     }
     this.askFree();
@@ -232,11 +215,11 @@ export class Witnessing {
     const published = this.newest;
     if (published === null) return;
     this.opening = true;
-    this.openedAt = this.parts.now();
+    this.openedAt = performance.now();
     let own: readonly SignatureLine[] = [];
-    const note = parseNote(published.checkpoint);
+    const { text } = parseNote(published.checkpoint);
     try {
-      own = await this.thread.sign(note.text, this.seconds());
+      own = await this.thread.sign(text, this.seconds());
     } catch (error) {
       // The Ed25519 line alone is a checkpoint too.
       this.tell(
@@ -246,29 +229,19 @@ export class Witnessing {
       );
     }
     this.opening = false;
-    const signed = withSignatures(note, own);
-    this.round = {
-      published,
-      sent: formatNote(signed),
-      note: signed,
-      signed: new Set(),
-      asked: new Set(),
-      pending: 0,
-      met: false,
-    };
+    this.round = roundOf(published, own);
     this.advance();
   }
 
   private askFree(): void {
     const { round } = this;
     if (round === null) return;
-    const now = this.parts.now();
+    const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
     for (const endpoint of this.endpoints) {
       if (endpoint.busy || round.asked.has(endpoint) || endpoint.size > round.published.size) continue;
-      // A clock that jumps back must not keep a witness waiting for longer than the longest pause.
       const wait = endpoint.retryAt - now;
-      if (wait > 0 && wait <= LONGEST_PAUSE_MS) next = Math.min(next, wait);
+      if (wait > 0) next = Math.min(next, wait);
       else void this.ask(endpoint, round);
     }
     if (next < Number.POSITIVE_INFINITY) this.wakeIn(next);
@@ -354,14 +327,14 @@ export class Witnessing {
     for (const { name } of names) round.signed.add(name);
     const { policy } = this.options;
     round.met ||= policy.quorum === null || quorumMet(policy, round.signed);
-    if (round.met && policy.quorum !== null && round.published.size >= (this.best?.size ?? 0))
-      await this.publish(round);
+    if (round.met && policy.quorum !== null) await this.publish(round);
   }
 
   private async publish(round: Round): Promise<void> {
     const witnessed = publishedOf(round, this.options.policy);
     // What is on its way to the disk is not overtaken by an older one.
-    this.keeping = witnessed.checkpoint;
+    if (witnessed.size < this.keepingSize) return;
+    [this.keeping, this.keepingSize] = [witnessed.checkpoint, witnessed.size];
     if (!(await this.memory.keep(this.record(), true))) {
       this.tell("", false, "a checkpoint that meets the quorum could not be kept, and is not shown");
       return;
@@ -383,7 +356,7 @@ export class Witnessing {
     if (endpoint.trouble !== why) this.tell(endpoint.url, false, why);
     endpoint.trouble = why;
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(endpoint.failures - 1, 20));
-    endpoint.retryAt = this.parts.now() + pause * (0.5 + Math.random() / 2);
+    endpoint.retryAt = performance.now() + pause * (0.5 + Math.random() / 2);
   }
 
   /** Somebody has shown a witness another history under our name, or the witness is wrong: never swallowed. */
@@ -413,53 +386,4 @@ export class Witnessing {
   private seconds(): bigint {
     return BigInt(Math.max(1, Math.floor(this.parts.now() / 1000)));
   }
-}
-
-/** A kept checkpoint with its cosigners, if it meets the quorum of the policy as it is today. */
-function stillWitnessed(kept: Published, policy: Policy): Published | null {
-  if (policy.quorum === null) return null;
-  const note = parseNote(kept.checkpoint);
-  try {
-    const keys = verifySignatures(
-      note,
-      policy.witnesses.map(({ key }) => key),
-    ).map(({ key }) => key);
-    const signed = new Set(policy.witnesses.filter(({ key }) => keys.includes(key)).map(({ name }) => name));
-    return quorumMet(policy, signed) ? { ...kept, cosignedBy: namesOf(policy, signed) } : null;
-  } catch (error) {
-    if (error instanceof ProofError) return null;
-    throw error;
-  }
-}
-
-/** The names of the keys that signed. A witness with two keys is one witness. */
-function namesOf({ witnesses }: Policy, signed: ReadonlySet<string>): string[] {
-  return [...new Set(witnesses.filter(({ name }) => signed.has(name)).map(({ key }) => key.name))];
-}
-
-function endpointsOf({ witnesses }: Policy, record: WitnessRecord): Endpoint[] {
-  const byUrl = new Map<string, PolicyWitness[]>();
-  for (const witness of witnesses)
-    if (witness.url !== null) byUrl.set(witness.url, [...(byUrl.get(witness.url) ?? []), witness]);
-  return [...byUrl].map(([url, ours]) => {
-    const kept = record.witnesses.find((one) => one.url === url);
-    return {
-      url,
-      witnesses: ours,
-      size: kept?.size ?? 0,
-      busy: false,
-      failures: 0,
-      retryAt: 0,
-      cosignedAt: null,
-      trouble: null,
-      alarm: kept?.alarm ?? null,
-    };
-  });
-}
-
-function publishedOf({ published, note, signed }: Round, policy: Policy): Published {
-  if (signed.size === 0) return published;
-  const checkpoint = formatNote(note);
-  const text = new TextDecoder().decode(checkpoint);
-  return { ...published, checkpoint, text, cosignedBy: namesOf(policy, signed) };
 }
