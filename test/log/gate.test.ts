@@ -4,6 +4,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createApp } from "../../api/app.js";
 import { type Stage, type Step, step, type Story } from "../../src/demo/stage.js";
 import { stagingCleanUp } from "../../src/demo/stories.js";
 import { WritError } from "../../src/errors.js";
@@ -85,6 +86,40 @@ async function tries(log: Log, ...submissions: readonly Submission[]): Promise<(
   for (const submission of submissions) results.push(told(await single(log, submission)));
   return results;
 }
+
+test("the state of a record, as of any size: what is final comes first, and a grant is no better than those above it", async () => {
+  const { log, stage } = await play(withGrant({ max_uses: 1 }));
+  const app = createApp(log, { verifierKeys: [logKey], version: "test" });
+  const ask = async (ref: string | number, asOf?: number): Promise<unknown[]> => {
+    const response = await app.request(
+      `/v1/entries/${ref}/status${asOf === undefined ? "" : `?as_of=${asOf}`}`,
+    );
+    const body = (await response.json()) as Record<string, unknown>;
+    return response.status === 200 ? [body["state"], body["decided_by"]] : [body["code"]];
+  };
+  const id = stage.ref("capability-grant", "grant").id;
+  const before = log.published.size;
+  assert.deepEqual(await ask(id), ["active", []]);
+  const [suspended, resumed, used, revoked] = await tries(
+    log,
+    revocation(stage, "authority", "grant", "suspend"),
+    revocation(stage, "authority", "grant", "resume"),
+    use(stage, 1),
+    revocation(stage, "authority", "grant"),
+  );
+  assert.deepEqual([suspended, resumed, used, revoked], [before, before + 1, before + 2, before + 3]);
+  assert.deepEqual(await ask(id), ["revoked", [revoked]]);
+  assert.deepEqual(await ask(id, before + 1), ["suspended", [suspended]]);
+  assert.deepEqual(await ask(id, before + 2), ["active", []]);
+  assert.deepEqual(await ask(id, before + 3), ["consumed", [used]]);
+  assert.deepEqual(await ask(id, before), ["active", []]);
+  assert.deepEqual(await ask(id, before + 99), ["SIZE_UNPUBLISHED"]);
+  assert.deepEqual(await ask(id, 1), ["unknown", []], "it was not there yet");
+  assert.deepEqual(await ask(0), ["active", []]);
+  assert.deepEqual(await ask(999), ["ENTRY_NOT_FOUND"]);
+  assert.deepEqual(await ask("nonsense"), ["REF_MALFORMED"]);
+  await log.close();
+});
 
 test("a thousand consumptions of one grant at once: one gets it, the others learn who did; the same after a restart", async () => {
   const folder = await mkdtemp(join(tmpdir(), "writ-gate-"));

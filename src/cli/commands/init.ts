@@ -5,7 +5,7 @@ import { initFolder, keyFile } from "../folder.js";
 export const init: Command = {
   usage: "writ init DIR --origin NAME [--admission registered|raw]",
   about:
-    "Makes a log: its key, its registrar's key, and entry 0, its policy. Prints the verifier key to give to others.",
+    "Makes a log: its two keys (Ed25519, and ML-DSA-44 for what goes to witnesses), its registrar's key, and entry 0, its policy. Prints the verifier key to give to others.",
   options: { origin: STRING, admission: STRING },
   async run(invocation, voice) {
     const folder = onlyWord(invocation, "folder");
@@ -16,7 +16,7 @@ export const init: Command = {
     const key = await initFolder(folder, origin, admission, new Date());
     const vkey = formatVerifierKey(key);
     voice.say(
-      `made the log ${origin} in ${folder}; its secret keys are ${keyFile(folder, "log")} and ${keyFile(folder, "registrar")}`,
+      `made the log ${origin} in ${folder}; its secret keys are ${keyFile(folder, "log")}, ${keyFile(folder, "log-mldsa")} (for what goes to witnesses) and ${keyFile(folder, "registrar")}`,
     );
     voice.hint("back the keys up now: without log.key the log can never sign again");
     return { ok: true, text: vkey, json: { origin, verifier_key: vkey, folder } };
