@@ -22,6 +22,7 @@ import {
   signingKey,
   type VerifierKey,
 } from "../src/format/vkey.js";
+import { readList } from "./logs.js";
 
 /** Which keys a witness has. Both: old clients take the Ed25519 line, new ones the other. */
 export type WitnessAlgorithm = "ed25519" | "ml-dsa-44" | "both";
@@ -75,7 +76,8 @@ export async function addLog(folder: string, key: VerifierKey, qpd: number | nul
   const bytes = await readFile(file).catch(() => {
     throw new WritError("LOG_MISSING", `there is no witness in ${folder}; writ witness init makes one`);
   });
-  if (parseLogList(bytes).some((log) => formatVerifierKey(log.key) === formatVerifierKey(key)))
+  const listed = await readList(file);
+  if (listed.some((log) => formatVerifierKey(log.key) === formatVerifierKey(key)))
     throw new WritError("LOG_EXISTS", `${key.name} is on the list already`);
   if (key.type === ED25519_COSIGNATURE)
     throw new WritError("KEY_MALFORMED", `${key.name} is the key of a witness, not of a log (type 1 or 6)`);

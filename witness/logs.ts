@@ -25,7 +25,7 @@ export class Logs {
 
   /** LOG_LIST_MALFORMED, FILE_UNREADABLE: then the list stays as it was. */
   async reload(): Promise<void> {
-    this.known = byOrigin(parseLogList(await read(this.path)), this.known, this.now);
+    this.known = byOrigin(await readList(this.path), this.known, this.now);
   }
 
   /** Reloads whenever the file changes; a list that cannot be read is told of, and the one before stays in force. */
@@ -73,6 +73,18 @@ function byOrigin(
     known.set(origin, { keys, quota });
   }
   return known;
+}
+
+/** The logs of a list file. LOG_LIST_MALFORMED names file and line; FILE_UNREADABLE. */
+export async function readList(path: string): Promise<ListedLog[]> {
+  const bytes = await read(path);
+  try {
+    return parseLogList(bytes);
+  } catch (error) {
+    if (error instanceof WritError)
+      throw new WritError(error.code, `${path}: ${error.message}`, {}, { cause: error });
+    throw error;
+  }
 }
 
 async function read(path: string): Promise<Uint8Array> {

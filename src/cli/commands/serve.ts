@@ -73,7 +73,11 @@ export const serve: Command = {
       { url, origin, size: published.size, admission: policy.admission, verifierKey },
       "the log is up",
     );
-    voice.say(`${origin} is up at ${url} with ${published.size} entries; its verifier key is ${verifierKey}`);
+    const unseen = log.durableSize - published.size;
+    const more = unseen === 0 ? "" : ` (and ${unseen} that are not shown before the witnesses have cosigned)`;
+    voice.say(
+      `${origin} is up at ${url} with ${published.size} entries${more}; its verifier key is ${verifierKey}`,
+    );
     const signal = await firstSignal();
     logger.info({ signal }, "draining");
     voice.say(`${signal}: answering what was taken in, then ending; a second signal ends at once`);

@@ -232,7 +232,11 @@ async function filesIn(path: string): Promise<string[]> {
 }
 
 function line(result: Result): string {
-  if ("refused" in result) return `${result.name}\trefused\t${result.refused.code}: ${result.refused.detail}`;
+  if ("refused" in result) {
+    // It is in the log: what is missing is others' word for it.
+    const word = result.refused.code === "NOT_WITNESSED" ? "not witnessed yet" : "refused";
+    return `${result.name}\t${word}\t${result.refused.code}: ${result.refused.detail}`;
+  }
   const { entry, proof } = result;
   return `${result.name}\t${entry.isNew ? "logged" : "already there"}\t${entry.index}\t${entry.recordId ?? entry.entryHash}\t${proof ?? ""}`;
 }
