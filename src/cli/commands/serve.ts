@@ -66,7 +66,11 @@ export const serve: Command = {
       version: version(),
       onError: (error, method, path) => logger.error({ err: error, method, path }, "request failed"),
     });
-    const server = await listen(app, host, port).catch(cannotListen(host, port));
+    const server = await listen(app, host, port).catch(async (error: unknown) => {
+      // Its witnesses are being asked already: a process that serves nobody must not go on with that.
+      await log.close();
+      return cannotListen(host, port)(error);
+    });
     const url = urlOf(server);
     const { origin, policy, published } = log;
     logger.info(

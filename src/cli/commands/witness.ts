@@ -100,7 +100,10 @@ export const witnessServe: Command = {
       },
     });
     const app = createWitnessApp(witness, { onError: complain });
-    const server = await listenWitness(app, host, port).catch(cannotListen(host, port));
+    const server = await listenWitness(app, host, port).catch(async (error: unknown) => {
+      await witness.close();
+      return cannotListen(host, port)(error);
+    });
     // An ML-DSA-44 key is a page of text.
     for (const key of keys.filter(({ type }) => type !== ML_DSA_44))
       voice.say(`its verifier key is ${formatVerifierKey(key)}`);
