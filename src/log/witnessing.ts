@@ -221,6 +221,7 @@ export class Witnessing {
     try {
       own = await this.thread.sign(text, this.seconds());
     } catch (error) {
+      if (this.stop.signal.aborted) return;
       // The Ed25519 line alone is a checkpoint too.
       this.tell(
         "",
