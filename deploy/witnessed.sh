@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # A log and three witnesses of it on this machine: `witnessed.sh [start|stop] [DIR]`, DIR being ./witnessed.
 # The first start makes them all; any two witnesses are a quorum. Everything listens on 127.0.0.1: the log at WRIT_PORT
-# (6962), the witnesses at the three ports after it. WRIT is the command to run, `npx writ` unless told.
+# (6962), the witnesses at the three ports after it. WRIT is the command to run; this project's own unless told. (Not npx:
+# a signal for it does not reach the server behind it.)
 set -euo pipefail
 
 verb=${1:-start}
 dir=${2:-witnessed}
 port=${WRIT_PORT:-6962}
-writ() { ${WRIT:-npx writ} "$@"; }
+main=$(cd -P "$(dirname "$0")/.." && pwd)/dist/src/cli/main.js
+if [ -e "$main" ]; then WRIT=${WRIT:-node $main}; else WRIT=${WRIT:-writ}; fi
+writ() { $WRIT "$@"; }
 
 # Does the process run? One that has ended and was not waited for by anybody does not.
 runs() { kill -0 "$1" 2> /dev/null && case $(ps -o stat= -p "$1" 2> /dev/null || true) in Z*) return 1 ;; esac; }
@@ -34,7 +37,7 @@ launch() {
   local name=$1
   shift
   : > "$dir/$name.log"
-  ${WRIT:-npx writ} "$@" > /dev/null 2> "$dir/$name.log" &
+  $WRIT "$@" > /dev/null 2> "$dir/$name.log" &
   local pid=$!
   echo "$pid" > "$dir/$name.pid"
   until grep -q ' is up at ' "$dir/$name.log"; do
