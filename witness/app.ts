@@ -1,6 +1,7 @@
 /** The HTTP interface of a witness: a function from Request to Response. */
 import { type Context, Hono } from "hono";
 import { type ErrorCode, isRetryable, WritError } from "../src/errors.js";
+import { collect } from "../src/format/bytes.js";
 import { formatSignatureLine, type SignatureLine } from "../src/format/note.js";
 import { SIZE_MEDIA_TYPE } from "../src/format/proof-request.js";
 import { formatVerifierKey } from "../src/format/vkey.js";
@@ -82,21 +83,16 @@ async function body(c: Context): Promise<Uint8Array> {
   const declared = c.req.header("content-length");
   if (declared !== undefined) {
     // What Node's parser lets through is a number, and no more bytes than it says follow.
-    if (Number(declared) > MAX_BODY_BYTES) throw tooLarge(declared);
+    if (Number(declared) > MAX_BODY_BYTES) throwTooLarge(declared);
     return new Uint8Array(await c.req.arrayBuffer());
   }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw tooLarge("more");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const { body: chunks } = c.req.raw;
+  const bytes = chunks === null ? new Uint8Array(0) : await collect(chunks, MAX_BODY_BYTES);
+  return bytes ?? throwTooLarge("more");
 }
 
-function tooLarge(got: string): WritError {
-  return new WritError("BODY_TOO_LARGE", `a request has at most ${MAX_BODY_BYTES} bytes, got ${got}`);
+function throwTooLarge(got: string): never {
+  throw new WritError("BODY_TOO_LARGE", `a request has at most ${MAX_BODY_BYTES} bytes, got ${got}`);
 }
 
 // SPEC: The response body MUST be a sequence of one or more note signature lines.

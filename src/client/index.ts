@@ -1,16 +1,19 @@
 /** `writ/client`: the client of a log, the building and signing of records, and traces made out of the tiles alone. */
 export {
   type ClientOptions,
+  LogClient,
+  type SearchAnswer,
+  type SearchFilters,
+  type SubmitOptions,
+} from "./log-client.js";
+export {
   type FoundEntry,
   isLogged,
-  LogClient,
   type LoggedEntry,
   proofFile,
   type RefusedEntry,
-  type SearchAnswer,
-  type SearchFilters,
   type SearchHit,
-} from "./log-client.js";
+} from "./results.js";
 export { ProofError, WritError } from "../errors.js";
 export { traceFromTiles } from "./tiles-trace.js";
 export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js";

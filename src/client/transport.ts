@@ -4,7 +4,7 @@
  */
 import { Agent, request } from "undici";
 import { WritError } from "../errors.js";
-import { fromUtf8 } from "../format/bytes.js";
+import { collect, fromUtf8 } from "../format/bytes.js";
 
 export interface TransportOptions {
   /** The log's origin as a URL, such as `http://127.0.0.1:6962`. */
@@ -127,15 +127,9 @@ export class Transport {
         ...(body === undefined ? {} : { body }),
         signal: ending.signal,
       });
-      const chunks: Buffer[] = [];
-      let length = 0;
-      for await (const chunk of stream) {
-        const bytes = chunk as Buffer;
-        length += bytes.length;
-        if (length > maxBytes) throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
-        chunks.push(bytes);
-      }
-      return { status: statusCode, body: Buffer.concat(chunks) };
+      const answer = await collect(stream, maxBytes);
+      if (answer === null) throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
+      return { status: statusCode, body: answer };
     } finally {
       clearTimeout(late);
       stop?.removeEventListener("abort", stopped);

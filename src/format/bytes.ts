@@ -26,6 +26,19 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
+/** All of a stream of chunks, or null as soon as there are more than `maxBytes`. */
+export async function collect(chunks: AsyncIterable<unknown>, maxBytes: number): Promise<Uint8Array | null> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    const part = chunk as Uint8Array;
+    length += part.length;
+    if (length > maxBytes) return null;
+    parts.push(part);
+  }
+  return concat(...parts);
+}
+
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;

@@ -3,6 +3,7 @@
  * costs a bounded time and a bounded number of bytes, and ends in one of four ways.
  */
 import { type Dispatcher, request } from "undici";
+import { collect } from "../format/bytes.js";
 import { parseSignatureLines, type SignatureLine } from "../format/note.js";
 import {
   type AddCheckpoint,
@@ -56,7 +57,7 @@ export async function askWitness(
       body.on("error", () => {}).destroy();
       return accusation;
     }
-    const answer = await bounded(body);
+    const answer = await collect(body, MAX_ANSWER_BYTES);
     if (answer === null) {
       const why = `an answer of more than ${MAX_ANSWER_BYTES} bytes`;
       return statusCode === 409 ? { kind: "fork", why: `409 with ${why}` } : failure(why);
@@ -77,18 +78,6 @@ function accusationOf(status: number, type: string | string[] | undefined): Witn
   if (status === 409 && type !== SIZE_MEDIA_TYPE)
     return { kind: "fork", why: "409 without the size it holds" };
   return undefined;
-}
-
-/** The whole body, or null when it is too long. */
-async function bounded(body: AsyncIterable<unknown>): Promise<Uint8Array | null> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += (chunk as Buffer).length;
-    if (length > MAX_ANSWER_BYTES) return null;
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
 }
 
 function read(status: number, body: Uint8Array): WitnessAnswer {

@@ -3,34 +3,31 @@
  * submit → admitted → waiting → durable → checkpoint → proof → witnessed.
  */
 import { availableParallelism } from "node:os";
-import { emptyRoot, type Hash, sameHash } from "../../merkle/index.js";
-import { ProofError, WritError } from "../errors.js";
+import { emptyRoot, type Hash } from "../../merkle/index.js";
+import { WritError } from "../errors.js";
 import { fromHex, readUint64 } from "../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
-import { openCheckpoint } from "../format/cosignature.js";
 import { type Policy, policyOfKey } from "../format/policy.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
-import { KeyTable } from "../index/keys.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
-import type { Head, Store } from "../store/contract.js";
+import type { Store } from "../store/contract.js";
 import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
-import { Gate } from "./gate.js";
 import { Edge } from "./integrate.js";
 import { Judge } from "./judge.js";
-import { keyRoots, storedKeyEvents } from "./key-history.js";
+import { demandIndex, demandStoredRoot, loadPolicy, openAdmission, reopen } from "./opening.js";
 import { Pool, type PoolLimits } from "./pool.js";
 import { Prover } from "./prove.js";
 import { type Published, publish } from "./publish.js";
 import { Queries } from "./queries.js";
-import { indexIsWhole, rowsOf, WHOLE_INDEX } from "./rows.js";
+import { rowsOf, WHOLE_INDEX } from "./rows.js";
 import { type Placed, type Placement, Sequencer } from "./sequencer.js";
 import { TileReader } from "./tile-reader.js";
 import { type RecordStatus, statusOf } from "./status.js";
 import { type RiskTier, tierOf } from "./tier.js";
 import { type Submission, Verifiers } from "./verifiers.js";
-import { type IndexedKeyEvent, isAdmitted, type Verdict, type VerifierStart } from "./verify-protocol.js";
+import { type IndexedKeyEvent, isAdmitted, type Verdict } from "./verify-protocol.js";
 import { Witnessing, type WitnessingOptions } from "./witnessing.js";
 
 export interface LogOptions {
@@ -451,60 +448,4 @@ function largest(first: Published, ...others: readonly (Published | null)[]): Pu
 function judgingPolicy(key: VerifierKey, witnessing: Witnessing | null): Policy {
   const own = policyOfKey(key);
   return witnessing === null ? own : { ...witnessing.policy, logs: own.logs };
-}
-
-/** A kept checkpoint, if it is of this log as it is stored. */
-async function reopen(note: Uint8Array, store: Store, key: SigningKey): Promise<Published | null> {
-  try {
-    const { checkpoint } = openCheckpoint(note, key);
-    const head = checkpoint.size === 0 ? null : await store.headOver(checkpoint.size - 1);
-    if (head?.size !== checkpoint.size || !sameHash(head.root, checkpoint.root)) return null;
-    return { ...publish(head, key), checkpoint: note, text: new TextDecoder().decode(note) };
-  } catch (error) {
-    if (error instanceof ProofError || error instanceof WritError) return null;
-    throw error;
-  }
-}
-
-async function loadPolicy(store: Store, key: SigningKey): Promise<LogPolicy> {
-  const [first] = await store.entries(0, 1);
-  try {
-    return openLogPolicy(first ?? new Uint8Array(0), key);
-  } catch (error) {
-    if (!(error instanceof ProofError)) throw error;
-    throw new WritError(
-      "LOG_KEY_MISMATCH",
-      `the key ${key.name} is not this log's: ${error.message}`,
-      {},
-      { cause: error },
-    );
-  }
-}
-
-async function demandStoredRoot(prover: Prover, head: Head): Promise<void> {
-  if (sameHash(await prover.root(head.size), head.root)) return;
-  throw new WritError(
-    "STORE_CORRUPT",
-    `the stored tree of ${head.size} does not have the stored root; run writ fsck`,
-  );
-}
-
-async function demandIndex(store: Store): Promise<void> {
-  if (await indexIsWhole(store)) return;
-  throw new WritError(
-    "STORE_CORRUPT",
-    "the index is missing, unfinished or of another version; writ reindex DIR makes it again from the entries",
-  );
-}
-
-/** Who is believed, and the gate: what admission under the policy `registered` stands on. */
-async function openAdmission(
-  store: Store,
-  policy: LogPolicy,
-  key: SigningKey,
-): Promise<{ gate: Gate; start: VerifierStart }> {
-  const roots = keyRoots(policy, key);
-  const keys = new KeyTable(roots);
-  const events = await storedKeyEvents(store, keys);
-  return { gate: await Gate.open(store, keys), start: { roots, events } };
 }

@@ -5,7 +5,7 @@
 import { type Dispatcher, request } from "undici";
 import { sha256 } from "#crypto";
 import { WritError } from "../errors.js";
-import { toHex, utf8 } from "../format/bytes.js";
+import { collect, toHex, utf8 } from "../format/bytes.js";
 import { MAX_NOTE_BYTES } from "../format/note.js";
 import type { Policy } from "../format/policy.js";
 
@@ -81,14 +81,9 @@ async function get(
   maxBytes: number,
 ): Promise<{ readonly status: number; readonly body: Uint8Array }> {
   const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += (chunk as Buffer).length;
-    if (length > maxBytes) throw new Error("an endless answer");
-    chunks.push(chunk as Buffer);
-  }
-  return { status: statusCode, body: Buffer.concat(chunks) };
+  const bytes = await collect(body, maxBytes);
+  if (bytes === null) throw new Error("an endless answer");
+  return { status: statusCode, body: bytes };
 }
 
 function trimmed(url: string): string {
