@@ -4,6 +4,7 @@ import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
 import { isUnexpected, problemResponse } from "./problem.js";
 import { type LogDescription, readRoutes } from "./read.js";
+import { statusListRoutes } from "./status-lists.js";
 import { submitRoutes } from "./submit.js";
 import { tileRoutes } from "./tiles.js";
 import { traceRoutes } from "./trace.js";
@@ -22,6 +23,7 @@ export function createApp(log: Log, options: AppOptions): Hono {
   submitRoutes(app, log, options.bodyBudget ?? DEFAULT_BODY_BUDGET);
   readRoutes(app, log, options);
   traceRoutes(app, log);
+  if (options.lists !== undefined) statusListRoutes(app, log, options.lists);
   tileRoutes(app, log);
 
   app.options("*", (c) => preflight(methodsAt(app, c.req.path)));

@@ -32,6 +32,7 @@ const STATUS = {
   ENTRY_NOT_FOUND: 404,
   REF_AMBIGUOUS: 409,
   SIZE_UNPUBLISHED: 404,
+  TIME_UNKNOWN: 404,
   METHOD_NOT_ALLOWED: 405,
   NOT_ACCEPTABLE: 406,
   MEDIA_TYPE_UNSUPPORTED: 415,
@@ -90,7 +91,8 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 export interface Problem {
-  readonly type: "about:blank";
+  /** `about:blank`, or the URL that a specification gives to the kind of error. */
+  readonly type: string;
   readonly title: string;
   readonly status: number;
   readonly code: ErrorCode;
@@ -107,7 +109,7 @@ export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 const RETRY_AFTER_S = 1;
 
 /** The problem of an error. What is no expected failure tells a stranger nothing but that it happened. */
-export function problemOf(error: unknown): Problem {
+export function problemOf(error: unknown, type = "about:blank"): Problem {
   const known =
     error instanceof WritError ? error : new WritError("INTERNAL", "an unexpected error of the log");
   const status = STATUS[known.code];
@@ -117,7 +119,7 @@ export function problemOf(error: unknown): Problem {
     known.code === "STORE_FAILED" ||
     known.code === "LOG_STOPPED";
   return {
-    type: "about:blank",
+    type,
     title: titleOf(status),
     status,
     code: known.code,
@@ -131,8 +133,12 @@ function titleOf(status: number): string {
   return TITLES[status] ?? "Error";
 }
 
-export function problemResponse(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  const problem = problemOf(error);
+export function problemResponse(
+  error: unknown,
+  headers: Readonly<Record<string, string>> = {},
+  type?: string,
+): Response {
+  const problem = problemOf(error, type);
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: {

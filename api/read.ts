@@ -13,8 +13,10 @@ import { type Log, MAX_SAME_RECORD } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { askAgain, entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
+import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { parseRef, query, requiredSize, sizeParam } from "./params.js";
+import type { ListOptions } from "./status-lists.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
 import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
 import { witnessAnswers, witnessedAnswer } from "./witnesses.js";
@@ -24,9 +26,11 @@ const JSON_HEADERS = { "content-type": "application/json", "access-control-allow
 export interface LogDescription {
   readonly verifierKeys: readonly VerifierKey[];
   readonly version: string;
+  /** What status lists are signed with and called by; without it there are none. */
+  readonly lists?: ListOptions;
 }
 
-export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDescription): void {
+export function readRoutes(app: Hono, log: Log, { verifierKeys, version, lists }: LogDescription): void {
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
     const indexes = await indexesOf(log, c);
@@ -60,11 +64,11 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
     const { as_of: text } = query(c, ["as_of"]);
     negotiate(c.req.header("accept"), ["application/json"]);
     const [index] = await indexesOf(log, c);
-    const { status, published } = await log.status(index ?? 0, sizeParam(text, "as_of"));
+    const { status, published, asOf } = await log.statuses.of(index ?? 0, sizeParam(text, "as_of"));
     const body = {
       state: status.state,
       decided_by: status.decidedBy,
-      as_of: published.asOf,
+      as_of: asOf,
       log_checkpoint: published.text,
     };
     return new Response(JSON.stringify(body), { headers: { ...JSON_HEADERS, "cache-control": "no-cache" } });
@@ -94,6 +98,8 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version }: LogDe
       size: published.size,
       root: toBase64(published.root),
       log_checkpoint: published.text,
+      url: lists?.url() ?? null,
+      status_issuer: lists === undefined ? null : didKey(lists.key.publicKey),
       policy: policy.record.value,
       witnesses: witnessAnswers(log),
       witness_policy: log.witnessing === null ? null : fromUtf8(formatPolicy(log.witnessing.policy)),

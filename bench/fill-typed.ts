@@ -9,6 +9,7 @@ import { packTerms, termsOf } from "../src/index/terms.js";
 import { KeyTable } from "../src/index/keys.js";
 import { readSigningKey } from "../src/cli/key-files.js";
 import type { Admitted } from "../src/log/admit.js";
+import { StatusBits } from "../src/log/bits.js";
 import { Gate } from "../src/log/gate.js";
 import { Edge } from "../src/log/integrate.js";
 import { keyRoots } from "../src/log/key-history.js";
@@ -46,6 +47,7 @@ const sequencer = new Sequencer(
     store,
     edge,
     gate: await Gate.open(store, keys),
+    bits: await StatusBits.open(store),
     reader,
     key,
     now: Date.now,

@@ -37,6 +37,7 @@ export type ErrorCode =
   | "ENTRY_NOT_FOUND"
   | "REF_AMBIGUOUS"
   | "SIZE_UNPUBLISHED"
+  | "TIME_UNKNOWN"
   | "METHOD_NOT_ALLOWED"
   | "NOT_ACCEPTABLE"
   | "MEDIA_TYPE_UNSUPPORTED"
@@ -105,6 +106,11 @@ export class WritError extends Error {
   ) {
     super(message, options);
   }
+}
+
+/** A failure that was to be expected, with a code for whoever asked; anything else is ours. */
+export function isExpected(error: unknown): error is WritError {
+  return error instanceof WritError;
 }
 
 /** May the same request succeed later, unchanged? */

@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/format", "src/statement", "src/record"],
   ["src/store"],
   ["src/index"],
+  ["src/status-list"],
   ["src/trace"],
   ["src/log", "src/client", "src/verify", "src/demo", "witness"],
   ["api", "src/monitor"],

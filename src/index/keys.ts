@@ -91,6 +91,7 @@ export class KeyTable {
   private readonly validity = new Map<Cut, { readonly asOf: number; readonly valid: boolean }>();
   private readonly revocations = new Set<string>();
   private applied = 0;
+  private backdated = false;
 
   constructor({ registrars, logKey, policyId }: KeyRoots) {
     this.rootIds = new Set(registrars.map(({ keyId }) => keyId));
@@ -106,6 +107,39 @@ export class KeyTable {
     this.validity.clear();
     if (event.kind === "register") this.register(index, event.registration, event.signers);
     else this.cut(index, event.revocation);
+  }
+
+  /** Has a key ever been taken back from an entry before the revocation on? Nearly never, and then nobody has to ask. */
+  get hasBackdated(): boolean {
+    return this.backdated;
+  }
+
+  /** The keys that the entry at `index` took back from an earlier entry on, with the last that each is believed for. */
+  takenBackAt(index: number): { readonly keyId: string; readonly last: number }[] {
+    return [...this.keys].flatMap(([keyId, { cuts }]) =>
+      cuts
+        .filter((cut) => cut.index === index && cut.action === "revoke" && cut.last < index)
+        .filter((cut) => this.isValid(cut, keyId, index + 1))
+        .map(({ last }) => ({ keyId, last })),
+    );
+  }
+
+  /**
+   * The revocation after which what the key said at `index`, when it was believed, counts for nothing; null when there is
+   * none before `asOf`.
+   */
+  takenBackBy(keyId: string, index: number, asOf: number): number | null {
+    const cut = this.keys
+      .get(keyId)
+      ?.cuts.find(
+        (one) =>
+          one.action === "revoke" &&
+          one.index > index &&
+          one.index < asOf &&
+          one.last < index &&
+          this.isValid(one, keyId, asOf),
+      );
+    return cut?.index ?? null;
   }
 
   /** How many events it has taken in: two tables of one log with the same number say the same. */
@@ -207,6 +241,7 @@ export class KeyTable {
     if (this.revocations.has(recordId)) return;
     this.revocations.add(recordId);
     const last = Math.min(index, effectiveIndex ?? index);
+    if (last < index) this.backdated = true;
     for (const keyId of this.keysOfRecord.get(target) ?? [])
       this.keys.get(keyId)?.cuts.push({ index, action, last, issuer, signers });
   }

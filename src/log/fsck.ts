@@ -12,12 +12,14 @@ import {
 } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { sameBytes, toHex } from "../format/bytes.js";
+import { BitLists, REVOKED, VALID } from "../index/bits.js";
 import { TILE_WIDTH } from "../format/tile-path.js";
 import type { SigningKey } from "../format/vkey.js";
 import { type Head, type Row, type Store, type Table, TABLES } from "../store/contract.js";
 import { Edge } from "./integrate.js";
 import { countRows, HeadClock, Replay } from "./replay.js";
 import { indexIsWhole } from "./rows.js";
+import { type Sweep, sweptRow, sweptTo, takenBy } from "./sweeps.js";
 
 export interface FsckReport {
   readonly size: number;
@@ -45,6 +47,8 @@ class Checker {
   private readonly clock: HeadClock;
   private nextHead: Head | null = null;
   private readonly rowCounts = new Map<Table, number>();
+  private readonly swept = new BitLists();
+  private sweptTo = -1;
 
   constructor(
     private readonly store: Store,
@@ -60,6 +64,7 @@ class Checker {
     await this.checkPolicy();
     if (this.faults.length > 0) return { size, faults: this.faults };
     this.nextHead = await this.store.headOver(0);
+    this.sweptTo = await sweptTo(this.store);
     for (let start = 0; start < size; start += STEP) {
       const end = Math.min(size, start + STEP);
       const entries = await this.read(start, end);
@@ -111,6 +116,23 @@ class Checker {
     const made = await this.replay?.rows(start, entries, times);
     made?.faults.forEach(({ index, why }) => this.fault(`entry ${index}: ${why}`));
     await this.checkRows(made?.rows ?? []);
+    for (const sweep of made?.sweeps ?? []) await this.checkSweep(sweep);
+  }
+
+  /** What a sweep took is there, if the log had come to its end. */
+  private async checkSweep(sweep: Sweep): Promise<void> {
+    if (this.replay === null) return;
+    for await (const positions of takenBy(this.store, this.replay.keys, sweep)) {
+      const fresh = [...new Set(positions)].filter((position) => this.swept.get(position) === VALID);
+      for (const position of fresh) this.swept.set(position, REVOKED);
+      const rows = fresh.map((position) => sweptRow(position, sweep));
+      const found = await this.store.lookup(
+        "swept",
+        rows.map(({ key }) => key),
+      );
+      const isOver = sweep.at <= this.sweptTo;
+      await this.checkRows(rows.filter((_, i) => isOver || found[i] !== undefined));
+    }
   }
 
   private async checkHead(head: Head): Promise<void> {
@@ -145,7 +167,7 @@ class Checker {
       this.faults.unshift(
         "the index is missing, unfinished or of another version: writ reindex makes it again",
       );
-    this.rowCounts.set("meta", 1);
+    this.rowCounts.set("meta", this.sweptTo < 0 ? 1 : 2);
     for (const table of TABLES) {
       const count = await countRows(this.store, table);
       const want = this.rowCounts.get(table) ?? 0;

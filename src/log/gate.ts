@@ -12,13 +12,25 @@ import { fromHex, readUint64, toHex, uint64 } from "../format/bytes.js";
 import { type GrantFacts, readGrant, readUse, type UseFacts } from "../index/grants.js";
 import { keyEventOf, mayBeKeyEvent } from "../index/key-events.js";
 import type { KeyTable } from "../index/keys.js";
-import { acted, decodeState, encodeState, type RecordState, UNTOUCHED, used } from "../index/state.js";
+import { bitsOf, VALID } from "../index/bits.js";
+import { disownedBy, type Signed } from "../index/disowned.js";
+import {
+  acted,
+  bornRevoked,
+  decodeState,
+  encodeState,
+  type RecordState,
+  UNTOUCHED,
+  used,
+} from "../index/state.js";
 import { optionalString, parseRecord, type Record, stringMember } from "../record/record.js";
-import { mayRevoke, revocationAction } from "../record/revocation.js";
+import { cascades, mayRevoke, revocationAction } from "../record/revocation.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import { allRows, type Row, type Store } from "../store/contract.js";
 import { type Admitted, demandStillBelieved } from "./admit.js";
+import type { BitChange } from "./bits.js";
 import { placed } from "./rows.js";
+import { childRow, type Sweep, sweepRow } from "./sweeps.js";
 import type { IndexedKeyEvent } from "./verify-protocol.js";
 
 /** Grants above one another that a use is checked through. */
@@ -41,10 +53,26 @@ interface LoggedRevocation {
   readonly signers: readonly string[];
 }
 
+/** What an entry changed when it was taken in. */
+export interface Taken {
+  readonly rows: readonly Row[];
+  readonly keyEvent: IndexedKeyEvent | null;
+  readonly changes: readonly BitChange[];
+  /** What it takes with it, to be found out later. */
+  readonly sweeps: readonly Sweep[];
+}
+
 export class Gate {
   /** By record hash in hex; null: known not to be there. */
   private readonly grants = new Map<string, GrantFacts | null>();
   private readonly states = new Map<string, RecordState>();
+  /** Indexes of all entries that carry a record, in log order, of records whose state may change. */
+  private readonly places = new Map<string, number[]>();
+  /** Who signed a grant; read only once keys were taken back from the past on. */
+  private readonly signed = new Map<string, Signed>();
+  /** What the entry at hand changes. */
+  private changes: BitChange[] = [];
+  private sweeps: Sweep[] = [];
   /** Revocations that wait for what they revoke, or for the request it is for, by the hash of what is awaited. */
   private readonly early = new Map<string, LoggedRevocation[]>();
   /** Of the batch at hand: where its consumptions are logged already, … */
@@ -82,8 +110,11 @@ export class Gate {
     const granted = entries.filter(({ type }) => type === "capability-grant");
     const uses = entries.filter(({ type }) => type === "consumption");
     if (granted.length > 0) await this.loadGrants(granted.map(hashOf), start);
-    if (uses.length > 0) await this.loadUses(uses, granted, start);
+    if (uses.length > 0) await this.loadUsed(uses, start);
+    const mayDisown = entries.some(({ type }) => type === "revocation");
+    await this.loadChains(uses, granted, mayDisown, start);
     await this.loadTargets(entries, start);
+    await this.loadTouched(entries, start);
   }
 
   /** Why the entry may not stand at the next place, at the log's time; undefined when it may. */
@@ -98,11 +129,11 @@ export class Gate {
   }
 
   /** Takes the entry in at `index`: the rows that say what it changed, and what it changed about keys. */
-  take(
-    entry: Admitted,
-    index: number,
-  ): { readonly rows: readonly Row[]; readonly keyEvent: IndexedKeyEvent | null } {
+  take(entry: Admitted, index: number): Taken {
+    this.changes = [];
+    this.sweeps = [];
     const rows: Row[] = [];
+    if (entry.recordHash !== null) this.takeCopy(hexOf(entry), index);
     if (entry.type === "consumption") rows.push(...this.takeUse(entry, index));
     if (entry.type === "capability-grant") rows.push(...this.takeGrant(entry, index));
     if (entry.type === "revocation") rows.push(...this.takeRevocation(entry, index));
@@ -112,7 +143,15 @@ export class Gate {
     }
     const keyEvent = mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
     if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
-    return { rows, keyEvent };
+    rows.push(...this.sweeps.map(sweepRow));
+    return { rows, keyEvent, changes: this.changes, sweeps: this.sweeps };
+  }
+
+  /** Another entry that carries a record has the state that the record has already. */
+  private takeCopy(hash: string, index: number): void {
+    this.places.get(hash)?.push(index);
+    const bits = bitsOf(this.stateOf(hash), this.maxUsesOf(hash));
+    if (bits !== VALID) this.changes.push({ at: index, position: index, bits });
   }
 
   private useRefusal(entry: Admitted, time: number): WritError | undefined {
@@ -145,8 +184,16 @@ export class Gate {
         hash === toHex(use.grant) ? "the grant" : "a grant above it",
       );
       if (error !== undefined) return error;
+      const by = this.disownedBy(hash);
+      if (by !== null)
+        return refuse("GRANT_REVOKED", "the key that signed it, or one above it, was taken back", by);
     }
     return undefined;
+  }
+
+  private disownedBy(hash: string): number | null {
+    const signed = this.signed.get(hash);
+    return signed === undefined ? null : disownedBy(signed, this.keys, Number.POSITIVE_INFINITY);
   }
 
   /** The grant of a use and all above it; null when one of them is missing. */
@@ -167,19 +214,44 @@ export class Gate {
     this.usesLogged.set(hash, index);
     const rows: Row[] = [{ table: "use", key: hashOf(entry), value: placed(NOTHING, index) }];
     for (const { hash: grant } of this.chainOf(readUse(entry.facts)) ?? [])
-      rows.push(this.change(grant, index, used(this.stateOf(grant), index)));
+      rows.push(...this.change(grant, index, used(this.stateOf(grant), index)));
     return rows;
   }
 
   private takeGrant(entry: Admitted, index: number): Row[] {
     const hash = hexOf(entry);
     // The first entry that carries the grant is the grant; the same record by another signer changes nothing.
-    if ((this.grants.get(hash) ?? null) !== null) return [];
+    const known = this.grants.get(hash) ?? null;
     const row = placed(entry.facts, index);
-    this.grants.set(hash, readGrant(row));
+    const grant = known ?? readGrant(row);
+    const rows = grant.parent === null ? [] : [childRow(grant.parent, index, hashOf(entry))];
+    if (known !== null) return rows;
+    this.grants.set(hash, grant);
     // Nothing can have changed what was not there: its first use need not look.
     this.states.set(hash, UNTOUCHED);
-    return [{ table: "grant", key: hashOf(entry), value: row }];
+    this.places.set(hash, [index]);
+    if (this.taken !== null) this.signed.set(hash, { ...readEntry(entry.stored), index });
+    rows.push({ table: "grant", key: hashOf(entry), value: row });
+    const by = this.cascadeAbove(grant);
+    if (by === null) return rows;
+    // Those below it may have come before it.
+    this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
+    return [...rows, ...this.change(hash, index, bornRevoked(by))];
+  }
+
+  /** The revocation that took a grant above this one, and all below that, back before this one came. */
+  private cascadeAbove({ parent }: GrantFacts): number | null {
+    for (let next = parent, depth = 0; next !== null && depth <= MAX_ANCESTORS; depth++) {
+      const hash = toHex(next);
+      const { cascadeBy } = this.stateOf(hash);
+      if (cascadeBy !== null) return cascadeBy;
+      next = this.grants.get(hash)?.parent ?? null;
+    }
+    return null;
+  }
+
+  private maxUsesOf(hash: string): number | null {
+    return this.grants.get(hash)?.maxUses ?? null;
   }
 
   private takeRevocation(entry: Admitted, index: number): Row[] {
@@ -230,12 +302,23 @@ export class Gate {
       );
     const speaks = { isRegistrar: believedAs("registrar"), isOwner: believedAs("owner") };
     if (!mayRevoke(record, target.record, target.request, speaks)) return [];
-    return [this.change(hash, index, acted(this.stateOf(hash), revocationAction(record), revocation.index))];
+    const takesAll = cascades(record);
+    if (takesAll && target.record.type === "capability-grant" && this.stateOf(hash).cascadeBy === null)
+      this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
+    const action = revocationAction(record);
+    return this.change(hash, index, acted(this.stateOf(hash), action, revocation.index, takesAll));
   }
 
-  private change(hash: string, index: number, state: RecordState): Row {
+  private change(hash: string, index: number, state: RecordState): Row[] {
+    const before = this.stateOf(hash);
     this.states.set(hash, state);
-    return { table: "state", key: placed(hashBytes(hash), index), value: encodeState(state) };
+    const maxUses = this.maxUsesOf(hash);
+    const bits = bitsOf(state, maxUses);
+    if (bits !== bitsOf(before, maxUses))
+      for (const position of this.places.get(hash) ?? []) this.changes.push({ at: index, position, bits });
+    const rows: Row[] = [{ table: "state", key: placed(hashBytes(hash), index), value: encodeState(state) }];
+    if (before === UNTOUCHED) rows.push({ table: "touched", key: hashBytes(hash), value: NOTHING });
+    return rows;
   }
 
   private takeKeyEvent(entry: Admitted, index: number): IndexedKeyEvent | null {
@@ -243,6 +326,9 @@ export class Gate {
     const event = keyEventOf(record, signers, this.keys);
     if (event === undefined) return null;
     this.keys.apply(index, event);
+    if (event.kind === "revoke" && event.revocation.effectiveIndex !== null)
+      for (const { keyId, last } of this.keys.takenBackAt(index))
+        this.sweeps.push({ at: index, kind: "signed-by", of: keyId, from: last + 1 });
     return { index, event };
   }
 
@@ -263,17 +349,22 @@ export class Gate {
     return { record, request: before ?? (inBatch === undefined ? null : readEntry(inBatch).record) };
   }
 
-  private async loadUses(
-    uses: readonly Admitted[],
-    granted: readonly Admitted[],
-    start: number,
-  ): Promise<void> {
+  private async loadUsed(uses: readonly Admitted[], start: number): Promise<void> {
     const logged = await this.store.lookup("use", uses.map(hashOf));
     this.usesLogged = new Map();
     uses.forEach((use, i) => {
       const row = logged[i];
       if (row !== undefined && readUint64(row) < start) this.usesLogged.set(hexOf(use), readUint64(row));
     });
+  }
+
+  /** The grants that are used, all above them, and all above grants that arrive: what they are, and their state. */
+  private async loadChains(
+    uses: readonly Admitted[],
+    granted: readonly Admitted[],
+    mayDisown: boolean,
+    start: number,
+  ): Promise<void> {
     const chain = new Set<string>();
     let next = [
       ...uses.map(({ facts }) => readUse(facts).grant),
@@ -286,7 +377,30 @@ export class Gate {
         .flatMap((hash) => this.grants.get(toHex(hash))?.parent ?? [])
         .filter((hash) => !chain.has(toHex(hash)));
     }
+    if (chain.size === 0) return;
     await this.loadStates([...chain], start);
+    if (mayDisown || this.keys.hasBackdated) await this.loadSigned([...chain]);
+  }
+
+  private async loadSigned(hashes: readonly string[]): Promise<void> {
+    const unknown = hashes.flatMap((hash) => {
+      const grant = this.grants.get(hash) ?? null;
+      return grant === null || this.signed.has(hash) ? [] : [{ hash, index: grant.index }];
+    });
+    const entries = await this.store.entriesAt(unknown.map(({ index }) => index));
+    unknown.forEach(({ hash, index }, i) => {
+      const stored = entries[i];
+      if (stored !== undefined) this.signed.set(hash, { ...readEntry(stored), index });
+    });
+  }
+
+  /** Records in the batch that have a state already: a further entry that carries one has it too. */
+  private async loadTouched(entries: readonly Admitted[], start: number): Promise<void> {
+    const hashes = entries.flatMap(({ recordHash }) => recordHash ?? []);
+    if (hashes.length === 0) return;
+    const touched = await this.store.lookup("touched", hashes);
+    const known = hashes.filter((hash, i) => touched[i] !== undefined && !this.states.has(toHex(hash)));
+    if (known.length > 0) await this.loadStates(known.map(toHex), start);
   }
 
   private async loadGrants(hashes: readonly Uint8Array[], start: number): Promise<void> {
@@ -304,6 +418,9 @@ export class Gate {
     const unknown = hashes.filter((hash) => !this.states.has(hash));
     const found = await Promise.all(unknown.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
     unknown.forEach((hash, i) => this.states.set(hash, found[i] ?? UNTOUCHED));
+    const placeless = hashes.filter((hash) => !this.places.has(hash));
+    const places = await Promise.all(placeless.map((hash) => placesOf(this.store, hashBytes(hash), start)));
+    placeless.forEach((hash, i) => this.places.set(hash, places[i] ?? []));
   }
 
   /** What the revocations of a batch, and those that wait, may ask for. */
@@ -361,7 +478,7 @@ export class Gate {
   }
 
   private trim(): void {
-    for (const kept of [this.grants, this.states]) {
+    for (const kept of [this.grants, this.states, this.places, this.signed]) {
       if (kept.size <= KEPT) continue;
       for (const hash of kept.keys()) {
         if (kept.size <= KEPT / 2) break;
@@ -375,6 +492,12 @@ export class Gate {
 async function stateBefore(store: Store, hash: Uint8Array, size: number): Promise<RecordState | undefined> {
   const [row] = await store.rows("state", hash, { to: uint64(size), reverse: true, limit: 1 });
   return row === undefined ? undefined : decodeState(row.value);
+}
+
+/** The entries before `size` that carry a record. */
+async function placesOf(store: Store, hash: Uint8Array, size: number): Promise<number[]> {
+  const rows = await store.rows("record-id", hash, { to: uint64(size) });
+  return rows.map(({ key }) => readUint64(key, 32));
 }
 
 function liveRefusal(

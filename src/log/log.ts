@@ -16,18 +16,27 @@ import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
 import { Edge } from "./integrate.js";
 import { Judge } from "./judge.js";
-import { demandIndex, demandStoredRoot, loadPolicy, openAdmission, reopen } from "./opening.js";
+import {
+  type Admission,
+  demandIndex,
+  demandStoredRoot,
+  loadPolicy,
+  openAdmission,
+  reopen,
+} from "./opening.js";
 import { Pool, type PoolLimits } from "./pool.js";
 import { Prover } from "./prove.js";
 import { type Published, publish } from "./publish.js";
 import { Queries } from "./queries.js";
 import { rowsOf, WHOLE_INDEX } from "./rows.js";
-import { type Placed, type Placement, Sequencer } from "./sequencer.js";
+import { StatusBits } from "./bits.js";
+import { type Placed, type Placement, Sequencer, type SequencerParts } from "./sequencer.js";
+import type { Sweep } from "./sweeps.js";
 import { TileReader } from "./tile-reader.js";
-import { type RecordStatus, statusOf } from "./status.js";
+import { Statuses } from "./statuses.js";
 import { type RiskTier, tierOf } from "./tier.js";
 import { type Submission, Verifiers } from "./verifiers.js";
-import { type IndexedKeyEvent, isAdmitted, type Verdict } from "./verify-protocol.js";
+import { isAdmitted, type Verdict } from "./verify-protocol.js";
 import { Witnessing, type WitnessingOptions } from "./witnessing.js";
 
 export interface LogOptions {
@@ -99,6 +108,8 @@ export async function createLog(
 export class Log {
   /** What the records say: search, links, traces, impact. */
   readonly queries: Queries;
+  /** Where records stand: by one, and in lists. */
+  readonly statuses: Statuses;
   /** The log's own verdicts on traces: a convenience, the bundle is the truth. */
   readonly judge: Judge;
   private readonly pool: Pool;
@@ -114,25 +125,24 @@ export class Log {
     private readonly prover: Prover,
     private readonly sequencer: Sequencer,
     private readonly verifiers: Verifiers | null,
+    private readonly admission: Admission | null,
+    bits: StatusBits,
     /** Null when the log has no witnesses. */
     readonly witnessing: Witnessing | null,
     readonly requirement: WitnessRequirement,
     /** What this log showed before it demanded witnesses. */
     private readonly shownBefore: Published | null,
-    private readonly now: () => number,
+    now: () => number,
     pool: PoolLimits,
   ) {
     this.pool = new Pool(pool);
     this.unborn = publish({ size: 0, root: emptyRoot(), receivedAt: 0 }, key);
     this.judge = new Judge(judgingPolicy(key, witnessing));
-    this.queries = new Queries({
-      store,
-      prover,
-      origin: key.name,
-      raw: policy.admission === "raw",
-      published: () => this.published,
-      checkpointOver: (size) => this.checkpointOver(size),
-    });
+    const published = (): Published => this.published;
+    const checkpointOver = (size: number): Promise<Published> => this.checkpointOver(size);
+    const raw = policy.admission === "raw";
+    this.queries = new Queries({ store, prover, origin: key.name, raw, published, checkpointOver });
+    this.statuses = new Statuses({ store, bits, admission, now, published, checkpointOver });
   }
 
   /**
@@ -151,17 +161,26 @@ export class Log {
     await demandStoredRoot(prover, head);
     await demandIndex(store);
     const threads = options.verifierThreads ?? availableParallelism();
-    const admission = policy.admission === "raw" ? null : await openAdmission(store, policy, key);
+    const bits = await StatusBits.open(store);
+    const admission = policy.admission === "raw" ? null : await openAdmission(store, policy, key, bits);
     const verifiers = admission === null ? null : new Verifiers(threads, admission.start, now, onFatal);
     let witnessing: Witnessing | null = null;
-    const onCommit = (published: Published, keyEvents: readonly IndexedKeyEvent[]): void => {
+    const sweep = (sweeps: readonly Sweep[]): void => {
+      admission?.sweeps.add(sweeps);
+      admission?.sweeps.run().catch((error: unknown) => {
+        onFatal(error instanceof WritError ? error : new WritError("INTERNAL", String(error)));
+      });
+    };
+    const onCommit: SequencerParts["onCommit"] = (published, keyEvents, sweeps) => {
       onPublish(published);
       witnessing?.offer(published);
       if (keyEvents.length > 0) verifiers?.tell(keyEvents);
+      if (sweeps.length > 0) sweep(sweeps);
     };
+    sweep([]);
     const root = (size: number): Promise<Hash> => prover.root(size);
     const sequencer = new Sequencer(
-      { store, edge, gate: admission?.gate ?? null, reader, key, now, root, onCommit, onFatal },
+      { store, edge, gate: admission?.gate ?? null, bits, reader, key, now, root, onCommit, onFatal },
       publish(head, key),
     );
     if (options.witnessing !== undefined) {
@@ -183,6 +202,8 @@ export class Log {
       prover,
       sequencer,
       verifiers,
+      admission,
+      bits,
       witnessing,
       requirement,
       shown,
@@ -361,25 +382,6 @@ export class Log {
     return describeEntry(index, stored, head.receivedAt, this.policy.admission === "raw");
   }
 
-  /**
-   * The state of the record in an entry, as of a size (the newest published unless given) and a checkpoint that covers it.
-   * Unknown for what carries no record. SIZE_UNPUBLISHED.
-   */
-  async status(
-    index: number,
-    asOf: number | undefined,
-  ): Promise<{ readonly status: RecordStatus; readonly published: Published & { readonly asOf: number } }> {
-    const published = asOf === undefined ? this.published : await this.checkpointOver(asOf);
-    const size = asOf ?? published.size;
-    const [stored] = await this.stored(index, index + 1);
-    const hash = stored === undefined ? null : readStored(stored, this.verifiers === null).recordHash;
-    // What is past is judged by the clock of then.
-    const time = asOf === undefined ? this.now() : ((await this.store.headOver(size - 1))?.receivedAt ?? 0);
-    const unknown: RecordStatus = { state: "unknown", decidedBy: [] };
-    const status = hash === null ? unknown : await statusOf(this.store, hash, size, time);
-    return { status, published: { ...published, asOf: size } };
-  }
-
   /** Lets those who wait for witnesses go: their entries are safe, and a log that ends has no time to wait. */
   release(): void {
     this.witnessing?.release();
@@ -391,6 +393,7 @@ export class Log {
     await this.pool.drained();
     await this.witnessing?.close();
     await this.verifiers?.close();
+    await this.admission?.sweeps.stop();
     await this.judge.close();
     await this.store.close();
   }

@@ -6,11 +6,13 @@ import type { SigningKey } from "../format/vkey.js";
 import { KeyTable } from "../index/keys.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
 import type { Head, Store } from "../store/contract.js";
+import type { StatusBits } from "./bits.js";
 import { Gate } from "./gate.js";
 import { keyRoots, storedKeyEvents } from "./key-history.js";
 import type { Prover } from "./prove.js";
 import { type Published, publish } from "./publish.js";
 import { indexIsWhole } from "./rows.js";
+import { Sweeps } from "./sweeps.js";
 import type { VerifierStart } from "./verify-protocol.js";
 
 /** A kept checkpoint, if it is of this log as it is stored. */
@@ -57,14 +59,24 @@ export async function demandIndex(store: Store): Promise<void> {
   );
 }
 
-/** Who is believed, and the gate: what admission under the policy `registered` stands on. */
+export interface Admission {
+  readonly gate: Gate;
+  readonly start: VerifierStart;
+  readonly keys: KeyTable;
+  readonly sweeps: Sweeps;
+}
+
+/** Who is believed, the gate, and what revocations take with them: what admission under the policy `registered` stands on. */
 export async function openAdmission(
   store: Store,
   policy: LogPolicy,
   key: SigningKey,
-): Promise<{ gate: Gate; start: VerifierStart }> {
+  bits: StatusBits,
+): Promise<Admission> {
   const roots = keyRoots(policy, key);
   const keys = new KeyTable(roots);
   const events = await storedKeyEvents(store, keys);
-  return { gate: await Gate.open(store, keys), start: { roots, events } };
+  const gate = await Gate.open(store, keys);
+  const sweeps = await Sweeps.open(store, keys, (positions) => bits.sweep(positions));
+  return { gate, start: { roots, events }, keys, sweeps };
 }

@@ -12,9 +12,11 @@ import { registrationOf } from "../record/key-record.js";
 import { checkRecord, parseRecord } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import { type AdmissionState, type Admitted, admissionState, admit, readStored } from "./admit.js";
+import { StatusBits } from "./bits.js";
 import { Gate } from "./gate.js";
 import { keyRoots, storedKeyEvents } from "./key-history.js";
 import { rowsOf, WHOLE_INDEX } from "./rows.js";
+import { type Sweep, sweepAll } from "./sweeps.js";
 
 const STEP = 1024;
 
@@ -26,6 +28,8 @@ export interface Fault {
 
 export interface Replayed {
   readonly rows: readonly Row[];
+  /** What the entries take with them; to be looked for once the rows are in the store. */
+  readonly sweeps: readonly Sweep[];
   readonly faults: readonly Fault[];
 }
 
@@ -45,15 +49,19 @@ export class Replay {
     {
       strict = false,
       keys = keysOf(first, key),
-    }: { readonly strict?: boolean; readonly keys?: KeyTable } = {},
+      bits = StatusBits.empty(),
+    }: { readonly strict?: boolean; readonly keys?: KeyTable; readonly bits?: StatusBits } = {},
   ) {
     this.raw = openLogPolicy(first, key).admission === "raw";
     this.keys = keys;
+    this.bits = bits;
     this.gate = new Gate(store, keys);
     this.admission = strict && !this.raw ? admissionState(keys) : null;
   }
 
-  private readonly keys: KeyTable;
+  /** Who is known, by the entries so far. */
+  readonly keys: KeyTable;
+  private readonly bits: StatusBits;
 
   /** After the entries that a store holds, whose rows are in it. */
   static async resume(
@@ -64,7 +72,8 @@ export class Replay {
     const [first = new Uint8Array(0)] = await store.entries(0, 1);
     const keys = keysOf(first, key);
     await storedKeyEvents(store, keys);
-    const replay = new Replay(store, first, key, { ...options, keys });
+    const bits = await StatusBits.open(store);
+    const replay = new Replay(store, first, key, { ...options, keys, bits });
     await replay.gate.recall();
     return replay;
   }
@@ -72,6 +81,7 @@ export class Replay {
   /** The rows of the entries from `start` on; `times`: when the log took each in, milliseconds since 1970. */
   async rows(start: number, entries: readonly Uint8Array[], times: readonly number[]): Promise<Replayed> {
     const rows: Row[] = [];
+    const sweeps: Sweep[] = [];
     const faults: Fault[] = [];
     const read = entries.flatMap((stored, i) => {
       try {
@@ -108,9 +118,12 @@ export class Replay {
       const refusal = this.gate.refusal(admitted, times[index - start] ?? 0);
       if (refusal !== undefined)
         faults.push({ index, why: `it should have been refused: ${refusal.message}` });
-      rows.push(...this.gate.take(entry, index).rows);
+      const taken = this.gate.take(entry, index);
+      rows.push(...taken.rows, ...this.bits.plan(taken.changes));
+      this.bits.apply();
+      sweeps.push(...taken.sweeps);
     }
-    return { rows, faults };
+    return { rows, sweeps, faults };
   }
 }
 
@@ -166,6 +179,7 @@ export async function reindex(
     const made = await replay.rows(start, await store.entries(start, end), times);
     await store.putRows(made.rows);
     rows += made.rows.length;
+    if (made.sweeps.length > 0) await sweepAll(store, replay.keys);
     progress(end, head.size);
   }
   await store.putRows([WHOLE_INDEX]);

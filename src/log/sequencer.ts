@@ -10,10 +10,12 @@ import { readUint64, toHex } from "../format/bytes.js";
 import type { SigningKey } from "../format/vkey.js";
 import type { Row, Store } from "../store/contract.js";
 import type { Admitted } from "./admit.js";
+import type { BitChange, StatusBits } from "./bits.js";
 import type { Gate } from "./gate.js";
 import type { Edge } from "./integrate.js";
 import { type Published, publish } from "./publish.js";
 import { rowsOf } from "./rows.js";
+import type { Sweep } from "./sweeps.js";
 import type { TileReader } from "./tile-reader.js";
 import type { IndexedKeyEvent } from "./verify-protocol.js";
 
@@ -46,6 +48,8 @@ interface Plan {
   /** What the entries change about one another, beyond the rows of each. */
   readonly rows: readonly Row[];
   readonly keyEvents: readonly IndexedKeyEvent[];
+  readonly changes: readonly BitChange[];
+  readonly sweeps: readonly Sweep[];
   /** The log's clock for the whole batch. */
   readonly time: number;
 }
@@ -55,13 +59,18 @@ export interface SequencerParts {
   readonly edge: Edge;
   /** Null in a raw log, whose entries have no state. */
   readonly gate: Gate | null;
+  readonly bits: StatusBits;
   readonly reader: TileReader;
   readonly key: SigningKey;
   readonly now: () => number;
   /** The root of the edge as it stands. */
   readonly root: (size: number) => Promise<Hash>;
   /** Told of every commit, before anybody is answered. */
-  readonly onCommit: (published: Published, keyEvents: readonly IndexedKeyEvent[]) => void;
+  readonly onCommit: (
+    published: Published,
+    keyEvents: readonly IndexedKeyEvent[],
+    sweeps: readonly Sweep[],
+  ) => void;
   /** Told once, when a commit failed: nobody knows what is on disk, so the process must end. */
   readonly onFatal: (error: WritError) => void;
 }
@@ -125,9 +134,9 @@ export class Sequencer {
     return this.queue.splice(0, fits < 0 ? this.queue.length : Math.max(1, fits));
   }
 
-  private async commit({ fresh, rows, keyEvents, time }: Plan): Promise<void> {
+  private async commit({ fresh, rows, keyEvents, changes, sweeps, time }: Plan): Promise<void> {
     if (fresh.length === 0) return;
-    const { store, edge, reader, key } = this.parts;
+    const { store, edge, reader, key, bits } = this.parts;
     const { size: start } = this.current;
     const finished = edge.append(fresh.map((entry) => entry.leafHash));
     reader.hold(finished);
@@ -138,12 +147,17 @@ export class Sequencer {
       head,
       entries: fresh.map((entry) => entry.stored),
       tiles: finished.map(({ level, tile }) => ({ level, index: tile.index, data: tile.toStored() })),
-      rows: [...fresh.flatMap((entry, i) => rowsOf(entry, start + i, time)), ...rows],
+      rows: [
+        ...fresh.flatMap((entry, i) => rowsOf(entry, start + i, time)),
+        ...rows,
+        ...(changes.length === 0 ? [] : bits.plan(changes)),
+      ],
     });
     // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
     reader.release();
+    bits.apply();
     this.current = publish(head, key);
-    this.parts.onCommit(this.current, keyEvents);
+    this.parts.onCommit(this.current, keyEvents, sweeps);
   }
 
   /** The places that the statements have already; and the gate gets to read what it will be asked about. */
@@ -170,6 +184,8 @@ export class Sequencer {
     const fresh: Admitted[] = [];
     const rows: Row[] = [];
     const keyEvents: IndexedKeyEvent[] = [];
+    const changes: BitChange[] = [];
+    const sweeps: Sweep[] = [];
     const inBatch = new Map<string, number>();
     const placeNew = (entry: Admitted): Placement => {
       const name = toHex(entry.entryHash);
@@ -179,8 +195,12 @@ export class Sequencer {
       const refusal = gate?.refusal(entry, time);
       if (refusal !== undefined) return refusal;
       const taken = gate?.take(entry, index);
-      if (taken !== undefined) rows.push(...taken.rows);
-      if (taken?.keyEvent) keyEvents.push(taken.keyEvent);
+      if (taken !== undefined) {
+        rows.push(...taken.rows);
+        changes.push(...taken.changes);
+        sweeps.push(...taken.sweeps);
+        if (taken.keyEvent !== null) keyEvents.push(taken.keyEvent);
+      }
       inBatch.set(name, index);
       fresh.push(entry);
       return { index, isNew: true };
@@ -192,7 +212,7 @@ export class Sequencer {
         return found === undefined ? placeNew(entry) : { index: readUint64(found), isNew: false };
       }),
     );
-    return { fresh, places, rows, keyEvents, time };
+    return { fresh, places, rows, keyEvents, changes, sweeps, time };
   }
 
   /** A clock that jumps back does not take the log's order with it. */

@@ -2,9 +2,13 @@
  * The state of a record as of a size: what the revocations and consumptions below it have made of it, and of a grant, what
  * they have made of the grants above it. Unknown is never called valid.
  */
-import { toHex, uint64 } from "../format/bytes.js";
+import { readUint64, toHex, uint64 } from "../format/bytes.js";
 import { type GrantFacts, readGrant } from "../index/grants.js";
+import { disownedBy } from "../index/disowned.js";
+import type { KeyTable } from "../index/keys.js";
 import { decodeState, type RecordState, UNTOUCHED } from "../index/state.js";
+import { parseRecord } from "../record/record.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Store } from "../store/contract.js";
 
 export type StateWord = "active" | "suspended" | "revoked" | "consumed" | "expired" | "unknown";
@@ -19,20 +23,26 @@ const MAX_ANCESTORS = 32;
 
 interface Link {
   readonly state: RecordState;
+  /** The revocation that took its signer's word from before it. */
+  readonly disownedBy: number | null;
   /** Null for a record that is no grant. */
   readonly grant: GrantFacts | null;
 }
 
-/** `hash`: of the record, 32 bytes. `time`: what a grant's expiry is held against, milliseconds since 1970. */
+/**
+ * `hash`: of the record, 32 bytes. `keys`: of the same log. `time`: what a grant's expiry is held against, milliseconds
+ * since 1970.
+ */
 export async function statusOf(
   store: Store,
+  keys: KeyTable,
   hash: Uint8Array,
   asOf: number,
   time: number,
 ): Promise<RecordStatus> {
   const [first] = await store.rows("record-id", hash, { to: uint64(asOf), limit: 1 });
   if (first === undefined) return { state: "unknown", decidedBy: [] };
-  const chain = await chainOf(store, hash, asOf);
+  const chain = await chainOf(store, keys, hash, readUint64(first.key, 32), asOf);
   // A grant above it that is not in the log: nothing can be said of this one.
   if (chain === null) return { state: "unknown", decidedBy: [] };
   return decide(chain, time);
@@ -41,8 +51,8 @@ export async function statusOf(
 /** What is final comes first: a revoked or consumed grant never comes back, a suspended one may. */
 function decide(chain: readonly Link[], time: number): RecordStatus {
   const [own] = chain;
-  const revoked = chain.flatMap(({ state }) => state.revokedBy ?? []);
-  if (revoked.length > 0) return { state: "revoked", decidedBy: revoked };
+  const revoked = chain.flatMap(({ state, disownedBy: by }) => [state.revokedBy ?? [], by ?? []].flat());
+  if (revoked.length > 0) return { state: "revoked", decidedBy: distinct(revoked) };
   const spent = chain.filter(({ state, grant }) => grant !== null && state.uses >= grant.maxUses);
   if (spent.length > 0)
     return { state: "consumed", decidedBy: distinct(spent.flatMap(({ state }) => state.lastUse ?? [])) };
@@ -54,7 +64,13 @@ function decide(chain: readonly Link[], time: number): RecordStatus {
 }
 
 /** The record, and if it is a grant all grants above it; null when one of them is missing. */
-async function chainOf(store: Store, hash: Uint8Array, asOf: number): Promise<Link[] | null> {
+async function chainOf(
+  store: Store,
+  keys: KeyTable,
+  hash: Uint8Array,
+  index: number,
+  asOf: number,
+): Promise<Link[] | null> {
   const chain: Link[] = [];
   const seen = new Set<string>();
   for (let next: Uint8Array | null = hash; next !== null; ) {
@@ -63,7 +79,11 @@ async function chainOf(store: Store, hash: Uint8Array, asOf: number): Promise<Li
       return null;
     seen.add(toHex(next));
     const [row] = await store.rows("state", next, { to: uint64(asOf), reverse: true, limit: 1 });
-    chain.push({ state: row === undefined ? UNTOUCHED : decodeState(row.value), grant });
+    chain.push({
+      state: row === undefined ? UNTOUCHED : decodeState(row.value),
+      disownedBy: keys.hasBackdated ? await disowned(store, keys, grant?.index ?? index, asOf) : null,
+      grant,
+    });
     next = grant?.parent ?? null;
   }
   return chain;
@@ -73,6 +93,14 @@ async function grantAt(store: Store, hash: Uint8Array, asOf: number): Promise<Gr
   const [row] = await store.lookup("grant", [hash]);
   const grant = row === undefined ? null : readGrant(row);
   return grant !== null && grant.index < asOf ? grant : null;
+}
+
+async function disowned(store: Store, keys: KeyTable, index: number, asOf: number): Promise<number | null> {
+  const [stored] = await store.entries(index, index + 1);
+  if (stored === undefined) return null;
+  const { payload, signatures } = parseStatement(stored, guessForm(stored));
+  const signers = signatures.map(({ keyId }) => keyId);
+  return disownedBy({ record: parseRecord(payload), signers, index }, keys, asOf);
 }
 
 function distinct(indexes: readonly number[]): number[] {

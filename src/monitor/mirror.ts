@@ -5,11 +5,13 @@
 import { extendRange, type Hash, leafHash, rangeRoot } from "../../merkle/index.js";
 import { ProofError, WritError } from "../errors.js";
 import type { VerifierKey } from "../format/vkey.js";
+import type { KeyTable } from "../index/keys.js";
 import { readStored } from "../log/admit.js";
 import { Edge } from "../log/integrate.js";
 import { Prover } from "../log/prove.js";
 import { type Fault, Replay, type Replayed } from "../log/replay.js";
 import { rowsOf, WHOLE_INDEX } from "../log/rows.js";
+import { sweepAll } from "../log/sweeps.js";
 import { TileReader } from "../log/tile-reader.js";
 import type { Row, Store } from "../store/contract.js";
 
@@ -37,6 +39,11 @@ export class Mirror {
 
   get size(): number {
     return this.held.size;
+  }
+
+  /** Who is known, by the entries it holds; null for a log whose entry 0 is not its policy. */
+  get keys(): KeyTable | null {
+    return this.replay?.keys ?? null;
   }
 
   /** The log's clock at the last entry, milliseconds since 1970. */
@@ -71,7 +78,13 @@ export class Mirror {
     times: readonly number[],
   ): Promise<{ readonly faults: readonly Fault[]; readonly commit: () => Promise<void> }> {
     const { rows, faults } = await this.judge(this.size, entries, times);
-    return { faults: faults, commit: () => this.commit(entries, times, rows) };
+    return {
+      faults,
+      commit: async () => {
+        await this.commit(entries, times, rows);
+        if (this.replay !== null) await sweepAll(this.store, this.replay.keys);
+      },
+    };
   }
 
   private async commit(
@@ -107,11 +120,11 @@ export class Mirror {
       } catch (error) {
         if (!(error instanceof ProofError || error instanceof WritError)) throw error;
         const fault = { index: 0, why: `it is not the log's policy: ${error.message}` };
-        return { rows: rawRows(start, entries, times), faults: [fault] };
+        return { rows: rawRows(start, entries, times), sweeps: [], faults: [fault] };
       }
     }
     // Without a policy there are no rules to judge by; the tree is checked all the same.
-    if (this.replay === null) return { rows: rawRows(start, entries, times), faults: [] };
+    if (this.replay === null) return { rows: rawRows(start, entries, times), sweeps: [], faults: [] };
     return this.replay.rows(start, entries, times);
   }
 }

@@ -48,10 +48,13 @@ async function ask(
   size: number,
 ): Promise<Unjustified[]> {
   const found: Unjustified[] = [];
+  const { keys } = mirror;
+  // Without the log's policy there are no rules by which a record would have a state.
+  if (keys === null) return found;
   for (const id of ids) {
     const hash = fromHex(id.slice("sha256:".length));
     if (hash?.length !== 32) continue;
-    const { state, decidedBy } = await statusOf(mirror.store, hash, size, now());
+    const { state, decidedBy } = await statusOf(mirror.store, keys, hash, size, now());
     if (state === "unknown") continue;
     const told = await toldOf(reader, id, size);
     if (told === null || told === state || (BY_TIME.includes(told) && BY_TIME.includes(state))) continue;

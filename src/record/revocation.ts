@@ -8,6 +8,11 @@ export function revocationAction({ value }: Record): RevocationAction {
   return action === "suspend" || action === "resume" ? action : "revoke";
 }
 
+/** Does it take everything below its target with it? A suspension does not: those below are held against it when asked about. */
+export function cascades(revocation: Record): boolean {
+  return revocationAction(revocation) === "revoke" && revocation.value["cascade"] === true;
+}
+
 /**
  * May this revocation take `target` back? Its own issuer may (the authority that granted, the owner of a policy, action
  * type, mission or exception, the writer of a fact), and so may the delegator of the request that a grant is for, as an

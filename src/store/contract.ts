@@ -52,6 +52,20 @@ export type Table =
   | "use"
   /** SHA-256 of a record (32) ‖ index of the entry that changed its state → the state from there on */
   | "state"
+  /** SHA-256 of a record (32) that has a row in `state` → nothing */
+  | "touched"
+  /** index of an entry that changed bits ‖ index of the entry whose bits (8) → the bits from there on (1) */
+  | "bits"
+  /** number of a status list ‖ index of the entry after which it was like this (8) → the list (32 KiB) */
+  | "bit-list"
+  /** index of the entry after which all lists that had changed were kept → nothing */
+  | "bit-round"
+  /** SHA-256 of a grant's record (32) ‖ index of an entry that carries a grant below it (8) → that grant's record's SHA-256 */
+  | "child"
+  /** index of a revocation that takes others with it ‖ what they are found by (33) → first index it is about (8) */
+  | "sweep"
+  /** index of an entry that was taken along → index of the revocation that took it */
+  | "swept"
   /** index of a revocation that came before what it revokes → nothing */
   | "early"
   /** a name → how the rows of the other tables were made */
@@ -66,6 +80,13 @@ export const TABLES: readonly Table[] = [
   "use",
   "state",
   "early",
+  "touched",
+  "bits",
+  "bit-list",
+  "bit-round",
+  "child",
+  "sweep",
+  "swept",
   "meta",
 ];
 
@@ -120,7 +141,8 @@ export interface Store {
   rows(table: Table, prefix: Uint8Array, range?: RowRange): Promise<Row[]>;
 
   /**
-   * Adds rows beside the log: for rebuilding a lost index, while nobody else uses the store. Durable when it resolves.
+   * Adds rows beside the log, all or none: for rebuilding a lost index, and for what follows from a commit and takes too
+   * long to be part of it. Durable when it resolves.
    */
   putRows(rows: readonly Row[]): Promise<void>;
 

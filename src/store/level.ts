@@ -31,6 +31,13 @@ const LETTERS: Readonly<Record<Table, number>> = {
   use: 0x75,
   state: 0x73,
   early: 0x62,
+  touched: 0x64,
+  bits: 0x42,
+  "bit-list": 0x4c,
+  "bit-round": 0x52,
+  child: 0x63,
+  sweep: 0x53,
+  swept: 0x54,
   meta: 0x6d,
 };
 

@@ -17,6 +17,7 @@ import { LogReader } from "../../src/monitor/log-reader.js";
 import { freshState, type MonitorState } from "../../src/monitor/memory.js";
 import { Mirror } from "../../src/monitor/mirror.js";
 import { Monitor } from "../../src/monitor/monitor.js";
+import { KeyTable } from "../../src/index/keys.js";
 import { statusOf } from "../../src/log/status.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/contract.js";
@@ -488,9 +489,10 @@ test("a state that the entries do not justify", async () => {
   };
   const { look } = await watch(server.url);
   const [finding] = (await look()) as Finding[];
+  const nobody = new KeyTable({ registrars: [], logKey: null, policyId: "" });
   assert.equal(finding?.kind, "status-unjustified");
   assert.match(finding?.detail ?? "", /calls sha256:[0-9a-f]+ revoked; .* it is active/);
-  assert.equal((await statusOf(new MemoryStore(), new Uint8Array(32), 1, NOW)).state, "unknown");
+  assert.equal((await statusOf(new MemoryStore(), nobody, new Uint8Array(32), 1, NOW)).state, "unknown");
   await log.close();
 });
 

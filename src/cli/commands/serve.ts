@@ -21,10 +21,11 @@ const DEFAULT_LISTEN = "127.0.0.1:6962";
 
 export const serve: Command = {
   usage:
-    "writ serve [DIR] [--listen HOST:PORT] [--origin NAME] [--log] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
+    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--origin NAME] [--log] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, for status lists (where it listens, unless given). --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
   options: {
     listen: STRING,
+    url: STRING,
     origin: STRING,
     log: FLAG,
     "witness-policy": STRING,
@@ -36,6 +37,7 @@ export const serve: Command = {
     if (rest.length > 0) throw usageError("want at most one folder");
     const { host, port } = parseListen(invocation.text("listen") ?? DEFAULT_LISTEN);
     const witnesses = await witnessOptions(invocation);
+    let publicUrl = publicUrlOf(invocation);
     await makeIfMissing(folder, invocation.text("origin"), voice);
     const logger = pino(
       { level: invocation.flag("log") ? "info" : "warn" },
@@ -64,6 +66,7 @@ export const serve: Command = {
     const app = createApp(log, {
       verifierKeys: [key, second],
       version: version(),
+      lists: { key, url: () => publicUrl ?? "", now: Date.now },
       onError: (error, method, path) => logger.error({ err: error, method, path }, "request failed"),
     });
     const server = await listen(app, host, port).catch(async (error: unknown) => {
@@ -72,6 +75,7 @@ export const serve: Command = {
       return cannotListen(host, port)(error);
     });
     const url = urlOf(server);
+    publicUrl ??= url;
     const { origin, policy, published } = log;
     logger.info(
       { url, origin, size: published.size, admission: policy.admission, verifierKey },
@@ -93,6 +97,14 @@ export const serve: Command = {
     return { ok: true, json: { size: log.published.size } };
   },
 };
+
+/** The URL without a slash at its end: paths are put behind it. */
+function publicUrlOf(invocation: Invocation): string | undefined {
+  const url = invocation.text("url");
+  if (url === undefined || (/^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)))
+    return url?.replace(/\/+$/, "");
+  throw usageError(`--url: want http://… or https://…, got ${JSON.stringify(url)}`);
+}
 
 interface WitnessOptions {
   readonly policy: Policy;

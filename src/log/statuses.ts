@@ -1,0 +1,138 @@
+/**
+ * Where records stand, as the log answers it: one record with what decided it, and the two bits of all entries a list at
+ * a time, now and as of any size or time in the past.
+ */
+import { WritError } from "../errors.js";
+import { LIST_ENTRIES } from "../index/bits.js";
+import type { KeyTable } from "../index/keys.js";
+import type { Head, Store } from "../store/contract.js";
+import { readStored } from "./admit.js";
+import { listAsOf, type StatusBits } from "./bits.js";
+import type { Published } from "./publish.js";
+import { type RecordStatus, statusOf } from "./status.js";
+import type { Sweeps } from "./sweeps.js";
+
+export interface StatusParts {
+  readonly store: Store;
+  readonly bits: StatusBits;
+  /** Null in a raw log, whose entries have no state. */
+  readonly admission: { readonly keys: KeyTable; readonly sweeps: Sweeps } | null;
+  readonly now: () => number;
+  readonly published: () => Published;
+  /** A checkpoint that covers `size`. */
+  readonly checkpointOver: (size: number) => Promise<Published>;
+}
+
+/** A record's status as of a size, and a checkpoint that covers it. */
+export interface StatusAnswer {
+  readonly status: RecordStatus;
+  readonly asOf: number;
+  readonly published: Published;
+}
+
+/** One status list: two bits an entry, 32 KiB. */
+export interface StatusList {
+  readonly bits: Uint8Array;
+  /** The size of the log that it is about. */
+  readonly size: number;
+  /** The log's clock at that size, in milliseconds since 1970. */
+  readonly receivedAt: number;
+  /** When the next entry came, if one has: from then on this is the past. */
+  readonly until: number | null;
+  /** Revocations before this entry have been followed to everything that they take with them. */
+  readonly sweptTo: number;
+}
+
+const UNKNOWN: RecordStatus = { state: "unknown", decidedBy: [] };
+
+export class Statuses {
+  constructor(private readonly parts: StatusParts) {}
+
+  /**
+   * The state of the record in an entry, as of a size (the newest published unless given) and a checkpoint that covers it.
+   * Unknown for what carries no record. SIZE_UNPUBLISHED.
+   */
+  async of(index: number, asOf?: number): Promise<StatusAnswer> {
+    const { store, admission, now } = this.parts;
+    const published = asOf === undefined ? this.parts.published() : await this.parts.checkpointOver(asOf);
+    const size = asOf ?? published.size;
+    const [stored] = await store.entriesAt([index]);
+    if (stored === undefined)
+      throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
+    const hash = readStored(stored, admission === null).recordHash;
+    // What is past is judged by the clock of then.
+    const time = asOf === undefined ? now() : ((await store.headOver(size - 1))?.receivedAt ?? 0);
+    const status =
+      hash === null || admission === null ? UNKNOWN : await statusOf(store, admission.keys, hash, size, time);
+    return { status, asOf: size, published };
+  }
+
+  /** How many lists the published entries fill, at least one. */
+  get listCount(): number {
+    return Math.max(1, Math.ceil(this.parts.published().size / LIST_ENTRIES));
+  }
+
+  /**
+   * What `list` would answer has changed when `version` has; `urgent` is the same without consumptions, which may wait a
+   * moment to be shown.
+   */
+  versions(k: number): { readonly version: string; readonly urgent: string } {
+    const { bits, published } = this.parts;
+    const { changes, urgent, last, lastUrgent } = bits.changesIn(k);
+    const { size } = published();
+    // What is durable shows once it is published.
+    return {
+      version: `${changes}/${Math.min(size, last + 1)}`,
+      urgent: `${urgent}/${Math.min(size, lastUrgent + 1)}`,
+    };
+  }
+
+  /** List `k` by everything published; null when no entry is in it. */
+  async list(k: number): Promise<StatusList | null> {
+    const { size, receivedAt } = this.parts.published();
+    if (k >= this.listCount) return null;
+    return this.listAt(k, size, receivedAt, null);
+  }
+
+  /** List `k` as it was at a time; null when no entry was in it yet, and for a time that has not been. */
+  async listWhen(k: number, time: number): Promise<StatusList | null> {
+    const { published, now } = this.parts;
+    if (time > Math.max(now(), published().receivedAt)) return null;
+    const found = await this.headWhen(time);
+    if (found === null || k * LIST_ENTRIES >= found.head.size) return null;
+    return this.listAt(k, found.head.size, found.head.receivedAt, found.next?.receivedAt ?? null);
+  }
+
+  private async listAt(
+    k: number,
+    size: number,
+    receivedAt: number,
+    until: number | null,
+  ): Promise<StatusList> {
+    const { store, bits, published, admission } = this.parts;
+    const sweptTo = Math.min(size, admission?.sweeps.pendingFrom ?? size);
+    // What is in memory is what is durable, which may be more than is published.
+    const durable = await store.head();
+    const isNow = size === published().size && size === durable?.size;
+    const list = isNow ? bits.list(k) : await listAsOf(store, k, size);
+    return { bits: list, size, receivedAt, until, sweptTo };
+  }
+
+  /** The last published head that was there at a time, and the one after it. */
+  private async headWhen(time: number): Promise<{ head: Head; next: Head | null } | null> {
+    const { store, published } = this.parts;
+    const { size } = published();
+    // The first entry that came later, by halving: the clock of the heads never goes back.
+    let [low, high] = [0, size];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const head = await store.headOver(middle);
+      if (head === null || head.receivedAt > time) high = middle;
+      else low = head.size;
+    }
+    if (low === 0) return null;
+    const head = await store.headOver(low - 1);
+    const next = low < size ? await store.headOver(low) : null;
+    return head === null ? null : { head, next };
+  }
+}
