@@ -18,7 +18,7 @@ const quoted = new WeakMap<Published, string>();
  * The checkpoint as a JSON string, made once for each, in ASCII: one character beyond Latin-1 (the dash of its signature
  * line) would make the engine keep and write every answer in two bytes a character.
  */
-function quoteCheckpoint(published: Published): string {
+export function quoteCheckpoint(published: Published): string {
   const known = quoted.get(published);
   if (known !== undefined) return known;
   const escaped = JSON.stringify(published.text).replaceAll(

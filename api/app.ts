@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
+import { eventRoutes } from "./events.js";
 import { isUnexpected, problemResponse } from "./problem.js";
 import { type LogDescription, readRoutes } from "./read.js";
 import { statusListRoutes } from "./status-lists.js";
@@ -23,6 +24,7 @@ export function createApp(log: Log, options: AppOptions): Hono {
   submitRoutes(app, log, options.bodyBudget ?? DEFAULT_BODY_BUDGET);
   readRoutes(app, log, options);
   traceRoutes(app, log);
+  eventRoutes(app, log);
   if (options.lists !== undefined) statusListRoutes(app, log, options.lists);
   tileRoutes(app, log);
 

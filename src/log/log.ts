@@ -8,6 +8,7 @@ import { WritError } from "../errors.js";
 import { fromHex, readUint64 } from "../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../format/tile-path.js";
 import { type Policy, policyOfKey } from "../format/policy.js";
+import { Feed } from "./feed.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
@@ -108,6 +109,8 @@ export async function createLog(
 export class Log {
   /** What the records say: search, links, traces, impact. */
   readonly queries: Queries;
+  /** What every entry was and what it changed, as it comes and from any point on. */
+  readonly feed: Feed;
   /** Where records stand: by one, and in lists. */
   readonly statuses: Statuses;
   /** The log's own verdicts on traces: a convenience, the bundle is the truth. */
@@ -142,6 +145,7 @@ export class Log {
     const checkpointOver = (size: number): Promise<Published> => this.checkpointOver(size);
     const raw = policy.admission === "raw";
     this.queries = new Queries({ store, prover, origin: key.name, raw, published, checkpointOver });
+    this.feed = new Feed({ store, raw, published });
     this.statuses = new Statuses({ store, bits, admission, now, published, checkpointOver });
   }
 
@@ -165,6 +169,7 @@ export class Log {
     const admission = policy.admission === "raw" ? null : await openAdmission(store, policy, key, bits);
     const verifiers = admission === null ? null : new Verifiers(threads, admission.start, now, onFatal);
     let witnessing: Witnessing | null = null;
+    let opened: Log | null = null;
     const sweep = (sweeps: readonly Sweep[]): void => {
       admission?.sweeps.add(sweeps);
       admission?.sweeps.run().catch((error: unknown) => {
@@ -176,6 +181,7 @@ export class Log {
       witnessing?.offer(published);
       if (keyEvents.length > 0) verifiers?.tell(keyEvents);
       if (sweeps.length > 0) sweep(sweeps);
+      opened?.feed.notify();
     };
     sweep([]);
     const root = (size: number): Promise<Hash> => prover.root(size);
@@ -186,7 +192,11 @@ export class Log {
     if (options.witnessing !== undefined) {
       witnessing = await Witnessing.open(
         options.witnessing,
-        { now, consistency: (from, to) => prover.consistency(from, to) },
+        {
+          now,
+          consistency: (from, to) => prover.consistency(from, to),
+          onWitnessed: () => opened?.feed.notify(),
+        },
         (note) => reopen(note, store, key),
       );
       witnessing.offer(sequencer.published);
@@ -194,7 +204,7 @@ export class Log {
     const requirement = options.witnessing?.requirement ?? null;
     const before = options.witnessing?.shownBefore ?? null;
     const shown = before === null ? null : await reopen(before, store, key);
-    return new Log(
+    opened = new Log(
       policy,
       key,
       store,
@@ -210,6 +220,7 @@ export class Log {
       now,
       pool,
     );
+    return opened;
   }
 
   /** The newest checkpoint that the outside may see, with the cosignatures it has. Its size never goes back. */
@@ -385,11 +396,13 @@ export class Log {
   /** Lets those who wait for witnesses go: their entries are safe, and a log that ends has no time to wait. */
   release(): void {
     this.witnessing?.release();
+    this.feed.end();
   }
 
   /** Answers everything that was taken in, takes in nothing more, and lets go of store and threads. */
   async close(): Promise<void> {
     this.stopping = true;
+    this.feed.end();
     await this.pool.drained();
     await this.witnessing?.close();
     await this.verifiers?.close();

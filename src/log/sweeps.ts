@@ -40,7 +40,7 @@ export function sweepRow({ at, kind, of, from }: Sweep): Row {
   return { table: "sweep", key, value: uint64(from) };
 }
 
-function readSweep({ key, value }: Row): Sweep {
+export function readSweep({ key, value }: Row): Sweep {
   const kind = KINDS[key[8] ?? 0] ?? "grants-below";
   return { at: readUint64(key), kind, of: toHex(key.subarray(9)), from: readUint64(value) };
 }

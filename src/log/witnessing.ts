@@ -57,6 +57,8 @@ export interface WitnessingParts {
   readonly now: () => number;
   /** PROOF(from, D[to]) of sizes up to the newest offered. */
   readonly consistency: (from: number, to: number) => Promise<Hash[]>;
+  /** Told when a newer checkpoint meets the quorum. Must not throw. */
+  readonly onWitnessed?: () => void;
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -349,6 +351,7 @@ export class Witnessing {
       return;
     if (witnessed.size < (this.best?.size ?? 0)) return;
     this.best = witnessed;
+    this.parts.onWitnessed?.();
     for (const waiter of this.waiters) if (waiter.size <= witnessed.size) waiter.resolve(witnessed);
   }
 

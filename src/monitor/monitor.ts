@@ -12,7 +12,7 @@ import { parseNote } from "../format/note.js";
 import { formatTlogProof } from "../format/tlog-proof.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import type { Match } from "./events.js";
-import { passes } from "./filter.js";
+import { passes } from "../trace/filter.js";
 import { Gossip } from "./gossip.js";
 import { History } from "./history.js";
 import { Intake } from "./intake.js";

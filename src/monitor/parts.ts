@@ -6,7 +6,7 @@ import type { Policy } from "../format/policy.js";
 import type { VerifierKey } from "../format/vkey.js";
 import { isRefusal } from "../client/transport.js";
 import type { MonitorEvent } from "./events.js";
-import type { Filter } from "./filter.js";
+import type { Filter } from "../trace/filter.js";
 import type { LogReader } from "./log-reader.js";
 import type { MonitorState } from "./memory.js";
 import type { Mirror } from "./mirror.js";

@@ -12,7 +12,7 @@ import { parsePolicy, policyOfKey, type Policy } from "../../src/format/policy.j
 import { ED25519_COSIGNATURE, formatVerifierKey, signingKey } from "../../src/format/vkey.js";
 import type { Log } from "../../src/log/log.js";
 import type { Finding, Match, MonitorEvent } from "../../src/monitor/events.js";
-import { parseFilter } from "../../src/monitor/filter.js";
+import { parseFilter } from "../../src/trace/filter.js";
 import { LogReader } from "../../src/monitor/log-reader.js";
 import { freshState, type MonitorState } from "../../src/monitor/memory.js";
 import { Mirror } from "../../src/monitor/mirror.js";
@@ -92,7 +92,7 @@ async function watch(
     mirror: await Mirror.open(store, logKey),
     state,
     mirrors,
-    filters: filters.map(parseFilter),
+    filters: filters.map((text) => parseFilter(text)),
     silenceMs: 600_000,
     now: () => clock.now,
     kept: {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Evidence, formatEvidence } from "../../format/evidence.js";
 import { ED25519, formatVerifierKey, type SigningKey } from "../../format/vkey.js";
 import { eventText } from "../../monitor/events.js";
-import { parseFilter } from "../../monitor/filter.js";
+import { parseFilter } from "../../trace/filter.js";
 import { LogReader } from "../../monitor/log-reader.js";
 import { loadState, stateFile } from "../../monitor/memory.js";
 import { Mirror } from "../../monitor/mirror.js";
@@ -66,7 +66,7 @@ export const monitor: Command = {
       intervalMs: secondsOf(invocation, "interval", DEFAULT_INTERVAL_S) * 1000,
       silenceMs: secondsOf(invocation, "silence", DEFAULT_SILENCE_S) * 1000,
       patienceMs: secondsOf(invocation, "patience", DEFAULT_PATIENCE_S) * 1000,
-      filters: invocation.texts("alert").map(parseFilter),
+      filters: invocation.texts("alert").map((text) => parseFilter(text)),
       mirrors: invocation.texts("mirror"),
       trust: await trustOf(withLog(invocation, url), voice),
     };

@@ -1,9 +1,9 @@
 /** "Tell me about every record by this key, for this subject, of this type": filters with the words of the search. */
 import { WritError } from "../errors.js";
 import { type Field, type Term, termsOf } from "../index/terms.js";
-import { isRecordEntry, type TraceEntry } from "../trace/entry.js";
+import { isRecordEntry, type TraceEntry } from "./entry.js";
 
-const FIELDS = [
+export const FILTER_FIELDS = [
   "type",
   "issuer",
   "signer",
@@ -27,19 +27,19 @@ export interface Filter {
   readonly linked: string | null;
 }
 
-/** `type=revocation,signer=…`; `all` for every entry. USAGE for what is no filter. */
-export function parseFilter(text: string): Filter {
+/** `type=revocation,signer=…`; `all` for every entry. USAGE for what is no filter; `option` is what it was given by. */
+export function parseFilter(text: string, option = "--alert"): Filter {
   const terms: Term[] = [];
   let linked: string | null = null;
   if (text === "all") return { text, terms, linked };
   for (const part of text.split(",")) {
     const at = part.indexOf("=");
     const [name, value] = [part.slice(0, at), part.slice(at + 1)];
-    const field = FIELDS.find((one) => one === name);
+    const field = FILTER_FIELDS.find((one) => one === name);
     if (at < 1 || value === "" || (field === undefined && name !== "linked"))
       throw new WritError(
         "USAGE",
-        `--alert: want all, or name=value[,name=value…] with names of ${[...FIELDS, "linked"].join(", ")}; got ${JSON.stringify(part)}`,
+        `${option}: want all, or name=value[,name=value…] with names of ${[...FILTER_FIELDS, "linked"].join(", ")}; got ${JSON.stringify(part)}`,
       );
     if (field === undefined) linked = value;
     else terms.push({ field, value });

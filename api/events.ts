@@ -1,0 +1,281 @@
+/**
+ * `GET /v1/events`: the log as server-sent events (HTML Standard §9.2). The id of an event is the index of its entry;
+ * `Last-Event-ID` goes on after it, from any point of the past. Every second a `checkpoint` says how far the stream has
+ * come, so silence means that something is wrong.
+ *
+ * A listener is a place in the log, not a queue: one that reads slowly falls behind and reads the past later, at the cost of
+ * one small buffer; one that does not read at all is dropped, and goes on where it was when it comes back.
+ */
+import type { Context, Hono } from "hono";
+import { WritError } from "../src/errors.js";
+import { parseDecimal, utf8 } from "../src/format/bytes.js";
+import { describeEntry } from "../src/log/entry.js";
+import {
+  type Block,
+  EVENT_NAMES,
+  type Feed,
+  type FeedEvent,
+  STATE_WORDS,
+  sweepWords,
+} from "../src/log/feed.js";
+import type { Log } from "../src/log/log.js";
+import type { Published } from "../src/log/publish.js";
+import { type Filter, FILTER_FIELDS, passes } from "../src/trace/filter.js";
+import { isRecordId } from "../src/record/links.js";
+import { foundEntry, quoteCheckpoint } from "./answers.js";
+import { negotiate } from "./negotiate.js";
+import { nodeMessages } from "./node.js";
+import { query, sizeParam } from "./params.js";
+
+const HEARTBEAT_MS = 1_000;
+/** How long a listener may take nothing before it is dropped. */
+const STUCK_MS = 15_000;
+const BUFFER_BYTES = 64 * 1024;
+const MAX_LISTENERS = 4_000;
+
+const HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  "access-control-allow-origin": "*",
+  // A proxy that collects answers before it passes them on would make every gateway behind it stop.
+  "x-accel-buffering": "no",
+};
+
+/** What a listener wants to be told. */
+interface Wanted {
+  readonly filter: Filter;
+  /** Null for all. */
+  readonly names: ReadonlySet<string> | null;
+  /** The same for everybody who wants the same. */
+  readonly key: string;
+}
+
+export function eventRoutes(app: Hono, log: Log): void {
+  const hub = new Hub(log.feed, log.policy.admission === "raw");
+  app.get("/v1/events", (c) => {
+    const members = query(c, [...FILTER_FIELDS, "linked", "events", "from"]);
+    negotiate(c.req.header("accept"), ["text/event-stream"]);
+    const wanted = wantedOf(members);
+    const from = startOf(c, sizeParam(members.from, "from"), log.feed.size);
+    return new Response(hub.stream(c, wanted, from), { headers: HEADERS });
+  });
+}
+
+/** After the last event that was seen; else where the query says; else what comes from now on. */
+function startOf(c: Context, from: number | undefined, size: number): number {
+  const last = c.req.header("last-event-id");
+  if (last === undefined || last === "") return demandReached(from ?? size, size);
+  const index = parseDecimal(last);
+  if (index === undefined)
+    throw new WritError(
+      "QUERY_INVALID",
+      `Last-Event-ID: want the index of an entry, got ${JSON.stringify(last.slice(0, 40))}`,
+      { path: "Last-Event-ID" },
+    );
+  return demandReached(index + 1, size);
+}
+
+/** A place beyond the end would be silence for somebody who has seen another log than this one. */
+function demandReached(start: number, size: number): number {
+  if (start <= size) return start;
+  throw new WritError("SIZE_UNPUBLISHED", `the log has ${size} entries, and no event ${start - 1} yet`, {
+    path: "from",
+  });
+}
+
+function wantedOf(members: Partial<Record<string, string>>): Wanted {
+  const { events, linked } = members;
+  const names = events === undefined ? null : new Set(events.split(","));
+  for (const name of names ?? [])
+    if (!EVENT_NAMES.some((known) => known === name))
+      throw new WritError(
+        "QUERY_INVALID",
+        `events: want ${EVENT_NAMES.join(", ")}, with commas between them; got ${JSON.stringify(name.slice(0, 40))}`,
+        { path: "events" },
+      );
+  if (linked !== undefined && !isRecordId(linked))
+    throw new WritError(
+      "QUERY_INVALID",
+      `linked: want a record id, got ${JSON.stringify(linked.slice(0, 80))}`,
+      {
+        path: "linked",
+      },
+    );
+  const terms = FILTER_FIELDS.flatMap((field) => {
+    const value = members[field];
+    return value === undefined ? [] : [{ field, value }];
+  });
+  const filter = { text: "", terms, linked: linked ?? null };
+  return { filter, names, key: JSON.stringify([terms, linked, events]) };
+}
+
+/** Everybody who listens, one heart for all of them, and what has been written for one is there for all who want the same. */
+class Hub {
+  private readonly listeners = new Set<Listener>();
+  private readonly written = new WeakMap<Block, Map<string, Uint8Array>>();
+  private heart: NodeJS.Timeout | undefined;
+  private beat: { readonly published: Published; readonly bytes: Uint8Array } | null = null;
+
+  constructor(
+    readonly feed: Feed,
+    private readonly raw: boolean,
+  ) {
+    feed.listen(() => this.each((listener) => listener.pump()));
+  }
+
+  stream(c: Context, wanted: Wanted, from: number): ReadableStream<Uint8Array> {
+    if (this.listeners.size >= MAX_LISTENERS)
+      throw new WritError("POOL_FULL", `${MAX_LISTENERS} are listening, of at most ${MAX_LISTENERS}`);
+    const { outgoing } = nodeMessages(c);
+    const listener = new Listener(this, wanted, from, () => outgoing?.destroy());
+    return new ReadableStream(
+      {
+        start: (controller) => {
+          this.listeners.add(listener);
+          this.heart ??= setInterval(() => this.each((one) => one.onBeat()), HEARTBEAT_MS).unref();
+          listener.open(controller);
+        },
+        pull: () => listener.pump(),
+        cancel: () => this.leave(listener),
+      },
+      { highWaterMark: BUFFER_BYTES, size: (chunk) => chunk?.length ?? 0 },
+    );
+  }
+
+  leave(listener: Listener): void {
+    listener.isGone = true;
+    this.listeners.delete(listener);
+    if (this.listeners.size > 0) return;
+    clearInterval(this.heart);
+    this.heart = undefined;
+  }
+
+  /** The events of a block that are wanted, as they are sent. */
+  textOf(block: Block, { filter, names, key }: Wanted): Uint8Array {
+    const known = this.written.get(block) ?? new Map<string, Uint8Array>();
+    this.written.set(block, known);
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const text = block.events
+      .filter(({ name, entry }) => (names === null || names.has(name)) && passes(filter, entry))
+      .map((event) => this.eventText(event))
+      .join("");
+    const bytes = utf8(text);
+    known.set(key, bytes);
+    return bytes;
+  }
+
+  /** How far the stream has come, and under which checkpoint. */
+  checkpoint(): Uint8Array {
+    const { published } = this.feed;
+    if (this.beat?.published !== published || published.size === 0) {
+      const data = `{"size":${published.size},"log_checkpoint":${quoteCheckpoint(published)},"cosigned_by":${JSON.stringify(published.cosignedBy)}`;
+      this.beat = {
+        published,
+        bytes: utf8(
+          `${published.size === 0 ? "" : `id: ${published.size - 1}\n`}event: checkpoint\ndata: ${data}`,
+        ),
+      };
+    }
+    // The clock is that of this moment; the rest is shared by all beats of one checkpoint.
+    return Buffer.concat([this.beat.bytes, utf8(`,"time":"${new Date().toISOString()}"}\n\n`)]);
+  }
+
+  private eventText({ name, entry, changes, sweeps, effect }: FeedEvent): string {
+    const { index, stored, receivedAt } = entry;
+    const found = foundEntry(describeEntry(index, stored, receivedAt ?? 0, this.raw));
+    const changed = changes.map(({ position, bits }) => ({ index: position, state: STATE_WORDS[bits] }));
+    const takes = sweeps.length === 0 ? "" : `,"takes":${JSON.stringify(sweeps.map(sweepWords))}`;
+    const counted = effect === null ? "" : `,"effect":"${effect}"`;
+    return `id: ${index}\nevent: ${name}\ndata: {"entry":${found},"changes":${JSON.stringify(changed)}${takes}${counted}}\n\n`;
+  }
+
+  private each(tell: (listener: Listener) => unknown): void {
+    for (const listener of this.listeners) tell(listener);
+  }
+}
+
+const HELLO = utf8("retry: 1000\n\n");
+
+class Listener {
+  isGone = false;
+  private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  private pumping = false;
+  private more = false;
+  private beatDue = true;
+  private stuckSince: number | null = null;
+
+  constructor(
+    private readonly hub: Hub,
+    private readonly wanted: Wanted,
+    private next: number,
+    private readonly cut: () => void,
+  ) {}
+
+  open(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.controller = controller;
+    controller.enqueue(HELLO);
+    void this.pump();
+  }
+
+  /** A second has passed. */
+  onBeat(): void {
+    this.beatDue = true;
+    const now = performance.now();
+    if (this.hasRoom) this.stuckSince = null;
+    else if (now - (this.stuckSince ??= now) > STUCK_MS)
+      return this.drop(new Error("the listener does not read"));
+    void this.pump();
+  }
+
+  /** Sends what there is room for. Never rejects. */
+  async pump(): Promise<void> {
+    this.more = true;
+    if (this.pumping || this.isGone) return;
+    this.pumping = true;
+    try {
+      while (this.more && !this.isGone) {
+        this.more = false;
+        await this.sendAll();
+      }
+    } catch (error) {
+      this.drop(error);
+    } finally {
+      this.pumping = false;
+    }
+  }
+
+  private async sendAll(): Promise<void> {
+    const { feed } = this.hub;
+    while (this.next < feed.size && this.hasRoom && !this.isGone) {
+      const block = await feed.block(this.next);
+      const bytes = this.hub.textOf(block, this.wanted);
+      this.next = block.end;
+      if (bytes.length > 0 && !this.isGone) this.controller?.enqueue(bytes);
+    }
+    if (this.isGone) return;
+    if (feed.isOver) return this.finish();
+    if (this.beatDue && this.next === feed.size && this.hasRoom) {
+      this.beatDue = false;
+      this.controller?.enqueue(this.hub.checkpoint());
+    }
+  }
+
+  private get hasRoom(): boolean {
+    return (this.controller?.desiredSize ?? 0) > 0;
+  }
+
+  /** The log is ending: the listener comes back by itself, to the next process. */
+  private finish(): void {
+    this.hub.leave(this);
+    this.controller?.close();
+    if (!this.hasRoom) this.cut();
+  }
+
+  private drop(error: unknown): void {
+    if (this.isGone) return;
+    this.hub.leave(this);
+    this.controller?.error(error);
+    this.cut();
+  }
+}
