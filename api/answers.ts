@@ -35,7 +35,7 @@ export function hashList(hashes: readonly Hash[]): string {
   return hashes.length === 0 ? "[]" : `["${hashes.map(toBase64).join('","')}"]`;
 }
 
-function inclusionProof(index: number, size: number, hashes: readonly Hash[]): string {
+export function inclusionProof(index: number, size: number, hashes: readonly Hash[]): string {
   return `{"index":${index},"tree_size":${size},"hashes":${hashList(hashes)}}`;
 }
 

@@ -5,6 +5,7 @@ import type { Log } from "../src/log/log.js";
 import { eventRoutes } from "./events.js";
 import { isUnexpected, problemResponse } from "./problem.js";
 import { type LogDescription, readRoutes } from "./read.js";
+import { statusRoutes } from "./status.js";
 import { statusListRoutes } from "./status-lists.js";
 import { submitRoutes } from "./submit.js";
 import { tileRoutes } from "./tiles.js";
@@ -23,6 +24,7 @@ export function createApp(log: Log, options: AppOptions): Hono {
   const app = new Hono();
   submitRoutes(app, log, options.bodyBudget ?? DEFAULT_BODY_BUDGET);
   readRoutes(app, log, options);
+  statusRoutes(app, log);
   traceRoutes(app, log);
   eventRoutes(app, log);
   if (options.lists !== undefined) statusListRoutes(app, log, options.lists);

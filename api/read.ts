@@ -15,7 +15,8 @@ import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js"
 import { askAgain, entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
 import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
-import { parseRef, query, requiredSize, sizeParam } from "./params.js";
+import { query, requiredSize, sizeParam } from "./params.js";
+import { indexesOf } from "./refs.js";
 import type { ListOptions } from "./status-lists.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
 import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
@@ -33,7 +34,7 @@ export interface LogDescription {
 export function readRoutes(app: Hono, log: Log, { verifierKeys, version, lists }: LogDescription): void {
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
-    const indexes = await indexesOf(log, c);
+    const indexes = await indexesOf(log, c.req.param("ref"));
     const entries = await Promise.all(indexes.map((index) => log.entry(index)));
     return entryResponse(c, entries);
   });
@@ -47,7 +48,7 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version, lists }
         path: "size",
       });
     const answer = negotiate(c.req.header("accept"), ["text/plain", "application/json"]);
-    const index = onlyOne(await indexesOf(log, c, wait !== null));
+    const index = onlyOne(await indexesOf(log, c.req.param("ref"), wait !== null));
     if (wait !== null && (await log.reached(index + 1, wait)) === null) return notYet(index);
     const published = size === undefined ? log.bestOver(index + 1) : await publishedAt(log, size);
     if (index >= published.size) {
@@ -58,20 +59,6 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version, lists }
     const hashes = await log.inclusion(index, published.size);
     if (answer === "text/plain") return proofFile(index, hashes, published);
     return new Response(proofAnswer(await log.entry(index), hashes, published), { headers: JSON_HEADERS });
-  });
-
-  app.get("/v1/entries/:ref/status", async (c) => {
-    const { as_of: text } = query(c, ["as_of"]);
-    negotiate(c.req.header("accept"), ["application/json"]);
-    const [index] = await indexesOf(log, c);
-    const { status, published, asOf } = await log.statuses.of(index ?? 0, sizeParam(text, "as_of"));
-    const body = {
-      state: status.state,
-      decided_by: status.decidedBy,
-      as_of: asOf,
-      log_checkpoint: published.text,
-    };
-    return new Response(JSON.stringify(body), { headers: { ...JSON_HEADERS, "cache-control": "no-cache" } });
   });
 
   app.get("/v1/consistency", async (c) => {
@@ -135,14 +122,6 @@ function notYet(index: number): Response {
     status: 202,
     headers: { ...JSON_HEADERS, ...RETRY_LATER, location: askAgain(index) },
   });
-}
-
-/** `unseen`: entries that are in the log and not published yet are found too. */
-async function indexesOf(log: Log, c: Context, unseen = false): Promise<number[]> {
-  const text = c.req.param("ref") ?? "";
-  const indexes = await log.find(parseRef(text), unseen);
-  if (indexes.length > 0) return indexes;
-  throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
 }
 
 function onlyOne(indexes: readonly number[]): number {

@@ -15,6 +15,7 @@ import type { TraceEntry } from "../src/trace/entry.js";
 import { foundEntry } from "./answers.js";
 import { negotiate } from "./negotiate.js";
 import { parseRef, query, sizeParam } from "./params.js";
+import { indexesOf } from "./refs.js";
 import { RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
 
 const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
@@ -122,13 +123,6 @@ async function bundleOf(
   const bundle = await log.queries.bundle(indexes, asOf, witnessed ?? undefined);
   const late = wait !== null && witnessed === null;
   return { bundle, status: late ? 202 : 200, headers: { ...JSON_HEADERS, ...(late ? RETRY_LATER : {}) } };
-}
-
-/** The entries that a reference means; at least one. */
-async function indexesOf(log: Log, text: string): Promise<[number, ...number[]]> {
-  const [first, ...rest] = await log.find(parseRef(text));
-  if (first !== undefined) return [first, ...rest];
-  throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
 }
 
 function isRef(name: string): boolean {

@@ -146,7 +146,15 @@ export class Log {
     const raw = policy.admission === "raw";
     this.queries = new Queries({ store, prover, origin: key.name, raw, published, checkpointOver });
     this.feed = new Feed({ store, raw, published });
-    this.statuses = new Statuses({ store, bits, admission, now, published, checkpointOver });
+    this.statuses = new Statuses({
+      store,
+      bits,
+      admission,
+      now,
+      published,
+      durableSize: () => this.durableSize,
+      checkpointOver,
+    });
   }
 
   /**
@@ -391,6 +399,13 @@ export class Log {
     if (stored === undefined || head === null)
       throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
     return describeEntry(index, stored, head.receivedAt, this.policy.admission === "raw");
+  }
+
+  /** The stored bytes of an entry. RangeError unless index < the published size. */
+  async statement(index: number): Promise<Uint8Array> {
+    if (index >= this.published.size) throw new RangeError(`no entry ${index}`);
+    const [stored] = await this.stored(index, index + 1);
+    return stored ?? new Uint8Array(0);
   }
 
   /** Lets those who wait for witnesses go: their entries are safe, and a log that ends has no time to wait. */

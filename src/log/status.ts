@@ -106,3 +106,26 @@ async function disowned(store: Store, keys: KeyTable, index: number, asOf: numbe
 function distinct(indexes: readonly number[]): number[] {
   return [...new Set(indexes)];
 }
+
+/**
+ * The first entry of a record, and for a grant the first entries of all above it, with the time at which the first of them
+ * expires: what decides together whether it stands. Null when one of them is missing.
+ */
+export async function placesOf(
+  store: Store,
+  hash: Uint8Array,
+): Promise<{ readonly positions: readonly number[]; readonly expiry: number } | null> {
+  const [first] = await store.rows("record-id", hash, { limit: 1 });
+  if (first === undefined) return null;
+  const positions = [readUint64(first.key, 32)];
+  let expiry = Number.POSITIVE_INFINITY;
+  for (let next: Uint8Array | null = hash; next !== null; ) {
+    const grant: GrantFacts | null = await grantAt(store, next, Number.POSITIVE_INFINITY);
+    if (grant === null) return positions.length > 1 || next !== hash ? null : { positions, expiry };
+    if (positions.length > MAX_ANCESTORS) return null;
+    positions.push(grant.index);
+    expiry = Math.min(expiry, grant.expiry);
+    next = grant.parent;
+  }
+  return { positions, expiry };
+}

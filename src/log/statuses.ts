@@ -3,13 +3,16 @@
  * a time, now and as of any size or time in the past.
  */
 import { WritError } from "../errors.js";
-import { LIST_ENTRIES } from "../index/bits.js";
+import { toBase64 } from "#crypto";
+import { toHex } from "../format/bytes.js";
+import { LIST_ENTRIES, VALID } from "../index/bits.js";
 import type { KeyTable } from "../index/keys.js";
 import type { Head, Store } from "../store/contract.js";
 import { readStored } from "./admit.js";
+import { ByteLru } from "./byte-lru.js";
 import { listAsOf, type StatusBits } from "./bits.js";
 import type { Published } from "./publish.js";
-import { type RecordStatus, statusOf } from "./status.js";
+import { placesOf, type RecordStatus, statusOf } from "./status.js";
 import type { Sweeps } from "./sweeps.js";
 
 export interface StatusParts {
@@ -19,6 +22,8 @@ export interface StatusParts {
   readonly admission: { readonly keys: KeyTable; readonly sweeps: Sweeps } | null;
   readonly now: () => number;
   readonly published: () => Published;
+  /** Entries that are durable, published or not. */
+  readonly durableSize: () => number;
   /** A checkpoint that covers `size`. */
   readonly checkpointOver: (size: number) => Promise<Published>;
 }
@@ -28,6 +33,22 @@ export interface StatusAnswer {
   readonly status: RecordStatus;
   readonly asOf: number;
   readonly published: Published;
+  /** The entry that was asked about. */
+  readonly subject: Pick<Subject, "entryHash" | "leafHash">;
+}
+
+/** What never changes about an entry whose status is asked for. */
+interface Subject {
+  /** `sha256:` and hex. */
+  readonly entryHash: string;
+  /** Base64. */
+  readonly leafHash: string;
+  /** Null for what carries no record. */
+  readonly recordHash: Uint8Array | null;
+  /** Where the record is first, and for a grant where those above it are; null while one of them is missing. */
+  readonly positions: readonly number[] | null;
+  /** When the first of these grants expires, in milliseconds since 1970. */
+  readonly expiry: number;
 }
 
 /** One status list: two bits an entry, 32 KiB. */
@@ -44,8 +65,14 @@ export interface StatusList {
 }
 
 const UNKNOWN: RecordStatus = { state: "unknown", decidedBy: [] };
+const ACTIVE: RecordStatus = { state: "active", decidedBy: [] };
+/** What a subject takes up in memory, about; and what all that are kept may. */
+const SUBJECT_BYTES = 500;
+const SUBJECTS_BYTES = 16 * 1024 * 1024;
 
 export class Statuses {
+  private readonly subjects = new ByteLru<number, Subject>(SUBJECTS_BYTES);
+
   constructor(private readonly parts: StatusParts) {}
 
   /**
@@ -56,15 +83,48 @@ export class Statuses {
     const { store, admission, now } = this.parts;
     const published = asOf === undefined ? this.parts.published() : await this.parts.checkpointOver(asOf);
     const size = asOf ?? published.size;
-    const [stored] = await store.entriesAt([index]);
-    if (stored === undefined)
-      throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
-    const hash = readStored(stored, admission === null).recordHash;
+    const subject = await this.subject(index);
+    const { recordHash } = subject;
     // What is past is judged by the clock of then.
     const time = asOf === undefined ? now() : ((await store.headOver(size - 1))?.receivedAt ?? 0);
     const status =
-      hash === null || admission === null ? UNKNOWN : await statusOf(store, admission.keys, hash, size, time);
-    return { status, asOf: size, published };
+      recordHash === null || admission === null
+        ? UNKNOWN
+        : asOf === undefined && this.isUntouched(subject, published, time)
+          ? ACTIVE
+          : await statusOf(store, admission.keys, recordHash, size, time);
+    return { status, asOf: size, published, subject };
+  }
+
+  /**
+   * Most records are as good as on the first day, and the bits in memory say so: no need to read what would say the same.
+   * What is in memory is what is durable; where less is published, it is read.
+   */
+  private isUntouched({ positions, expiry }: Subject, published: Published, time: number): boolean {
+    const { bits, admission, durableSize } = this.parts;
+    if (positions === null || time > expiry || admission?.keys.hasBackdated !== false) return false;
+    return published.size === durableSize() && positions.every((position) => bits.get(position) === VALID);
+  }
+
+  private async subject(index: number): Promise<Subject> {
+    const known = this.subjects.get(index);
+    if (known !== undefined) return known;
+    const { store, admission } = this.parts;
+    const [stored] = await store.entriesAt([index]);
+    if (stored === undefined)
+      throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
+    const { entryHash, leafHash, recordHash } = readStored(stored, admission === null);
+    const chain = recordHash === null ? null : await placesOf(store, recordHash);
+    const subject: Subject = {
+      entryHash: `sha256:${toHex(entryHash)}`,
+      leafHash: toBase64(leafHash),
+      recordHash,
+      positions: chain?.positions ?? null,
+      expiry: chain?.expiry ?? 0,
+    };
+    // While a grant above it is missing, this may still change.
+    if (subject.positions !== null || recordHash === null) this.subjects.set(index, subject, SUBJECT_BYTES);
+    return subject;
   }
 
   /** How many lists the published entries fill, at least one. */
@@ -112,8 +172,7 @@ export class Statuses {
     const { store, bits, published, admission } = this.parts;
     const sweptTo = Math.min(size, admission?.sweeps.pendingFrom ?? size);
     // What is in memory is what is durable, which may be more than is published.
-    const durable = await store.head();
-    const isNow = size === published().size && size === durable?.size;
+    const isNow = size === published().size && size === this.parts.durableSize();
     const list = isNow ? bits.list(k) : await listAsOf(store, k, size);
     return { bits: list, size, receivedAt, until, sweptTo };
   }

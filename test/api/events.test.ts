@@ -48,7 +48,7 @@ async function all(app: Hono, log: Log, start: number, query = ""): Promise<Sent
 }
 
 function states(event: SentEvent | undefined): unknown[] {
-  return (event?.data["changes"] as { index: number; state: string }[]).map(({ index, state }) => [
+  return ((event?.data["changes"] ?? []) as { index: number; state: string }[]).map(({ index, state }) => [
     index,
     state,
   ]);
@@ -148,8 +148,8 @@ test("filters: by type, issuer, trace, linked record and kind of event; the chec
   await put(log, one.submission, revoke(stage, one.ref, "suspend"));
   const names = async (query: string): Promise<string[]> =>
     (await all(app, log, 0, query)).slice(0, -1).map(({ name, data }) => {
-      const { record } = data["entry"] as { record: { type: string } };
-      return `${name} ${record.type}`;
+      const entry = data["entry"] as { record: { type: string } };
+      return `${name} ${entry.record.type}`;
     });
   assert.deepEqual(await names("&type=revocation"), ["suspension revocation"]);
   assert.deepEqual(await names("&events=suspension,revocation"), ["suspension revocation"]);

@@ -1,0 +1,11 @@
+/** The entries that a reference in a path means. */
+import { WritError } from "../src/errors.js";
+import type { Log } from "../src/log/log.js";
+import { parseRef } from "./params.js";
+
+/** At least one, in log order. ENTRY_NOT_FOUND. `unseen`: entries that are in the log and not published yet are found too. */
+export async function indexesOf(log: Log, text: string, unseen = false): Promise<[number, ...number[]]> {
+  const [first, ...rest] = await log.find(parseRef(text), unseen);
+  if (first !== undefined) return [first, ...rest];
+  throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
+}
