@@ -14,6 +14,7 @@ export {
   type RefusedEntry,
   type SearchHit,
 } from "./results.js";
+export { type DecidingEntry, type RecordStatus, type StateWord } from "./status.js";
 export { ProofError, WritError } from "../errors.js";
 export { traceFromTiles } from "./tiles-trace.js";
 export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js";

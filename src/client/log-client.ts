@@ -49,7 +49,9 @@ import {
   resultsIn,
   type SearchHit,
 } from "./results.js";
+import { EventStreamReader, type SentEvent } from "./event-stream.js";
 import { type CheckpointMemory, ProcessMemory } from "./memory.js";
+import { readStatus, type RecordStatus } from "./status.js";
 import { Transport, type TransportOptions } from "./transport.js";
 
 export interface ClientOptions extends TransportOptions {
@@ -330,6 +332,41 @@ export class LogClient {
     if (asOf !== undefined && bundle.asOf !== asOf)
       throw new ProofError(`the log answered as of ${bundle.asOf}, not of ${asOf}`);
     return bundle;
+  }
+
+  /**
+   * Where a record stands: its state, and the entries that decided it, verified. `asOf`: as it was before that size. See
+   * `readStatus` for what that proves.
+   */
+  async status(ref: string | number, { asOf }: { readonly asOf?: number } = {}): Promise<RecordStatus> {
+    const query = asOf === undefined ? "" : `?as_of=${asOf}`;
+    const path = `/v1/entries/${encodeURIComponent(String(ref))}/status${query}`;
+    const answer = parseObject(await this.transport.get(path, "application/json"));
+    const checkpoint = await this.accept(noteAt(answer, "log_checkpoint"));
+    const status = readStatus(answer, checkpoint, String(ref));
+    if (asOf !== undefined && status.asOf !== asOf)
+      throw new ProofError(`the log answered as of ${status.asOf}, not of ${asOf}`);
+    return status;
+  }
+
+  /**
+   * The log's events from an index on, or from now on, until `signal` ends it; throws when the connection does. Nothing of
+   * it is verified but what `seen` has verified: an event is news, and the log's word.
+   */
+  async *events(
+    { from, query = {} }: { readonly from?: number; readonly query?: Readonly<Record<string, string>> },
+    signal: AbortSignal,
+  ): AsyncGenerator<SentEvent> {
+    const asked = new URLSearchParams({ ...query, ...(from === undefined ? {} : { from: String(from) }) });
+    const reader = new EventStreamReader();
+    const path = `/v1/events?${asked.toString()}`;
+    for await (const chunk of this.transport.stream(path, { accept: "text/event-stream" }, signal))
+      yield* reader.push(chunk);
+  }
+
+  /** A checkpoint that was shown somewhere: verified, and consistent with the last one seen. ProofError when it is not. */
+  async seen(note: Uint8Array): Promise<Checkpoint> {
+    return this.accept(note);
   }
 
   /**

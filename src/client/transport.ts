@@ -21,6 +21,7 @@ export interface Answer {
 
 const NO_ANSWER = "The operation was aborted due to timeout";
 const DEFAULT_PATIENCE_MS = 60_000;
+const MAX_PROBLEM_BYTES = 64 * 1024;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** Even without patience an attempt gets so long. */
 const MIN_ATTEMPT_MS = 1_000;
@@ -30,6 +31,8 @@ const OPEN_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504
 
 export class Transport {
   private readonly agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 });
+  /** Apart: an answer without an end would hold the connection of others. */
+  private readonly streams = new Agent({ connections: 1, bodyTimeout: 0, headersTimeout: 10_000 });
   private readonly base: string;
 
   constructor(private readonly options: TransportOptions) {
@@ -56,13 +59,46 @@ export class Transport {
     return this.definite("POST", path, { accept: "application/json", "content-type": contentType }, body);
   }
 
+  /**
+   * The chunks of an answer without an end, for as long as somebody reads them. One attempt: whoever follows a stream knows
+   * where to go on. SERVER_UNREACHABLE, SERVER_REFUSED. `signal` ends it.
+   */
+  async *stream(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      const { statusCode: status, body } = await request(`${this.base}${path}`, {
+        method: "GET",
+        headers,
+        dispatcher: this.streams,
+        signal,
+      });
+      if (status !== 200) {
+        const answer = { status, body: (await collect(body, MAX_PROBLEM_BYTES)) ?? new Uint8Array(0) };
+        throw refusalOf("GET", path, answer);
+      }
+      for await (const chunk of body) yield chunk as Uint8Array;
+    } catch (error) {
+      if (error instanceof WritError) throw error;
+      signal.throwIfAborted();
+      throw new WritError(
+        "SERVER_UNREACHABLE",
+        `GET ${this.base}${path}: ${reasonOf(error)}`,
+        {},
+        { cause: error },
+      );
+    }
+  }
+
   /** How long one call goes on trying, in milliseconds. */
   get patienceMs(): number {
     return this.options.patienceMs ?? DEFAULT_PATIENCE_MS;
   }
 
   async close(): Promise<void> {
-    await this.agent.close();
+    await Promise.all([this.agent.close(), this.streams.destroy()]);
   }
 
   private async definite(
