@@ -114,7 +114,11 @@ class Hub {
   private readonly listeners = new Set<Listener>();
   private readonly written = new WeakMap<Block, Map<string, Uint8Array>>();
   private heart: NodeJS.Timeout | undefined;
-  private beat: { readonly published: Published; readonly bytes: Uint8Array } | null = null;
+  private beat: {
+    readonly published: Published;
+    readonly witnessed: Published | null;
+    readonly bytes: Uint8Array;
+  } | null = null;
 
   constructor(
     readonly feed: Feed,
@@ -167,18 +171,25 @@ class Hub {
 
   /** How far the stream has come, and under which checkpoint. */
   checkpoint(): Uint8Array {
-    const { published } = this.feed;
-    if (this.beat?.published !== published || published.size === 0) {
-      const data = `{"size":${published.size},"log_checkpoint":${quoteCheckpoint(published)},"cosigned_by":${JSON.stringify(published.cosignedBy)}`;
+    const { published, witnessed } = this.feed;
+    if (this.beat?.published !== published || this.beat.witnessed !== witnessed) {
+      const quorum = witnessed === null ? "null" : quoteCheckpoint(witnessed);
+      const data =
+        `{"size":${published.size},"log_checkpoint":${quoteCheckpoint(published)},` +
+        `"cosigned_by":${JSON.stringify(published.cosignedBy)},"witnessed_checkpoint":${quorum}`;
       this.beat = {
         published,
+        witnessed,
         bytes: utf8(
           `${published.size === 0 ? "" : `id: ${published.size - 1}\n`}event: checkpoint\ndata: ${data}`,
         ),
       };
     }
     // The clock is that of this moment; the rest is shared by all beats of one checkpoint.
-    return Buffer.concat([this.beat.bytes, utf8(`,"time":"${new Date().toISOString()}"}\n\n`)]);
+    return Buffer.concat([
+      this.beat.bytes,
+      utf8(`,"time":"${new Date(this.feed.now()).toISOString()}"}\n\n`),
+    ]);
   }
 
   private eventText({ name, entry, changes, sweeps, effect }: FeedEvent): string {

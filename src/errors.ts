@@ -27,6 +27,10 @@ export type ErrorCode =
   | "GRANT_SUSPENDED"
   | "GRANT_USED"
   | "USE_REPEATED"
+  // Why a gateway lets nobody act.
+  | "GATEWAY_UNSURE"
+  | "GRANT_UNJUSTIFIED"
+  | "ACTION_OUTSIDE"
   // What was asked.
   | "REQUEST_MALFORMED"
   | "REQUEST_TIMEOUT"
@@ -91,6 +95,8 @@ export interface ErrorFacts {
   readonly size?: number;
   /** The HTTP status that a server answered with. */
   readonly status?: number;
+  /** Why a gateway knows nothing. */
+  readonly reason?: string;
   /** The code in the problem body that a log answered with. */
   readonly refusal?: string;
 }

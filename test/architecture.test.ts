@@ -17,7 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/status-list"],
   ["src/trace"],
   ["src/log", "src/client", "src/verify", "src/demo", "witness"],
-  ["api", "src/monitor"],
+  ["api", "src/monitor", "src/gateway"],
   ["src/cli"],
 ];
 
@@ -58,6 +58,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@noble/post-quantum": ["src/format"],
   "cbor-x": ["src/statement"],
   pino: ["src/cli"],
+  "prom-client": ["src/gateway"],
 };
 
 interface Import {

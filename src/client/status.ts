@@ -57,11 +57,16 @@ const REASONS: { readonly [state: string]: readonly string[] | undefined } = {
 function demandReason(state: StateWord, deciding: readonly DecidingEntry[]): void {
   const types = REASONS[state];
   if (types === undefined) return;
-  const type = (one: DecidingEntry): string => String(one.record?.["type"]);
+  const type = (one: DecidingEntry): string => typeOf(one.record);
   if (deciding.length > 0 && deciding.every((one) => types.includes(type(one)))) return;
   throw new ProofError(
     `the log says ${state} and shows ${deciding.map(type).join(", ") || "nothing"} for it`,
   );
+}
+
+function typeOf(record: JsonObject | null): string {
+  const type = record?.["type"];
+  return typeof type === "string" ? type : "foreign content";
 }
 
 function verified(shown: JsonObject, checkpoint: Checkpoint): DecidingEntry {

@@ -15,6 +15,7 @@ import {
 } from "../record/build.js";
 import { RECORD_MEDIA_TYPE } from "../record/record.js";
 import type { Role } from "../record/types.js";
+import type { JsonObject } from "../statement/json.js";
 import { publicKey, toJwk } from "../statement/key.js";
 import { type Signer, secretSigner, signDsse } from "../statement/sign.js";
 
@@ -161,6 +162,11 @@ export class Stage {
     const signer = secretSigner(key, seed);
     this.signers.set(party, signer);
     return signer;
+  }
+
+  /** The members of a step's record. */
+  value(name: string): JsonObject {
+    return this.record(name).value;
   }
 
   private record(name: string): BuiltRecord {

@@ -44,6 +44,10 @@ export interface FeedParts {
   readonly store: Store;
   readonly raw: boolean;
   readonly published: () => Published;
+  /** The newest checkpoint that meets the quorum, or null. */
+  readonly witnessed: () => Published | null;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 export class Feed {
@@ -60,6 +64,15 @@ export class Feed {
 
   get published(): Published {
     return this.parts.published();
+  }
+
+  get witnessed(): Published | null {
+    return this.parts.witnessed();
+  }
+
+  /** The log's clock. */
+  now(): number {
+    return this.parts.now();
   }
 
   /** True once the log is ending: listeners should go, and come back to another process. */

@@ -145,7 +145,7 @@ export class Log {
     const checkpointOver = (size: number): Promise<Published> => this.checkpointOver(size);
     const raw = policy.admission === "raw";
     this.queries = new Queries({ store, prover, origin: key.name, raw, published, checkpointOver });
-    this.feed = new Feed({ store, raw, published });
+    this.feed = new Feed({ store, raw, published, witnessed: () => this.witnessed, now });
     this.statuses = new Statuses({
       store,
       bits,

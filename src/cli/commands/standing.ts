@@ -166,8 +166,11 @@ function outcomeOf(action: Action, target: LoggedRecord, index: number, found: R
 
 function words({ state, decidedBy, asOf }: RecordStatus): string {
   const by = decidedBy.map(({ index, record }) => {
-    const reason = record?.["reason"];
-    return `entry ${index} (${String(record?.["type"])} by ${String(record?.["issuer"])}${typeof reason === "string" ? `: ${reason}` : ""})`;
+    const [type, issuer, reason] = ["type", "issuer", "reason"].map((name) => {
+      const member = record?.[name];
+      return typeof member === "string" ? member : null;
+    });
+    return `entry ${index} (${type ?? "foreign"} by ${issuer ?? "nobody"}${reason === null ? "" : `: ${reason}`})`;
   });
   return printable(`${state} as of ${asOf}${by.length === 0 ? "" : `, by ${by.join(", ")}`}`);
 }

@@ -112,7 +112,8 @@ function classifiedFor(grant: RecordEntry, context: Context): string[] {
   return name === undefined ? [] : [name];
 }
 
-function otherAction(done: JsonObject, granted: JsonObject): string[] {
+/** In what an action is another than the one granted, as sentences; nothing where it is the same or less. */
+export function otherAction(done: JsonObject, granted: JsonObject): string[] {
   const type =
     done["action_type"] === granted["action_type"] ? [] : [`action type ${textMember(done, "action_type")}`];
   const [target, hit] = [objectMember(granted, "target"), objectMember(done, "target")];

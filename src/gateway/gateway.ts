@@ -1,0 +1,324 @@
+/**
+ * The gateway: what stands between an agent's proposal and a tool. It lets somebody act only when the chain behind the grant
+ * holds, the action is within it, the log is seen to be alive and honest, and the grant's use has been written down in the
+ * log, which happens once. Whatever it cannot find out counts against acting.
+ */
+import { join } from "node:path";
+import { LogClient } from "../client/log-client.js";
+import { FolderMemory } from "../client/memory.js";
+import type { LoggedEntry } from "../client/results.js";
+import { ProofError, WritError } from "../errors.js";
+import { type Policy, policyOfKey } from "../format/policy.js";
+import { ED25519, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
+import { type BuiltRecord, buildRecord, type RecordMembers } from "../record/build.js";
+import { RECORD_MEDIA_TYPE } from "../record/record.js";
+import { type Signer, signDsse } from "../statement/sign.js";
+import type { ProposedAction } from "../trace/fits.js";
+import { type Bounds, DEFAULT_BOUNDS } from "./bounds.js";
+import { BoundaryBudget, type Budget } from "./budget.js";
+import { demandWithin, judgeGrant, type JudgedGrant } from "./grant.js";
+import { Outbox } from "./outbox.js";
+import { type Clocks, type Health, Senses, unsure } from "./senses.js";
+import { Watch } from "./watch.js";
+
+export interface GatewayOptions {
+  /** The log, such as `http://127.0.0.1:6962`. */
+  readonly url: string;
+  /** Whom to trust: the log's verifier key, or a policy that names it and its witnesses. */
+  readonly trust: string | VerifierKey | Policy;
+  /** The executor's id, and the key registered for it. */
+  readonly executor: string;
+  readonly signer: Signer;
+  /** Where what is on its way, and the last checkpoint seen, survive a restart. One gateway, one folder. */
+  readonly folder: string;
+  readonly bounds?: Partial<Bounds>;
+  /** What each stage may take, by action type. */
+  readonly budget?: Budget;
+  /** Told of what goes wrong and will be tried again, or cannot be. */
+  readonly onTrouble?: (what: string) => void;
+  readonly clocks?: Clocks;
+}
+
+/** Leave to act, once. */
+export interface Permit {
+  readonly grant: JudgedGrant;
+  readonly action: ProposedAction;
+  readonly toolCallHash: string;
+  /** The consumption in the log; null for risk tier 0, whose consumption is on its way. */
+  readonly consumption: LoggedEntry | null;
+  /** Aborts when the grant or one above it is taken back, or when nothing can be said of it any more. */
+  readonly signal: AbortSignal;
+  /** The action is over: nothing watches the grant any more. `record` does so too. */
+  end(): void;
+}
+
+/** What a receipt says beyond what the permit knows. */
+export type ReceiptMembers = Pick<
+  RecordMembers["execution-receipt"],
+  "outcome" | "postcondition_hashes" | "evidence_written" | "boundary_id" | "seq" | "prior_receipts"
+>;
+
+/** A receipt that is safe on disk. */
+export interface Recorded {
+  readonly receipt: BuiltRecord<"execution-receipt">;
+  /** Resolves when it is in the log. */
+  readonly delivered: Promise<LoggedEntry>;
+}
+
+const REAL_CLOCKS: Clocks = { wall: () => Date.now(), steady: () => performance.now() };
+/** How often permits that are out are held against the gateway's health. */
+const LOOK_MS = 100;
+
+export class Gateway {
+  readonly budget: BoundaryBudget;
+  private readonly out = new Set<AbortController>();
+  private readonly looking: NodeJS.Timeout;
+  private closed = false;
+
+  private constructor(
+    private readonly options: GatewayOptions,
+    private readonly policy: Policy,
+    private readonly clocks: Clocks,
+    private readonly client: LogClient,
+    private readonly courier: LogClient,
+    private readonly stop: AbortController,
+    private readonly senses: Senses,
+    private readonly watch: Watch,
+    private readonly outbox: Outbox,
+    private readonly watching: Promise<void>,
+  ) {
+    this.budget = new BoundaryBudget(options.budget);
+    this.looking = setInterval(() => this.look(), LOOK_MS);
+    this.looking.unref();
+  }
+
+  /** Opens the outbox and begins to follow the log; does not wait for it. USAGE for a policy without one Ed25519 log key. */
+  static async open(options: GatewayOptions): Promise<Gateway> {
+    const { url, folder, clocks = REAL_CLOCKS, onTrouble = () => {} } = options;
+    const policy = policyOf(options.trust);
+    const key = logKeyOf(policy);
+    const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+    const memory = new FolderMemory(join(folder, "checkpoints"));
+    const shared = { url, key, memory, ...(policy.quorum === null ? {} : { policy }) };
+    const client = new LogClient({ ...shared, patienceMs: bounds.patienceMs });
+    // Apart, because what is on its way has more patience than somebody who waits to act.
+    const stop = new AbortController();
+    const courier = new LogClient({ ...shared, signal: stop.signal });
+    const senses = new Senses(bounds, clocks);
+    const watch = new Watch({ client, policy, senses, onTrouble });
+    const outbox = await Outbox.open({ folder: join(folder, "outbox"), client: courier, onTrouble });
+    return new Gateway(options, policy, clocks, client, courier, stop, senses, watch, outbox, watch.run());
+  }
+
+  /** Can grants be judged now, and if not, why? */
+  get health(): Health {
+    return this.senses.health;
+  }
+
+  /** Resolves once grants can be judged. GATEWAY_UNSURE with the reason when they cannot within the time, in milliseconds. */
+  async ready(withinMs = 10_000): Promise<void> {
+    const until = performance.now() + withinMs;
+    while (!this.health.live) {
+      if (performance.now() > until) this.senses.demandLive();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /**
+   * Leave to do this, now, under this grant (its record id). The chain behind it is judged, the action held against it, and
+   * its use logged; by risk tier, for tier 0 that is put on its way, for 1 and 2 the log has it, for 3 the witnesses too.
+   * GATEWAY_UNSURE, GRANT_UNKNOWN, GRANT_UNJUSTIFIED, GRANT_MISMATCH, ACTION_OUTSIDE, or the log's own GRANT_… for why not;
+   * NOT_WITNESSED; SERVER_UNREACHABLE, after which the grant may be used up or not.
+   */
+  async authorize(grantId: string, action: ProposedAction, toolCallHash: string): Promise<Permit> {
+    const began = performance.now();
+    this.demandOpen();
+    this.senses.demandLive();
+    const now = this.clocks.wall();
+    const grant = judgeGrant(await this.traceOf(grantId), this.policy, now);
+    demandWithin(grant, action, this.options.executor, now);
+    const abort = new AbortController();
+    const unregister = this.watch.register(grant.chain, grant.asOf, ({ at, why }) =>
+      abort.abort(new WritError("GRANT_REVOKED", `the grant was taken back: ${why}`, { index: at })),
+    );
+    this.out.add(abort);
+    const end = (): void => {
+      unregister();
+      this.out.delete(abort);
+    };
+    try {
+      const consumption = await this.consume(grant, toolCallHash);
+      // Only what is known now counts: the log may have gone silent while we waited for it.
+      this.senses.demandLive();
+      abort.signal.throwIfAborted();
+      for (const [stage, ms] of grant.spent) this.budget.observe(grant.actionType, stage, ms);
+      this.budget.observe(grant.actionType, "consumption", performance.now() - began);
+      return { grant, action, toolCallHash, consumption, signal: abort.signal, end };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /**
+   * Writes down what was done under a permit. Resolves when the receipt is safe on this machine's disk; it is in the log
+   * when `delivered` resolves, however long the log is away.
+   */
+  async record(permit: Permit, members: ReceiptMembers): Promise<Recorded> {
+    permit.end();
+    const { grant, action, toolCallHash } = permit;
+    const { constraints: _, ...done } = { constraints: null, ...action };
+    return this.sendReceipt(grant.actionType, grant.traceId, {
+      request_hash: grant.request,
+      capability_hash: grant.ref,
+      executor_id: this.options.executor,
+      tool_call_hash: toolCallHash,
+      nonce: grant.nonce,
+      executed_action: done,
+      executed_at: new Date(this.clocks.wall()).toISOString(),
+      ...members,
+    });
+  }
+
+  /** Writes down that nothing was done, because it was refused: evidence too. `grant`: the one that would not do, if any. */
+  async recordRefusal(
+    actionType: string,
+    traceId: string | null,
+    members: Pick<RecordMembers["execution-receipt"], "request_hash" | "capability_hash" | "tool_call_hash"> &
+      Partial<ReceiptMembers>,
+  ): Promise<Recorded> {
+    return this.sendReceipt(actionType, traceId, {
+      postcondition_hashes: {},
+      ...members,
+      outcome: "refused",
+      executor_id: this.options.executor,
+      executed_at: new Date(this.clocks.wall()).toISOString(),
+    });
+  }
+
+  /** Receipts and consumptions that the log does not have yet. */
+  async pending(): Promise<number> {
+    return this.outbox.size();
+  }
+
+  /** Every permit that is out is aborted; what waits in the outbox is delivered after the next start. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.looking);
+    for (const abort of this.out) abort.abort(closing());
+    this.watch.close();
+    // What is under way is delivered again after the next start: it keeps its one place.
+    this.stop.abort(closing());
+    await this.outbox.close();
+    await this.watching;
+    await Promise.all([this.client.close(), this.courier.close()]);
+  }
+
+  private async traceOf(grantId: string) {
+    try {
+      return await this.client.trace(grantId);
+    } catch (error) {
+      if (error instanceof ProofError) {
+        this.senses.unsound(error.message);
+        this.senses.demandLive();
+      }
+      if (error instanceof WritError && error.facts.refusal === "ENTRY_NOT_FOUND")
+        throw new WritError("GRANT_UNKNOWN", `no grant ${grantId} is in the log`, {}, { cause: error });
+      throw error;
+    }
+  }
+
+  private async consume(grant: JudgedGrant, toolCallHash: string): Promise<LoggedEntry | null> {
+    const at = new Date(this.clocks.wall()).toISOString();
+    const { bytes } = buildRecord("consumption", {
+      issuer: this.options.executor,
+      issued_at: at,
+      ...(grant.traceId === null ? {} : { trace_id: grant.traceId }),
+      request_hash: grant.request,
+      capability_hash: grant.ref,
+      nonce: grant.nonce,
+      executor_id: this.options.executor,
+      consumed_at: at,
+      tool_call_hash: toolCallHash,
+    });
+    const statement = signDsse(RECORD_MEDIA_TYPE, bytes, this.options.signer);
+    if (grant.tier === 0) {
+      await this.outbox.put(statement);
+      return null;
+    }
+    try {
+      return await this.client.submit(statement, {
+        witnessed: grant.tier >= 3 && this.policy.quorum !== null,
+      });
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  }
+
+  private async sendReceipt(
+    actionType: string,
+    traceId: string | null,
+    members: RecordMembers["execution-receipt"],
+  ): Promise<Recorded> {
+    const began = performance.now();
+    const receipt = buildRecord("execution-receipt", {
+      issuer: this.options.executor,
+      issued_at: members.executed_at,
+      ...(traceId === null ? {} : { trace_id: traceId }),
+      ...members,
+    });
+    const { delivered } = await this.outbox.put(
+      signDsse(RECORD_MEDIA_TYPE, receipt.bytes, this.options.signer),
+    );
+    delivered.then(
+      () => this.budget.observe(actionType, "receipt", performance.now() - began),
+      () => {},
+    );
+    return { receipt, delivered };
+  }
+
+  private look(): void {
+    const { health } = this;
+    if (health.live) return;
+    for (const abort of this.out) abort.abort(unsure(health));
+  }
+
+  private demandOpen(): void {
+    if (this.closed) throw closing();
+  }
+}
+
+/** The log's reason in the place of "the server refused". */
+function refusalOf(error: unknown): unknown {
+  if (!(error instanceof WritError) || error.code !== "SERVER_REFUSED") return error;
+  const code = GATE_CODES.find((known) => known === error.facts.refusal);
+  return code === undefined ? error : new WritError(code, error.message, error.facts, { cause: error });
+}
+
+const GATE_CODES = [
+  "GRANT_UNKNOWN",
+  "GRANT_MISMATCH",
+  "GRANT_NOT_YET_VALID",
+  "GRANT_EXPIRED",
+  "GRANT_REVOKED",
+  "GRANT_SUSPENDED",
+  "GRANT_USED",
+  "USE_REPEATED",
+] as const;
+
+function closing(): WritError {
+  return new WritError("SHUTTING_DOWN", "the gateway is closing");
+}
+
+function policyOf(trust: GatewayOptions["trust"]): Policy {
+  if (typeof trust === "string") return policyOfKey(parseVerifierKey(trust.trim()));
+  return "logs" in trust ? trust : policyOfKey(trust);
+}
+
+function logKeyOf(policy: Policy): VerifierKey {
+  const keys = policy.logs.map(({ key }) => key).filter(({ type }) => type === ED25519);
+  const [key] = keys;
+  if (key !== undefined && keys.length === 1) return key;
+  throw new WritError("USAGE", `trust: want a policy with one Ed25519 log key, got ${keys.length}`);
+}

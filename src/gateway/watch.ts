@@ -1,0 +1,202 @@
+/** Following the log's events: what was taken back, told to whoever relies on it the moment it is heard. */
+import type { LogClient } from "../client/log-client.js";
+import type { SentEvent } from "../client/event-stream.js";
+import { listAt, numberAt, objectAt, parseObject } from "../client/answers.js";
+import { WritError } from "../errors.js";
+import { parseDecimal, utf8 } from "../format/bytes.js";
+import type { Policy } from "../format/policy.js";
+import { seeCheckpoint } from "../format/trusted.js";
+import { isJsonObject, type JsonObject } from "../statement/json.js";
+import { isUnsound, type Senses } from "./senses.js";
+
+/** A grant or one above it, as far as it can be taken back. */
+export interface ChainLink {
+  /** Record id. */
+  readonly id: string;
+  readonly index: number;
+  /** Key ids. */
+  readonly signers: readonly string[];
+}
+
+/** Something that takes grants back. */
+export interface Stop {
+  /** The entry that did. */
+  readonly at: number;
+  readonly why: string;
+  readonly hits: (link: ChainLink) => boolean;
+}
+
+export interface WatchParts {
+  readonly client: LogClient;
+  readonly policy: Policy;
+  readonly senses: Senses;
+  readonly onTrouble: (why: string) => void;
+}
+
+/** Stops that are remembered, for those who register with what they learnt a moment ago. */
+const KEPT_STOPS = 10_000;
+const PAUSE_MS = 200;
+const EVENTS = "revocation,suspension,resumption";
+
+export class Watch {
+  private readonly ending = new AbortController();
+  private readonly watched = new Set<{ chain: readonly ChainLink[]; onStop: (stop: Stop) => void }>();
+  private stops: Stop[] = [];
+  /** Stops at or after this entry are all remembered. */
+  private rememberedFrom: number | null = null;
+  /** Where the stream goes on. */
+  private next: number | undefined;
+  /** The same, up to where a sound checkpoint says that it was this log's stream. */
+  private confirmed: number | undefined;
+
+  constructor(private readonly parts: WatchParts) {}
+
+  /** Follows until `close`; starts again whenever the stream ends. */
+  async run(): Promise<void> {
+    const { signal } = this.ending;
+    while (!signal.aborted) {
+      try {
+        const query = { events: EVENTS };
+        const from = this.next === undefined ? {} : { from: this.next };
+        for await (const event of this.parts.client.events({ ...from, query }, signal))
+          await this.take(event);
+      } catch (error) {
+        if (signal.aborted) return;
+        // What no checkpoint has confirmed comes again, if it was this log's.
+        const { confirmed = 0 } = this;
+        this.next = this.confirmed;
+        this.stops = this.stops.filter(({ at }) => at < confirmed);
+        this.parts.onTrouble(error instanceof Error ? error.message : String(error));
+        // A log that is shorter than what we saw of it is another log, or has lost entries: the checkpoint will tell.
+        if (error instanceof WritError && error.facts.refusal === "SIZE_UNPUBLISHED") await this.look();
+      }
+      if (!signal.aborted) await pause(PAUSE_MS * (0.5 + Math.random()), signal);
+    }
+  }
+
+  close(): void {
+    this.ending.abort();
+  }
+
+  /**
+   * Tells when one of the chain is taken back, from the size `knownTo` on, up to which the caller knows better; until the
+   * returned function is called. What came in between is told at once. GATEWAY_UNSURE when that is not remembered any more.
+   */
+  register(chain: readonly ChainLink[], knownTo: number, onStop: (stop: Stop) => void): () => void {
+    const watched = { chain, onStop };
+    this.watched.add(watched);
+    const missed = this.stops.find((stop) => stop.at >= knownTo && chain.some(stop.hits));
+    if (missed !== undefined) onStop(missed);
+    else if (this.rememberedFrom === null || this.rememberedFrom > knownTo) {
+      // Between what the caller knows and what we heard first, somebody may have been taken back.
+      if ((this.next ?? 0) > knownTo) {
+        this.watched.delete(watched);
+        throw new WritError("GATEWAY_UNSURE", "CONNECTING: what was taken back a moment ago is not known", {
+          reason: "CONNECTING",
+        });
+      }
+    }
+    return () => this.watched.delete(watched);
+  }
+
+  private async take({ id, name, data }: SentEvent): Promise<void> {
+    const { senses } = this.parts;
+    senses.heard();
+    const value = parseObject(utf8(data));
+    const index = parseDecimal(id);
+    if (name === "checkpoint") await this.takeCheckpoint(value);
+    else this.takeStop(value);
+    if (index === undefined) return;
+    this.next = Math.max(this.next ?? 0, index + 1);
+    if (name !== "checkpoint") return;
+    this.confirmed = this.next;
+    this.rememberedFrom ??= this.next;
+  }
+
+  private async takeCheckpoint(value: JsonObject): Promise<void> {
+    const { client, policy, senses } = this.parts;
+    const { time, log_checkpoint: note, witnessed_checkpoint: witnessed } = value;
+    if (typeof note !== "string" || typeof time !== "string") return;
+    try {
+      const { size } = await client.seen(utf8(note));
+      const best = await this.witnessedSize(note, witnessed);
+      senses.beat({ size, witnessedSize: policy.quorum === null ? null : best, time: Date.parse(time) });
+    } catch (error) {
+      if (isUnsound(error)) senses.unsound(error.message);
+      // Whatever else came on this stream is no better.
+      throw error;
+    }
+  }
+
+  /** The largest of the shown sizes that meets our own quorum, whatever the log says. */
+  private async witnessedSize(note: string, witnessed: unknown): Promise<number> {
+    const { client, policy } = this.parts;
+    const sizes = [0];
+    for (const one of [note, witnessed]) {
+      if (typeof one !== "string") continue;
+      const seen = seeCheckpoint(utf8(one), policy);
+      if (seen.quorum !== true) continue;
+      await client.seen(utf8(one));
+      sizes.push(seen.size);
+    }
+    return Math.max(...sizes);
+  }
+
+  private takeStop(value: JsonObject): void {
+    const stop = stopOf(value);
+    if (stop === null) return;
+    this.stops.push(stop);
+    if (this.stops.length > KEPT_STOPS) {
+      this.stops = this.stops.slice(KEPT_STOPS / 2);
+      this.rememberedFrom = this.stops[0]?.at ?? null;
+    }
+    for (const { chain, onStop } of this.watched) if (chain.some(stop.hits)) onStop(stop);
+  }
+
+  private async look(): Promise<void> {
+    try {
+      await this.parts.client.checkpoint();
+    } catch (error) {
+      if (isUnsound(error)) this.parts.senses.unsound(error.message);
+    }
+  }
+}
+
+/**
+ * What an event takes back: the record that it is about, the entries whose bits it changed for the worse, and what it takes
+ * with them. (A grant that is in use is used up already, and its bits stay so when it is suspended.)
+ */
+function stopOf(value: JsonObject): Stop | null {
+  const entry = objectAt(value, "entry");
+  const at = numberAt(entry, "index");
+  const positions = new Set<number>();
+  const taken: ((link: ChainLink) => boolean)[] = [];
+  for (const change of listAt(value, "changes"))
+    if (isJsonObject(change) && (change["state"] === "revoked" || change["state"] === "suspended"))
+      positions.add(numberAt(change, "index"));
+  const { record } = entry;
+  const target = isJsonObject(record) && record["action"] !== "resume" ? record["target"] : undefined;
+  if (value["effect"] === "applied" && typeof target === "string") taken.push(({ id }) => id === target);
+  if (positions.size > 0) taken.push(({ index }) => positions.has(index));
+  for (const one of Array.isArray(value["takes"]) ? listAt(value, "takes") : []) {
+    if (!isJsonObject(one)) continue;
+    const { grants_below: grant, signed_by: key, from_index: from } = one;
+    if (typeof grant === "string") taken.push(({ id }) => id === grant);
+    if (typeof key === "string" && typeof from === "number")
+      taken.push(({ signers, index }) => signers.includes(key) && index >= from);
+  }
+  if (taken.length === 0) return null;
+  return { at, why: `entry ${at} took it back`, hits: (link) => taken.some((hits) => hits(link)) };
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

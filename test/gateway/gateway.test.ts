@@ -1,0 +1,373 @@
+/** The gateway against real logs on real sockets: it lets through what holds, once, and nothing when in doubt. */
+import assert from "node:assert/strict";
+import { mkdtemp, readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { createApp } from "../../api/app.js";
+import { listen, type RunningServer } from "../../api/server.js";
+import type { Stage, Story } from "../../src/demo/stage.js";
+import { formatVerifierKey } from "../../src/format/vkey.js";
+import { type Bounds, Gateway, type GatewayOptions, type ProposedAction } from "../../src/gateway/index.js";
+import type { Log } from "../../src/log/log.js";
+import { utf8 } from "../../src/format/bytes.js";
+import { recordIdOf } from "../../src/record/record.js";
+import type { Store } from "../../src/store/contract.js";
+import { sentEvents, until } from "../support/events.js";
+import { granted, put, revoke } from "../support/grants.js";
+import {
+  dsse,
+  keyOf,
+  keyRecord,
+  logKey,
+  newStore,
+  openLog,
+  record,
+  registrar,
+  signerOf,
+} from "../support/log.js";
+import { bundleOf, judge, play, START, stageOf } from "../support/story.js";
+
+const closers: (() => Promise<void>)[] = [];
+after(async () => {
+  for (const close of closers.toReversed()) await close();
+});
+
+/** The story's time, at the pace of the real one. */
+const wall = (): number => START + performance.now();
+
+interface Stand {
+  readonly log: Log;
+  readonly store: Store;
+  readonly stage: Stage;
+  readonly server: RunningServer;
+  readonly url: string;
+}
+
+async function stand(story: Story = granted, port = 0): Promise<Stand> {
+  const store = await newStore();
+  const log = await openLog(store, { now: wall });
+  const { stage } = await play(story, { store, log, stage: stageOf(story) });
+  const server = await serve(log, port);
+  return { log, store, stage, server, url: `http://127.0.0.1:${server.port}` };
+}
+
+async function serve(log: Log, port = 0): Promise<RunningServer> {
+  const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", port);
+  closers.push(async () => {
+    log.release();
+    await server.close();
+  });
+  return server;
+}
+
+async function gatewayTo(
+  { url, stage }: Pick<Stand, "url" | "stage">,
+  more: Partial<GatewayOptions> = {},
+): Promise<Gateway> {
+  const gateway = await Gateway.open({
+    url,
+    trust: formatVerifierKey(logKey),
+    executor: stage.party("executor").id,
+    signer: stage.signer("executor"),
+    folder: await mkdtemp(join(tmpdir(), "writ-gateway-")),
+    clocks: { wall, steady: () => performance.now() },
+    ...more,
+  });
+  closers.push(() => gateway.close());
+  return gateway;
+}
+
+/** What the story's grants permit. */
+function permittedAction(stage: Stage): ProposedAction {
+  const { permitted_action: permitted } = stage.value("child-grant") as unknown as {
+    permitted_action: ProposedAction;
+  };
+  return { action_type: permitted.action_type, target: permitted.target };
+}
+
+async function refusal(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return "allowed";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
+
+const CALL = "sha256:call";
+const DONE = {
+  outcome: "executed",
+  postcondition_hashes: { backup_required: "sha256:b", tables_gone: "sha256:g" },
+} as const;
+
+test("a grant lets one action through; its trace, with the receipt, is AUTHORIZED; a second use is refused", async () => {
+  const one = await stand();
+  const { stage, log } = one;
+  const gateway = await gatewayTo(one, { budget: { "*": { consumption: 0.0001, receipt: 60_000 } } });
+  await gateway.ready();
+  const grant = stage.id("child-grant");
+  const permit = await gateway.authorize(grant, permittedAction(stage), CALL);
+  assert.equal(permit.grant.tier, 2);
+  assert.equal(permit.signal.aborted, false);
+  const { receipt, delivered } = await gateway.record(permit, DONE);
+  const { index } = await delivered;
+  const bundle = await bundleOf({ log, store: one.store, stage }, "child-grant");
+  assert.ok(
+    bundle.entries.some((entry) => entry.index === index),
+    receipt.id,
+  );
+  assert.equal(judge(bundle, wall()).verdict, "AUTHORIZED");
+  assert.equal(await refusal(gateway.authorize(grant, permittedAction(stage), CALL)), "GRANT_USED");
+  assert.equal(await gateway.pending(), 0);
+
+  const stages = new Map(gateway.budget.report().map((one_) => [one_.stage, one_]));
+  assert.deepEqual([...stages.keys()].toSorted(), [
+    "consumption",
+    "decision",
+    "grant",
+    "proposal",
+    "receipt",
+  ]);
+  assert.deepEqual([stages.get("consumption")?.count, stages.get("consumption")?.over], [1, 1]);
+  assert.equal(stages.get("receipt")?.over, 0);
+  const text = await gateway.budget.metrics();
+  assert.match(text, /writ_boundary_seconds_count\{action_type="db\.drop",stage="consumption"\} 1/);
+  assert.match(text, /writ_boundary_over_budget_total\{action_type="db\.drop",stage="consumption"\} 1/);
+  assert.match(text, /writ_boundary_budget_seconds\{action_type="\*",stage="receipt"\} 60/);
+});
+
+test("another action, another executor, no grant, a chain that does not hold: refused, and nothing is consumed", async () => {
+  const one = await stand({
+    ...granted,
+    // The policy that the decision rests on was never logged.
+    steps: granted.steps.filter(({ name }) => name !== "policy"),
+  });
+  const whole = await stand();
+  const { stage } = whole;
+  const grant = stage.id("child-grant");
+  const gateway = await gatewayTo(whole);
+  await gateway.ready();
+  const action = permittedAction(stage);
+  const size = whole.log.published.size;
+  const tried = (other: Partial<ProposedAction>): Promise<string> =>
+    refusal(gateway.authorize(grant, { ...action, ...other }, CALL));
+  assert.equal(await tried({ action_type: "db.truncate" }), "ACTION_OUTSIDE");
+  assert.equal(await tried({ target: { ...action.target, environment: "production" } }), "ACTION_OUTSIDE");
+  assert.equal(await tried({ target: {} }), "ACTION_OUTSIDE");
+  assert.equal(await refusal(gateway.authorize(stage.id("request"), action, CALL)), "GRANT_UNKNOWN");
+  assert.equal(await refusal(gateway.authorize(`sha256:${"0".repeat(64)}`, action, CALL)), "GRANT_UNKNOWN");
+  const other = await gatewayTo(whole, { executor: "executor://acme/other" });
+  await other.ready();
+  assert.equal(await refusal(other.authorize(grant, action, CALL)), "GRANT_MISMATCH");
+  assert.equal(whole.log.published.size, size);
+
+  const doubtful = await gatewayTo(one);
+  await doubtful.ready();
+  assert.equal(
+    await refusal(doubtful.authorize(one.stage.id("child-grant"), permittedAction(one.stage), CALL)),
+    "GRANT_UNJUSTIFIED",
+  );
+});
+
+/** Resolves when the permit's signal aborts, with the reason's code. */
+async function aborted(signal: AbortSignal): Promise<string> {
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  return (signal.reason as { code: string }).code;
+}
+
+test("a grant that is taken back while it is used stops whoever uses it: itself, one above it, or the key behind it", async () => {
+  const ways: ((stage: Stage) => Parameters<typeof put>[1])[] = [
+    (stage) => revoke(stage, stage.ref("capability-grant", "child-grant")),
+    (stage) => revoke(stage, stage.ref("capability-grant", "child-grant"), "suspend"),
+    (stage) => revoke(stage, stage.ref("capability-grant", "grant")),
+    (stage) => revoke(stage, stage.ref("capability-grant", "grant"), "revoke", { cascade: true }),
+    (stage) =>
+      dsse(
+        utf8(
+          JSON.stringify({
+            type: "revocation",
+            v: 1,
+            issuer: "log.example/test/registrar",
+            issued_at: stage.time(1),
+            target: recordIdOf(stage.registration("authority")),
+            action: "revoke",
+            reason: "stolen",
+            effective_index: 2,
+          }),
+        ),
+        registrar,
+      ),
+  ];
+  for (const way of ways) {
+    const one = await stand();
+    const { stage, log } = one;
+    const gateway = await gatewayTo(one);
+    await gateway.ready();
+    const permit = await gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL);
+    const stopped = aborted(permit.signal);
+    await put(log, way(stage));
+    assert.equal(await stopped, "GRANT_REVOKED");
+    await gateway.close();
+  }
+});
+
+test("a revocation by somebody who may not stops nobody, and neither does that of another grant", async () => {
+  const one = await stand();
+  const { stage, log } = one;
+  const gateway = await gatewayTo(one);
+  await gateway.ready();
+  const permit = await gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL);
+  const mallory = signerOf(keyOf("authority://mallory", 77));
+  await put(log, dsse(record(keyRecord(mallory, ["authority"], ["authority://mallory"])), registrar));
+  await put(
+    log,
+    revoke(stage, stage.ref("capability-grant", "child-grant"), "revoke", {}, mallory, "authority://mallory"),
+  );
+  const { size } = log.published;
+  const events = sentEvents(await fetch(`${one.url}/v1/events?from=${size - 1}`));
+  // Twice a heartbeat over all of it: the gateway has had it at least once.
+  for (let beats = 0; beats < 2; beats++)
+    await until(events, ({ name, data }) => name === "checkpoint" && data["size"] === size);
+  assert.equal(permit.signal.aborted, false);
+});
+
+test("what was revoked before is refused by the log itself, with its reason", async () => {
+  const one = await stand();
+  const { stage, log } = one;
+  const gateway = await gatewayTo(one);
+  await gateway.ready();
+  await put(log, revoke(stage, stage.ref("capability-grant", "grant"), "suspend"));
+  const action = permittedAction(stage);
+  assert.equal(await refusal(gateway.authorize(stage.id("child-grant"), action, CALL)), "GRANT_SUSPENDED");
+  await put(log, revoke(stage, stage.ref("capability-grant", "grant"), "resume"));
+  const permit = await gateway.authorize(stage.id("child-grant"), action, CALL);
+  assert.ok(permit.consumption !== null);
+});
+
+test("revocation and use at the same moment: one order, the log's, and both sides are told the same", async () => {
+  const one = await stand();
+  const { stage, log } = one;
+  const gateway = await gatewayTo(one);
+  await gateway.ready();
+  const [permit, [revokedAt = 0]] = await Promise.all([
+    gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL).catch((error: unknown) => error),
+    put(log, revoke(stage, stage.ref("capability-grant", "child-grant"))),
+  ]);
+  if (permit instanceof Error) {
+    assert.equal((permit as Error & { code?: string }).code, "GRANT_REVOKED");
+  } else {
+    const { consumption, signal } = permit as Awaited<ReturnType<Gateway["authorize"]>>;
+    assert.ok(consumption !== null && consumption.index < revokedAt);
+    assert.equal(await aborted(signal), "GRANT_REVOKED");
+  }
+});
+
+const QUICK: Partial<Bounds> = { silenceMs: 1_500, checkpointMs: 3_000, patienceMs: 1_000 };
+
+test("without the log nobody acts, receipts wait on disk, over a restart too; when it is back everything goes on by itself", async () => {
+  const one = await stand();
+  const { stage, log, store } = one;
+  const folder = await mkdtemp(join(tmpdir(), "writ-gateway-"));
+  const first = await gatewayTo(one, { folder, bounds: QUICK });
+  await first.ready();
+  const permit = await first.authorize(stage.id("child-grant"), permittedAction(stage), CALL);
+  const { port } = one.server;
+  log.release();
+  await one.server.close();
+  // The action was under way: it is stopped, and what it did is written down all the same.
+  assert.equal(await aborted(permit.signal), "GATEWAY_UNSURE");
+  assert.equal(
+    await refusal(first.authorize(stage.id("grant"), permittedAction(stage), CALL)),
+    "GATEWAY_UNSURE",
+  );
+  const { receipt } = await first.record(permit, { ...DONE, outcome: "partial" });
+  assert.equal(await first.pending(), 1);
+  await first.close();
+
+  const second = await gatewayTo(one, { folder, bounds: QUICK });
+  assert.equal(second.health.live, false);
+  const reopened = await openLog(store, { now: wall, verifierThreads: 1 });
+  await serve(reopened, port);
+  await second.ready();
+  while ((await second.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const found = await reopened.find({ hash: receipt.id.slice("sha256:".length) });
+  assert.equal(found.length, 1);
+  assert.deepEqual(await readdir(join(folder, "outbox")), ["refused"]);
+  await reopened.close();
+});
+
+test("a log that shows another history is not believed, and nothing is until it shows the first again", async () => {
+  const one = await stand();
+  const { stage, log, store } = one;
+  const gateway = await gatewayTo(one, { bounds: QUICK });
+  await gateway.ready();
+  const { port } = one.server;
+  log.release();
+  await one.server.close();
+  // Signed by the same key, with other entries behind.
+  const other = await newStore();
+  const forked = await openLog(other, { now: wall });
+  const story = { ...granted, steps: granted.steps.filter(({ name }) => name !== "policy") };
+  await play(story, { store: other, log: forked, stage: stageOf(story) });
+  for (let n = 0; forked.published.size <= log.published.size; n++)
+    await put(forked, revoke(stage, stage.ref("capability-grant", "grant"), "suspend", { n }));
+  const evil = await serve(forked, port);
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const { health } = gateway;
+    if (!health.live && health.reason === "CHECKPOINT_INVALID") break;
+    assert.ok(performance.now() < deadline, JSON.stringify(health));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(
+    await refusal(gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL)),
+    "GATEWAY_UNSURE",
+  );
+  forked.release();
+  await evil.close();
+  const reopened = await openLog(store, { now: wall });
+  await serve(reopened, port);
+  await gateway.ready();
+  const permit = await gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL);
+  assert.ok(permit.consumption !== null);
+});
+
+test("risk tier 0 waits for nothing: its use is put on its way, and a refusal of it is told", async () => {
+  const story: Story = {
+    ...granted,
+    steps: granted.steps.map((step) =>
+      step.name === "drop-type" ? { ...step, members: (s) => ({ ...step.members(s), risk_tier: 0 }) } : step,
+    ),
+  };
+  const one = await stand(story);
+  const { stage } = one;
+  const troubles: string[] = [];
+  const gateway = await gatewayTo(one, { onTrouble: (what) => troubles.push(what) });
+  await gateway.ready();
+  const grant = stage.id("child-grant");
+  const permits = [
+    await gateway.authorize(grant, permittedAction(stage), CALL),
+    await gateway.authorize(grant, permittedAction(stage), "sha256:again"),
+  ];
+  assert.deepEqual(
+    permits.map(({ consumption }) => consumption),
+    [null, null],
+  );
+  while ((await gateway.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(troubles.filter((what) => what.startsWith("GRANT_USED")).length, 1, troubles.join());
+});
+
+test("a refusal is evidence too", async () => {
+  const one = await stand();
+  const { stage } = one;
+  const gateway = await gatewayTo(one);
+  await gateway.ready();
+  const { delivered } = await gateway.recordRefusal("db.drop", null, {
+    request_hash: stage.ref("action-request", "request"),
+    capability_hash: null,
+    tool_call_hash: CALL,
+  });
+  assert.ok((await delivered).index > 0);
+});
