@@ -4,7 +4,7 @@
  */
 import { toBase64 } from "#crypto";
 import type { Hash } from "../merkle/index.js";
-import { fromUtf8, toHex } from "../src/format/bytes.js";
+import { toHex } from "../src/format/bytes.js";
 import { formatTlogProof } from "../src/format/tlog-proof.js";
 import type { Admitted } from "../src/log/admit.js";
 import type { LogEntry } from "../src/log/entry.js";
@@ -93,26 +93,6 @@ export function proofAnswer(entry: LogEntry, hashes: readonly Hash[], published:
     `{"entry_hash":"${entry.entryHash}","leaf_hash":"${toBase64(entry.leafHash)}",` +
     `"inclusion_proof":${inclusionProof(entry.index, published.size, hashes)},` +
     `"log_checkpoint":${quoteCheckpoint(published)},"cosigned_by":${JSON.stringify(published.cosignedBy)}}`
-  );
-}
-
-export function entryAnswer(entry: LogEntry): string {
-  return describe(entry, `"statement":"${toBase64(entry.stored)}",`);
-}
-
-/** An entry in a search's answer: without its statement. */
-export function foundEntry(entry: LogEntry): string {
-  return describe(entry, "");
-}
-
-function describe(entry: LogEntry, statement: string): string {
-  // The record is shown as its own bytes: strictly parsed JSON, so it can stand in JSON as it is.
-  const record = entry.record === null ? null : fromUtf8(entry.record);
-  return (
-    `{"index":${entry.index},"entry_hash":"${entry.entryHash}","record_id":${JSON.stringify(entry.recordId)},` +
-    `"content_type":${JSON.stringify(entry.contentType)},"signers":${JSON.stringify(entry.signers)},` +
-    `${statement}"record":${record ?? "null"},` +
-    `"received_at":"${new Date(entry.receivedAt).toISOString()}"}`
   );
 }
 

@@ -9,20 +9,12 @@
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
-import { describeEntry } from "../src/log/entry.js";
-import {
-  type Block,
-  EVENT_NAMES,
-  type Feed,
-  type FeedEvent,
-  STATE_WORDS,
-  sweepWords,
-} from "../src/log/feed.js";
+import { type Block, EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../src/log/feed.js";
 import type { Log } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { type Filter, FILTER_FIELDS, passes } from "../src/trace/filter.js";
 import { isRecordId } from "../src/record/links.js";
-import { foundEntry, quoteCheckpoint } from "./answers.js";
+import { quoteCheckpoint } from "./answers.js";
 import { negotiate } from "./negotiate.js";
 import { nodeMessages } from "./node.js";
 import { query, sizeParam } from "./params.js";
@@ -192,13 +184,8 @@ class Hub {
     ]);
   }
 
-  private eventText({ name, entry, changes, sweeps, effect }: FeedEvent): string {
-    const { index, stored, receivedAt } = entry;
-    const found = foundEntry(describeEntry(index, stored, receivedAt ?? 0, this.raw));
-    const changed = changes.map(({ position, bits }) => ({ index: position, state: STATE_WORDS[bits] }));
-    const takes = sweeps.length === 0 ? "" : `,"takes":${JSON.stringify(sweeps.map(sweepWords))}`;
-    const counted = effect === null ? "" : `,"effect":"${effect}"`;
-    return `id: ${index}\nevent: ${name}\ndata: {"entry":${found},"changes":${JSON.stringify(changed)}${takes}${counted}}\n\n`;
+  private eventText(event: FeedEvent): string {
+    return `id: ${event.entry.index}\nevent: ${event.name}\ndata: ${eventJson(event, this.raw)}\n\n`;
   }
 
   private each(tell: (listener: Listener) => unknown): void {

@@ -8,11 +8,11 @@ import { fromUtf8 } from "../src/format/bytes.js";
 import { formatPolicy } from "../src/format/policy.js";
 import { formatVerifierKey, type VerifierKey } from "../src/format/vkey.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
-import type { LogEntry } from "../src/log/entry.js";
+import { entryJson, type LogEntry } from "../src/log/entry.js";
 import { type Log, MAX_SAME_RECORD } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
-import { askAgain, entryAnswer, hashList, proofAnswer, tlogProof } from "./answers.js";
+import { askAgain, hashList, proofAnswer, tlogProof } from "./answers.js";
 import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
@@ -23,6 +23,8 @@ import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from 
 import { witnessAnswers, witnessedAnswer } from "./witnesses.js";
 
 const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
+
+const WITH_STATEMENT = { statement: true };
 
 export interface LogDescription {
   readonly verifierKeys: readonly VerifierKey[];
@@ -158,8 +160,8 @@ function entryResponse(c: Context, entries: readonly LogEntry[]): Response {
   const type = negotiate(accept, ["application/json", "application/octet-stream", ...statementTypes(entry)]);
   if (type === "application/json") {
     const truncated = entries.length === MAX_SAME_RECORD;
-    const list = `{"entries":[${entries.map(entryAnswer).join(",")}],"truncated":${truncated}}`;
-    const body = entries.length === 1 ? entryAnswer(entry) : list;
+    const list = `{"entries":[${entries.map((one) => entryJson(one, WITH_STATEMENT)).join(",")}],"truncated":${truncated}}`;
+    const body = entries.length === 1 ? entryJson(entry, WITH_STATEMENT) : list;
     return new Response(body, { headers: JSON_HEADERS });
   }
   onlyOne(entries.map(({ index }) => index));

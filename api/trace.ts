@@ -12,7 +12,7 @@ import { timeOf } from "../src/record/time.js";
 import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
 import type { TraceEntry } from "../src/trace/entry.js";
-import { foundEntry } from "./answers.js";
+import { entryJson } from "../src/log/entry.js";
 import { negotiate } from "./negotiate.js";
 import { parseRef, query, sizeParam } from "./params.js";
 import { indexesOf } from "./refs.js";
@@ -54,7 +54,7 @@ export function traceRoutes(app: Hono, log: Log): void {
     const { entries, page } = await log.queries.search(search, ({ contentType }) => accepts(contentType));
     const next = page.next === null ? "null" : `"${search.order}-${page.next.at}-${page.next.size}"`;
     return json(
-      `{"entries":[${entries.map(foundEntry).join(",")}],"complete_to":${page.completeTo},"next":${next}}`,
+      `{"entries":[${entries.map((one) => entryJson(one, { statement: false })).join(",")}],"complete_to":${page.completeTo},"next":${next}}`,
     );
   });
 

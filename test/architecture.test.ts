@@ -14,10 +14,10 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/format", "src/statement", "src/record"],
   ["src/store"],
   ["src/index"],
-  ["src/status-list"],
+  ["src/status-list", "src/webhook"],
   ["src/trace"],
   ["src/log", "src/client", "src/verify", "src/demo", "witness"],
-  ["api", "src/monitor", "src/gateway"],
+  ["api", "src/monitor", "src/gateway", "src/hooks"],
   ["src/cli"],
 ];
 
@@ -50,7 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["api", "witness"],
   "@hono/node-server": ["api", "witness"],
   level: ["src/store", "witness"],
-  undici: ["src/client", "src/log", "src/monitor"],
+  undici: ["src/client", "src/log", "src/monitor", "src/webhook"],
   "sodium-native": ["src/crypto"],
   "@noble/ed25519": ["src/crypto"],
   "@noble/curves": ["src/crypto"],

@@ -88,11 +88,16 @@ export async function holdsLog(folder: string): Promise<boolean> {
   return (await names(folder)).includes("keys");
 }
 
+/** The key of a log, whether the log is running or not. */
+export async function logKeyOf(folder: string): Promise<SigningKey> {
+  return readSigningKey(keyFile(folder, "log"));
+}
+
 /** The store and key of a log's folder. LOG_MISSING when there is none. */
 export async function openFolder(folder: string): Promise<{ store: LevelStore; key: SigningKey }> {
   if (!(await holdsLog(folder)))
     throw new WritError("LOG_MISSING", `there is no log in ${folder}; writ init makes one`);
-  const key = await readSigningKey(keyFile(folder, "log"));
+  const key = await logKeyOf(folder);
   return { store: await LevelStore.open(databaseFolder(folder)), key };
 }
 

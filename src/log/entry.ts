@@ -1,7 +1,7 @@
 /** An entry as the log describes it: its bytes and what can be read off them. */
-import { sha256 } from "#crypto";
+import { sha256, toBase64 } from "#crypto";
 import { type Hash, leafHash } from "../../merkle/index.js";
-import { toHex } from "../format/bytes.js";
+import { fromUtf8, toHex } from "../format/bytes.js";
 import { recordIdOf, RECORD_MEDIA_TYPE } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Form, Statement } from "../statement/statement.js";
@@ -49,4 +49,17 @@ function entryHashOf(stored: Uint8Array): string {
 
 function signersOf(statement: Statement | null): string[] {
   return statement?.signatures.map(({ keyId }) => keyId) ?? [];
+}
+
+/** An entry as JSON, in the interface's spelling; `statement`: with the bytes that its hash is of. */
+export function entryJson(entry: LogEntry, { statement }: { readonly statement: boolean }): string {
+  // The record is shown as its own bytes: strictly parsed JSON, so it can stand in JSON as it is.
+  const record = entry.record === null ? null : fromUtf8(entry.record);
+  const bytes = statement ? `"statement":"${toBase64(entry.stored)}",` : "";
+  return (
+    `{"index":${entry.index},"entry_hash":"${entry.entryHash}","record_id":${JSON.stringify(entry.recordId)},` +
+    `"content_type":${JSON.stringify(entry.contentType)},"signers":${JSON.stringify(entry.signers)},` +
+    `${bytes}"record":${record ?? "null"},` +
+    `"received_at":"${new Date(entry.receivedAt).toISOString()}"}`
+  );
 }

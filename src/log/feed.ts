@@ -9,6 +9,7 @@ import { revocationAction } from "../record/revocation.js";
 import type { Store } from "../store/contract.js";
 import { isRecordEntry, readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import { type BitChange, changesBetween } from "./bits.js";
+import { describeEntry, entryJson } from "./entry.js";
 import type { Published } from "./publish.js";
 import { HeadClock } from "./replay.js";
 import { placed } from "./rows.js";
@@ -174,15 +175,23 @@ async function effectOf(store: Store, entry: TraceEntry): Promise<FeedEvent["eff
   return waits === undefined ? "none" : "pending";
 }
 
-/** The words for bits, as the interface spells them. */
-export const STATE_WORDS: Readonly<Record<Bits, string>> = {
+const STATE_WORDS: Readonly<Record<Bits, string>> = {
   [VALID]: "active",
   [REVOKED]: "revoked",
   [SUSPENDED]: "suspended",
   [CONSUMED]: "consumed",
 };
 
-/** The entries whose state is known to be changed by an event's sweeps, in words: `{kind, of, from}`. */
-export function sweepWords({ kind, of, from }: Sweep): object {
+/** An event as JSON: the entry without its statement, the changes by index, and where there is one what it takes and its effect. */
+export function eventJson({ entry, changes, sweeps, effect }: FeedEvent, raw: boolean): string {
+  const { index, stored, receivedAt } = entry;
+  const found = entryJson(describeEntry(index, stored, receivedAt ?? 0, raw), { statement: false });
+  const changed = changes.map(({ position, bits }) => ({ index: position, state: STATE_WORDS[bits] }));
+  const takes = sweeps.length === 0 ? "" : `,"takes":${JSON.stringify(sweeps.map(sweepWords))}`;
+  const counted = effect === null ? "" : `,"effect":"${effect}"`;
+  return `{"entry":${found},"changes":${JSON.stringify(changed)}${takes}${counted}}`;
+}
+
+function sweepWords({ kind, of, from }: Sweep): object {
   return kind === "grants-below" ? { grants_below: `sha256:${of}` } : { signed_by: of, from_index: from };
 }

@@ -1,16 +1,10 @@
 /** Where events go: a webhook, signed (Standard Webhooks, `v1a`: Ed25519), and a command of the operator's. */
 import { spawn } from "node:child_process";
-import { Agent, request } from "undici";
-import { ed25519Sign } from "#crypto";
-import { WritError } from "../errors.js";
-import { toBase64 } from "../format/base64.js";
-import { utf8 } from "../format/bytes.js";
 import type { SigningKey } from "../format/vkey.js";
-import { demandPublicHost, publicLookup } from "./address.js";
+import { asymmetric, Webhook } from "../webhook/webhook.js";
 import type { MonitorEvent } from "./events.js";
 import type { Receiver } from "./outbox.js";
 
-const TIMEOUT_MS = 15_000;
 const EXEC_TIMEOUT_MS = 60_000;
 
 export interface WebhookOptions {
@@ -22,36 +16,12 @@ export interface WebhookOptions {
   readonly now: () => number;
 }
 
-/**
- * POSTs each event as JSON with `webhook-id`, `webhook-timestamp` (POSIX seconds) and `webhook-signature`
- * (`v1a,` + base64 of Ed25519 over `<id>.<timestamp>.<body>`). Taken is what is answered with a 2xx; no redirect is followed.
- */
+/** POSTs each event as JSON; see `Webhook`. */
 export function webhook({ url, key, allowPrivate, now }: WebhookOptions): Receiver {
-  const target = parseTarget(url);
-  if (!allowPrivate) demandPublicHost(target);
-  const agent = new Agent({ connections: 1, connect: allowPrivate ? {} : { lookup: publicLookup } });
+  const hook = new Webhook(url, asymmetric(key.seed), { allowPrivate, option: "--webhook" });
   return {
     name: "webhook",
-    async deliver(id, event) {
-      const body = JSON.stringify(event);
-      const timestamp = Math.floor(now() / 1000);
-      const signature = toBase64(ed25519Sign(utf8(`${id}.${timestamp}.${body}`), key.seed));
-      const answer = await request(target, {
-        method: "POST",
-        dispatcher: agent,
-        headers: {
-          "content-type": "application/json",
-          "webhook-id": id,
-          "webhook-timestamp": String(timestamp),
-          "webhook-signature": `v1a,${signature}`,
-        },
-        body,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      await answer.body.dump();
-      if (answer.statusCode < 200 || answer.statusCode > 299)
-        throw new Error(`${target.origin} answered ${answer.statusCode}`);
-    },
+    deliver: (id, event) => hook.post(id, JSON.stringify(event), now()),
   };
 }
 
@@ -81,10 +51,4 @@ export function execHook(command: string): Receiver {
 
 function wordOf(event: MonitorEvent): string {
   return event.type === "match" ? "match" : event.kind;
-}
-
-function parseTarget(url: string): URL {
-  const target = URL.canParse(url) ? new URL(url) : null;
-  if (target !== null && ["http:", "https:"].includes(target.protocol)) return target;
-  throw new WritError("USAGE", `--webhook: want an http or https URL, got ${JSON.stringify(url)}`);
 }

@@ -9,7 +9,7 @@ import { ed25519Verify } from "#crypto";
 import { WritError } from "../../src/errors.js";
 import { utf8 } from "../../src/format/bytes.js";
 import { signingKey } from "../../src/format/vkey.js";
-import { isPrivate } from "../../src/monitor/address.js";
+import { isPrivate } from "../../src/webhook/address.js";
 import type { Finding } from "../../src/monitor/events.js";
 import { idOf, Outbox, type Receiver } from "../../src/monitor/outbox.js";
 import { execHook, webhook } from "../../src/monitor/receivers.js";

@@ -4,6 +4,8 @@ import { listen } from "../../../api/server.js";
 import { WritError } from "../../errors.js";
 import { parsePolicy, type Policy } from "../../format/policy.js";
 import { formatVerifierKey, type SigningKey } from "../../format/vkey.js";
+import { HookFolder } from "../../hooks/folder.js";
+import { Hooks } from "../../hooks/hooks.js";
 import { Log, type WitnessRequirement } from "../../log/log.js";
 import { RISK_TIERS } from "../../log/tier.js";
 import type { WitnessTrouble } from "../../log/witnessing.js";
@@ -76,6 +78,15 @@ export const serve: Command = {
     });
     const url = urlOf(server);
     publicUrl ??= url;
+    const hooks = new Hooks({
+      folder: new HookFolder(folder),
+      feed: log.feed,
+      origin: log.origin,
+      raw: log.policy.admission === "raw",
+      now: Date.now,
+      onTrouble: (hook, what) => logger.warn({ hook }, what),
+    });
+    await hooks.start();
     const { origin, policy, published } = log;
     logger.info(
       { url, origin, size: published.size, admission: policy.admission, verifierKey },
@@ -90,6 +101,7 @@ export const serve: Command = {
     logger.info({ signal }, "draining");
     voice.say(`${signal}: answering what was taken in, then ending; a second signal ends at once`);
     log.release();
+    await hooks.stop();
     await server.close();
     await log.close();
     await file.settled();
