@@ -18,7 +18,7 @@ export { type DecidingEntry, type RecordStatus, type StateWord } from "./status.
 export { ProofError, WritError } from "../errors.js";
 export { traceFromTiles } from "./tiles-trace.js";
 export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js";
-export { secretSigner, signCose, signDsse, type Signer } from "../statement/sign.js";
+export { noteSigner, secretSigner, signCose, signDsse, type Signer } from "../statement/sign.js";
 export { publicKey, type PublicKey } from "../statement/key.js";
 export { canonicalJson } from "../statement/jcs.js";
 export {

@@ -201,6 +201,16 @@ export class Gateway {
     return this.outbox.size();
   }
 
+  /** Resolves when the log has everything, or the time is over, in milliseconds: whether it has. */
+  async drained(withinMs: number): Promise<boolean> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      if ((await this.outbox.size()) === 0) return true;
+      if (performance.now() > until) return false;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
   /** Every permit that is out is aborted; what waits in the outbox is delivered after the next start. */
   async close(): Promise<void> {
     if (this.closed) return;

@@ -90,9 +90,10 @@ export function demandWithin(
   if (grant.audience !== executor)
     throw new WritError("GRANT_MISMATCH", `the grant is for ${grant.audience}, not for ${executor}`);
   const [own] = grant.permitted;
-  const problems = [
-    ...new Set(grant.permitted.flatMap((permitted) => outside(action, permitted, grant.asked, now))),
-  ];
+  const found = grant.permitted.flatMap((permitted, i) =>
+    outside(action, permitted, grant.asked, now, { above: i > 0 }),
+  );
+  const problems = [...new Set(found)];
   if (own === undefined || problems.length > 0)
     throw new WritError("ACTION_OUTSIDE", `the action is not what was granted: ${problems.join("; ")}`);
 }

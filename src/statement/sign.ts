@@ -1,9 +1,11 @@
 /** Making statements: a payload signed by one key, in either envelope, already in its stored form. */
 import { ed25519Sign, es256Sign } from "#crypto";
+import { WritError } from "../errors.js";
 import { fromHex } from "../format/bytes.js";
+import { ED25519, parseSigningKey } from "../format/vkey.js";
 import { formatCose, formatHeader, sigStructure } from "./cose.js";
 import { formatDsse, preAuthEncoding } from "./dsse.js";
-import type { PublicKey } from "./key.js";
+import { type PublicKey, publicKey } from "./key.js";
 
 /** A key that can sign, whatever holds its secret. */
 export interface Signer {
@@ -16,6 +18,18 @@ export interface Signer {
 export function secretSigner(publicKey: PublicKey, secret: Uint8Array): Signer {
   const sign = publicKey.algorithm === "Ed25519" ? ed25519Sign : es256Sign;
   return { publicKey, sign: (message) => sign(message, secret) };
+}
+
+/** The signer in the text of a key file, with the name that it signs as. WritError for what is no Ed25519 key of that form. */
+export function noteSigner(text: string): Signer & { readonly name: string } {
+  const key = parseSigningKey(text.trim());
+  const known = key.type === ED25519 ? publicKey("Ed25519", key.publicKey) : undefined;
+  if (known === undefined)
+    throw new WritError(
+      "KEY_MALFORMED",
+      "want an Ed25519 key: statements are signed with no other of this form",
+    );
+  return { ...secretSigner(known, key.seed), name: key.name };
 }
 
 /** A DSSE envelope by one or several signers. */

@@ -2,7 +2,7 @@
 import { objectMember } from "../record/links.js";
 import type { JsonObject } from "../statement/json.js";
 import { otherAction } from "./checks/scope.js";
-import { readConstraint, satisfies } from "./constraints.js";
+import { differences, readConstraint, satisfies } from "./constraints.js";
 
 /** What is about to be done. */
 export interface ProposedAction {
@@ -12,14 +12,16 @@ export interface ProposedAction {
 }
 
 /**
- * Why the action is not within the permitted one of a grant, or of one above it, as sentences. `asked`: the request's own
- * words, for what neither says. `now` in milliseconds since 1970.
+ * Why the action is not within the permitted one of a grant, as sentences. `asked`: the request's own words, for what neither
+ * says. `now` in milliseconds since 1970. Nothing may be added to what the grant says; of a grant above it (`above`), which
+ * may leave things open, the action has to be one case.
  */
 export function outside(
   action: ProposedAction,
   permitted: JsonObject,
   asked: JsonObject,
   now: number,
+  { above = false }: { readonly above?: boolean } = {},
 ): string[] {
   const done: JsonObject = { ...action };
   const places = [done, permitted].map((one) => [
@@ -42,5 +44,12 @@ export function outside(
     if (found.includes("satisfied") || satisfies(constraint, fallback) === "satisfied") return [];
     return [`nothing says what ${name} is about`];
   });
-  return [...otherAction(done, permitted), ...broken];
+  return [...(above ? otherCase(done, permitted) : otherAction(done, permitted)), ...broken];
+}
+
+function otherCase(done: JsonObject, permitted: JsonObject): string[] {
+  const [own, open] = [done, permitted].map((one) => objectMember(one, "target"));
+  const type =
+    done["action_type"] === permitted["action_type"] ? [] : ["another action type than granted above"];
+  return [...type, ...differences("target", open ?? {}, own ?? {}, true)];
 }
