@@ -4,6 +4,7 @@
  * the authority that granted, not the log: whoever checks one trusts both.
  */
 import { ed25519Sign } from "#crypto";
+import { toBase64url } from "../format/base64.js";
 import { utf8 } from "../format/bytes.js";
 import type { SigningKey } from "../format/vkey.js";
 import { LIST_ENTRIES, listOf } from "../index/bits.js";
@@ -11,7 +12,7 @@ import type { JsonObject } from "../statement/json.js";
 import { withProof } from "../status-list/data-integrity.js";
 import { didKey } from "../status-list/did-key.js";
 import { PURPOSES } from "../status-list/bitstring.js";
-import { base64url, listJwk } from "../status-list/token.js";
+import { listJwk } from "../status-list/token.js";
 
 export interface GrantFacts {
   /** The grant's record id. */
@@ -70,6 +71,6 @@ export function sdJwtVc({ grant, logUrl, key, now }: CredentialIssue): string {
       },
     },
   };
-  const input = `${base64url(utf8(JSON.stringify(header)))}.${base64url(utf8(JSON.stringify(claims)))}`;
-  return `${input}.${base64url(ed25519Sign(utf8(input), key.seed))}~`;
+  const input = `${toBase64url(utf8(JSON.stringify(header)))}.${toBase64url(utf8(JSON.stringify(claims)))}`;
+  return `${input}.${toBase64url(ed25519Sign(utf8(input), key.seed))}~`;
 }

@@ -1,11 +1,12 @@
 /** Reading a log from outside for the monitor: paths, shapes and sizes; nothing is believed or compared here. */
 import type { Hash } from "../../merkle/index.js";
 import { hashesAt, invalid, listAt, numberAt, parseObject, textAt } from "../client/answers.js";
-import { Transport } from "../client/transport.js";
+import { isRefusal, Transport } from "../client/transport.js";
 import { MAX_ENTRY_BYTES, parseBundle } from "../format/bundle.js";
 import { MAX_NOTE_BYTES } from "../format/note.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
 import { timeOf } from "../record/time.js";
+import { JWT_MEDIA_TYPE } from "../status-list/token.js";
 import { isJsonObject, type JsonObject } from "../statement/json.js";
 
 /** Entries whose times are asked for at once; each may come with a record. */
@@ -14,6 +15,9 @@ const MAX_BUNDLE_BYTES = TILE_WIDTH * (MAX_ENTRY_BYTES + 2);
 const MAX_TILE_BYTES = TILE_WIDTH * 32;
 /** Of an answer that carries a note and little else. */
 const MAX_SMALL_BYTES = 2 * MAX_NOTE_BYTES;
+
+/** 32 KiB that do not compress, in base64 twice over. */
+const MAX_LIST_BYTES = 128 * 1024;
 
 export class LogReader {
   private readonly transport: Transport;
@@ -72,6 +76,16 @@ export class LogReader {
     const answer = await this.object(`/v1/entries/${id}/status?as_of=${asOf}`);
     if (numberAt(answer, "as_of") !== asOf) invalid(`as_of, ${asOf}`);
     return textAt(answer, "state");
+  }
+
+  /** A status list as a JWT; null when the log has none of that number. */
+  async statusList(k: number): Promise<Uint8Array | null> {
+    try {
+      return await this.transport.get(`/v1/status/lists/${k}`, JWT_MEDIA_TYPE, MAX_LIST_BYTES);
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ import { passes } from "../trace/filter.js";
 import { Gossip } from "./gossip.js";
 import { History } from "./history.js";
 import { Intake } from "./intake.js";
+import { unjustifiedLists } from "./lists.js";
 import { isUnreachable, messageOf, type MonitorParts, type Seen, timeText } from "./parts.js";
 import { Reporter } from "./reporter.js";
 import { sampled, unjustified } from "./status.js";
@@ -188,10 +189,10 @@ export class Monitor {
   /** What the log says of some records that are there already: it may have changed its word. */
   private async status(): Promise<void> {
     const kept = await this.history.kept();
-    if (kept !== null)
-      await this.judgeStatus(
-        await sampled(this.parts, Math.min(kept.checkpoint.size, this.parts.mirror.size)),
-      );
+    if (kept === null) return;
+    const size = Math.min(kept.checkpoint.size, this.parts.mirror.size);
+    await this.judgeStatus(await sampled(this.parts, size));
+    await this.judgeStatus(await unjustifiedLists(this.parts));
   }
 
   private async judgeStatus(

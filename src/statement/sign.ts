@@ -15,9 +15,9 @@ export interface Signer {
 }
 
 /** A signer that holds its 32-byte secret: an Ed25519 seed or a P-256 scalar. */
-export function secretSigner(publicKey: PublicKey, secret: Uint8Array): Signer {
-  const sign = publicKey.algorithm === "Ed25519" ? ed25519Sign : es256Sign;
-  return { publicKey, sign: (message) => sign(message, secret) };
+export function secretSigner(known: PublicKey, secret: Uint8Array): Signer {
+  const sign = known.algorithm === "Ed25519" ? ed25519Sign : es256Sign;
+  return { publicKey: known, sign: (message) => sign(message, secret) };
 }
 
 /** The signer in the text of a key file, with the name that it signs as. WritError for what is no Ed25519 key of that form. */

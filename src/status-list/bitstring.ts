@@ -6,12 +6,12 @@
  * the list of the purpose `revocation` is set too: this format has no third word.
  */
 import { gzipSync } from "node:zlib";
+import { toBase64url } from "../format/base64.js";
 import { CONSUMED, LIST_BYTES, REVOKED, SUSPENDED } from "../index/bits.js";
 import type { SigningKey } from "../format/vkey.js";
 import type { JsonObject } from "../statement/json.js";
 import { withProof } from "./data-integrity.js";
 import { didKey } from "./did-key.js";
-import { base64url } from "./token.js";
 
 export const PURPOSES = ["revocation", "suspension"] as const;
 export type Purpose = (typeof PURPOSES)[number];
@@ -69,7 +69,7 @@ export function bitstringCredential(bits: Uint8Array, facts: CredentialFacts, ke
       type: "BitstringStatusList",
       statusPurpose: purpose,
       // Multibase `u`: base64url without padding.
-      encodedList: `u${base64url(gzipSync(bitstring(bits, purpose)))}`,
+      encodedList: `u${toBase64url(gzipSync(bitstring(bits, purpose)))}`,
       ttl: ttlMs,
     },
   };

@@ -2,15 +2,18 @@
  * A status list as the IETF Token Status List has it (draft-ietf-oauth-status-list-21): two bits an entry, least
  * significant first, compressed with zlib; signed as a JWT (§5.1) or a CWT (§5.2) with the log's Ed25519 key.
  */
-import { deflateSync } from "node:zlib";
-import { ed25519Sign } from "#crypto";
-import { toBase64 } from "../format/base64.js";
-import { fromHex, utf8 } from "../format/bytes.js";
-import type { SigningKey } from "../format/vkey.js";
+import { deflateSync, inflateSync } from "node:zlib";
+import { ed25519Sign, ed25519Verify } from "#crypto";
+import { ProofError, WritError } from "../errors.js";
+import { parseBase64url, toBase64, toBase64url } from "../format/base64.js";
+import { fromHex, fromUtf8, utf8 } from "../format/bytes.js";
+import type { SigningKey, VerifierKey } from "../format/vkey.js";
+import { LIST_BYTES } from "../index/bits.js";
 import { encodeCbor } from "../statement/cbor.js";
 import { formatCose, sigStructure } from "../statement/cose.js";
 import { publicKey, toJwk } from "../statement/key.js";
-import type { JsonObject } from "../statement/json.js";
+import { isJsonObject, type JsonObject, parseJson } from "../statement/json.js";
+import { listRoot } from "./root.js";
 
 export const JWT_MEDIA_TYPE = "application/statuslist+jwt";
 export const CWT_MEDIA_TYPE = "application/statuslist+cwt";
@@ -51,7 +54,7 @@ export function statusListJwt(lst: Uint8Array, facts: ListFacts, key: SigningKey
     iat: facts.issuedAt,
     exp: facts.expiresAt,
     ttl: facts.ttl,
-    status_list: { bits: 2, lst: base64url(lst), aggregation_uri: facts.aggregationUri },
+    status_list: { bits: 2, lst: toBase64url(lst), aggregation_uri: facts.aggregationUri },
     tlog: {
       origin: facts.tlog.origin,
       tree_size: facts.tlog.treeSize,
@@ -59,8 +62,48 @@ export function statusListJwt(lst: Uint8Array, facts: ListFacts, key: SigningKey
       swept_to: facts.tlog.sweptTo,
     },
   };
-  const input = `${base64url(utf8(JSON.stringify(header)))}.${base64url(utf8(JSON.stringify(claims)))}`;
-  return `${input}.${base64url(ed25519Sign(utf8(input), key.seed))}`;
+  const input = `${toBase64url(utf8(JSON.stringify(header)))}.${toBase64url(utf8(JSON.stringify(claims)))}`;
+  return `${input}.${toBase64url(ed25519Sign(utf8(input), key.seed))}`;
+}
+
+/** A token that was read: signed by the key, and of that log. */
+export interface OpenedList {
+  /** Two bits an entry: 32 KiB. */
+  readonly bits: Uint8Array;
+  readonly treeSize: number;
+  readonly sweptTo: number;
+}
+
+/**
+ * Reads a list's JWT. SERVER_ANSWER_INVALID for what this key has not signed: anybody can have put that there. ProofError for
+ * what it has signed and is no list of this log.
+ */
+export function openStatusListJwt(token: Uint8Array, key: VerifierKey): OpenedList {
+  const [header = "", claims = "", signature = "", ...rest] = (fromUtf8(token) ?? "").split(".");
+  const [signed, over] = [parseBase64url(signature), utf8(`${header}.${claims}`)];
+  if (rest.length > 0 || signed?.length !== 64 || !ed25519Verify(signed, over, key.publicKey))
+    throw new WritError("SERVER_ANSWER_INVALID", "no JWT that is signed by the log's key");
+  const value = parseJson(parseBase64url(claims) ?? new Uint8Array(0), "SERVER_ANSWER_INVALID");
+  const { status_list: list, tlog } = isJsonObject(value) ? value : {};
+  if (!isJsonObject(list) || !isJsonObject(tlog) || list["bits"] !== 2)
+    throw new ProofError("it lacks status_list with two bits an entry, or tlog");
+  if (tlog["origin"] !== key.name) throw new ProofError("it is of another log");
+  const { tree_size: treeSize, swept_to: sweptTo, list_root: root } = tlog;
+  if (typeof treeSize !== "number" || typeof sweptTo !== "number")
+    throw new ProofError("it names no tree size");
+  const bits = inflated(parseBase64url(typeof list["lst"] === "string" ? list["lst"] : ""));
+  if (toBase64(listRoot(bits)) !== root) throw new ProofError("its root is not that of its bits");
+  return { bits, treeSize, sweptTo };
+}
+
+function inflated(lst: Uint8Array | undefined): Uint8Array {
+  try {
+    const bits = inflateSync(lst ?? new Uint8Array(0), { maxOutputLength: LIST_BYTES });
+    if (bits.length === LIST_BYTES) return bits;
+  } catch {
+    // What cannot be read is said below.
+  }
+  throw new ProofError(`its bits are not ${LIST_BYTES} bytes, compressed`);
 }
 
 /** Labels: COSE header (RFC 9052 §3.1, RFC 9596) and CWT claims (RFC 8392 §4, the draft's §14). */
@@ -79,7 +122,7 @@ export function statusListCwt(lst: Uint8Array, facts: ListFacts, key: SigningKey
       [TYP, CWT_MEDIA_TYPE],
     ]),
   );
-  const { origin, treeSize, listRoot, sweptTo } = facts.tlog;
+  const { origin, treeSize, listRoot: root, sweptTo } = facts.tlog;
   const payload = encodeCbor(
     new Map<number | string, unknown>([
       [ISS, facts.issuer],
@@ -101,7 +144,7 @@ export function statusListCwt(lst: Uint8Array, facts: ListFacts, key: SigningKey
         new Map<string, unknown>([
           ["origin", origin],
           ["tree_size", treeSize],
-          ["list_root", listRoot],
+          ["list_root", root],
           ["swept_to", sweptTo],
         ]),
       ],
@@ -124,8 +167,4 @@ function known(key: SigningKey) {
   const found = publicKey("Ed25519", key.publicKey);
   if (found === undefined) throw new RangeError("want an Ed25519 key");
   return found;
-}
-
-export function base64url(bytes: Uint8Array): string {
-  return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

@@ -18,6 +18,9 @@ import { freshState, type MonitorState } from "../../src/monitor/memory.js";
 import { Mirror } from "../../src/monitor/mirror.js";
 import { Monitor } from "../../src/monitor/monitor.js";
 import { KeyTable } from "../../src/index/keys.js";
+import { LIST_BYTES, writeBits } from "../../src/index/bits.js";
+import { listRoot } from "../../src/status-list/root.js";
+import { compressed, statusListJwt } from "../../src/status-list/token.js";
 import { statusOf } from "../../src/log/status.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/contract.js";
@@ -49,7 +52,11 @@ type Lie = (path: string, truth: () => Promise<Response>) => Promise<Response> |
 async function served(log: () => Log, lie: Lie = () => undefined): Promise<EvilServer & { lie: Lie }> {
   const server = await evilServer((outgoing, incoming) => {
     const path = incoming.url ?? "/";
-    const app = createApp(log(), { verifierKeys: [logKey], version: "test" });
+    const app = createApp(log(), {
+      verifierKeys: [logKey],
+      version: "test",
+      lists: { key: logKey, url: () => "http://log.example", now: () => NOW },
+    });
     const truth = async (): Promise<Response> => app.request(path);
     void (async () => {
       const response = await (between.lie(path, truth) ?? truth());
@@ -481,7 +488,7 @@ test("a state that the entries do not justify", async () => {
   const honest = await watch(server.url);
   assert.deepEqual(kinds(await honest.look()), []);
   server.lie = (path, truth) => {
-    if (!path.includes("/status")) return undefined;
+    if (!path.includes("/status?")) return undefined;
     return truth().then(
       async (response) =>
         new Response(JSON.stringify({ ...((await response.json()) as object), state: "revoked" })),
@@ -493,6 +500,51 @@ test("a state that the entries do not justify", async () => {
   assert.equal(finding?.kind, "status-unjustified");
   assert.match(finding?.detail ?? "", /calls sha256:[0-9a-f]+ revoked; .* it is active/);
   assert.equal((await statusOf(new MemoryStore(), nobody, new Uint8Array(32), 1, NOW)).state, "unknown");
+  await log.close();
+});
+
+test("a status list that is not that of the entries, or not the log's", async () => {
+  const log = await logWithAgent({ now: () => NOW });
+  await submit(log, registration(agent, ["agent", "authority", "owner"], [AGENT]));
+  await submit(log, dsse(record(grantMembers)));
+  const { size } = log.published;
+  const facts = {
+    uri: "x",
+    issuer: "x",
+    aggregationUri: "x",
+    issuedAt: 1,
+    expiresAt: 2,
+    ttl: 1,
+    tlog: { origin: ORIGIN, treeSize: size, listRoot: new Uint8Array(32), sweptTo: size },
+  };
+  const token = (bits: Uint8Array, more: object = {}, key = logKey): string =>
+    statusListJwt(
+      compressed(bits),
+      { ...facts, tlog: { ...facts.tlog, listRoot: listRoot(bits), ...more } },
+      key,
+    );
+  const empty = new Uint8Array(LIST_BYTES);
+  const forged = Uint8Array.from(empty);
+  writeBits(forged, size - 1, 1);
+  const server = await served(() => log);
+  const honest = await watch(server.url);
+  assert.deepEqual(kinds(await honest.look()), []);
+  const said = async (answer: string): Promise<string> => {
+    server.lie = (path) => (path.startsWith("/v1/status/lists") ? new Response(answer) : undefined);
+    const { look } = await watch(server.url);
+    const [finding] = (await look()) as Finding[];
+    return `${finding?.kind ?? "nothing"}: ${finding?.detail ?? ""}`;
+  };
+  assert.match(
+    await said(token(forged)),
+    new RegExp(`status-unjustified: .* calls entry ${size - 1} invalid; .* it is valid`),
+  );
+  assert.match(await said(token(forged, { listRoot: listRoot(empty) })), /its root is not that of its bits/);
+  assert.match(await said(token(empty, { origin: "log.example/other" })), /of another log/);
+  const strangersKey = signingKey(ORIGIN, seed(99));
+  assert.match(await said(token(empty, {}, strangersKey)), /^nothing/, "whoever put it there");
+  assert.match(await said("not a token"), /^nothing/);
+  assert.match(await said(token(empty)), /^nothing/);
   await log.close();
 });
 
@@ -801,7 +853,7 @@ test("status answers that are no answers end nothing, and accuse of nothing", as
   }
   assert.equal(state.alertedTo, log.published.size);
   server.lie = (path, truth) =>
-    path.includes("/status")
+    path.includes("/status?")
       ? truth().then(
           async (response) =>
             new Response(JSON.stringify({ ...((await response.json()) as object), state: "revoked" })),
