@@ -12,6 +12,11 @@ app.post("/empty", async (c) => {
   return new Response("1", { headers: { "content-type": "text/plain" } });
 });
 
+app.get("/bytes/:n", (c) => {
+  const body = "x".repeat(Number(c.req.param("n")));
+  return new Response(body, { headers: { "content-type": "text/plain" } });
+});
+
 const db = new Level<string, Uint8Array>(mkdtempSync(join(tmpdir(), "writ-baseline-")), {
   valueEncoding: "view",
 });

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { batches, disk, type Question, raw, type Row, single, sizes, steady } from "./questions.js";
+import { gateway, kept, lists, revoked, standing } from "./status-questions.js";
 import { consume, lookups, typed } from "./trace-questions.js";
 import { cosigning, unwaited, witnessed } from "./witness-questions.js";
 
@@ -16,6 +17,11 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   witnessed,
   cosigning,
   unwaited,
+  standing,
+  lists,
+  revoked,
+  gateway,
+  kept,
   sizes,
   lookups,
 };

@@ -326,7 +326,7 @@ function withFifty(story: Story): Story {
   return { ...story, steps: [...story.steps, ...attempts] };
 }
 
-async function playOn(target: Target, story: Story): Promise<Stage> {
+export async function playOn(target: Target, story: Story): Promise<Stage> {
   const secret = parseSigningKey((await readFile(join(target.folder, "keys/registrar.key"), "utf8")).trim());
   const known = publicKey("Ed25519", secret.publicKey);
   if (known === undefined) throw new RangeError("a sound key");
@@ -345,7 +345,7 @@ async function playOn(target: Target, story: Story): Promise<Stage> {
   return stage;
 }
 
-async function sendAll(target: Target, signed: readonly Uint8Array[]): Promise<void> {
+export async function sendAll(target: Target, signed: readonly Uint8Array[]): Promise<void> {
   const result = await closedLoop(target.port, requestsOf(signed, 200), 2, (_, { body }) => {
     if (body.includes('"problem"')) throw new Error(body.toString().slice(0, 500));
   });
