@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { batches, disk, type Question, raw, type Row, single, sizes, steady } from "./questions.js";
-import { gateway, kept, lists, revoked, standing } from "./status-questions.js";
+import { cascade, gateway, kept, lists, restart, revoked, standing } from "./status-questions.js";
 import { consume, lookups, typed } from "./trace-questions.js";
 import { cosigning, unwaited, witnessed } from "./witness-questions.js";
 
@@ -22,6 +22,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   revoked,
   gateway,
   kept,
+  restart,
+  cascade,
   sizes,
   lookups,
 };

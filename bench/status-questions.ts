@@ -5,16 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { noteAt, parseObject } from "../src/client/answers.js";
+import { LogClient } from "../src/client/index.js";
 import { readStatus } from "../src/client/status.js";
 import { stagingCleanUp } from "../src/demo/stories.js";
 import type { Stage, Story } from "../src/demo/stage.js";
 import { openCheckpoint } from "../src/format/cosignature.js";
 import { formatVerifierKey, signingKey } from "../src/format/vkey.js";
 import { Gateway, type ProposedAction } from "../src/gateway/index.js";
-import { LIST_BYTES, writeBits } from "../src/index/bits.js";
+import { CONSUMED, LIST_BYTES, writeBits } from "../src/index/bits.js";
 import { KeyTable } from "../src/index/keys.js";
 import { type Admitted, readStored } from "../src/log/admit.js";
-import { StatusBits } from "../src/log/bits.js";
+import { type BitChange, listAsOf, StatusBits } from "../src/log/bits.js";
 import { Gate } from "../src/log/gate.js";
 import { Edge } from "../src/log/integrate.js";
 import { keyRoots } from "../src/log/key-history.js";
@@ -31,9 +32,9 @@ import { noteSigner, secretSigner, signDsse } from "../src/statement/sign.js";
 import { bitstringCredential } from "../src/status-list/bitstring.js";
 import { listRoot } from "../src/status-list/root.js";
 import { compressed, openStatusListJwt, statusListJwt } from "../src/status-list/token.js";
-import type { Row as StoredRow, Store, Table } from "../src/store/contract.js";
+import { allRows, type Row as StoredRow, type Store, type Table } from "../src/store/contract.js";
 import { LevelStore } from "../src/store/level.js";
-import { closedLoop, percentile, renderGet, renderPost } from "./load.js";
+import { closedLoop, openLoop, percentile, renderGet, renderPost } from "./load.js";
 import { demandAll, perSecond, type Question, round, type Row } from "./questions.js";
 import {
   agent,
@@ -518,3 +519,139 @@ function grantsAndUses(count: number): { grants: Uint8Array[]; uses: Uint8Array[
   const sign = ({ bytes }: { bytes: Uint8Array }): Uint8Array => signDsse(RECORD_MEDIA_TYPE, bytes, agent);
   return { grants: grants.map(sign), uses: uses.map(sign) };
 }
+
+/** Ten million entries, half a million of them changed all over: opened again, and asked about the past. */
+export const restart: Question = async () => {
+  const [size, count] = [10_000_000, 500_000];
+  const folder = join(await mkdtemp(join(tmpdir(), "writ-bench-")), "db");
+  const level = await LevelStore.open(folder, { create: true });
+  const bits = StatusBits.empty();
+  const each = 1000;
+  for (let at = 0; at < count; at += each) {
+    const changes = Array.from(
+      { length: each },
+      (_, i): BitChange => ({
+        at: at + i,
+        position: (Math.imul(at + i, 0x9e3779b1) >>> 0) % size,
+        bits: CONSUMED,
+      }),
+    );
+    await level.putRows(bits.plan(changes));
+    bits.apply();
+  }
+  await level.close();
+  const again = await LevelStore.open(folder);
+  const store = new Proxy<Store>(again, {
+    get(target, name) {
+      if (name === "head") return async () => ({ size, root: new Uint8Array(32), receivedAt: 0 });
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+  const began = performance.now();
+  const opened = await StatusBits.open(store);
+  const openMs = performance.now() - began;
+  const scanned = performance.now();
+  for await (const _ of allRows(again, "bits"));
+  const scanMs = performance.now() - scanned;
+  const past: number[] = [];
+  for (let n = 0; n < 100; n++) {
+    const asked = performance.now();
+    const list = await listAsOf(store, n % 77, 1 + ((n * 7919) % count));
+    past.push(performance.now() - asked);
+    if (list.length !== LIST_BYTES) throw new RangeError("a list");
+  }
+  await again.close();
+  const sorted = Float64Array.from(past).sort();
+  return [
+    {
+      what: "the bits of 10 M entries in memory",
+      got: `${round(opened.bytes / 2 ** 20)} MiB`,
+      reach: "≤ 4 MB",
+      baseline: `two bits an entry: ${round(size / 4 / 2 ** 20)} MiB`,
+      ratio: round(opened.bytes / (size / 4)),
+    },
+    {
+      what: "the same read at the start, after 500,000 changes",
+      got: `${round(openMs)} ms`,
+      reach: "no replay",
+      baseline: `reading every change: ${round(scanMs)} ms`,
+      ratio: round(openMs / scanMs),
+    },
+    {
+      what: "a list of 2^17 as of any size of the past, p99",
+      got: `${round(percentile(sorted, 99))} ms`,
+      reach: "≤ 20 ms",
+      baseline: `p50: ${round(percentile(sorted, 50))} ms`,
+      ratio: round(percentile(sorted, 99) / percentile(sorted, 50)),
+    },
+  ];
+};
+
+/** One grant with a hundred thousand below it revoked with all of them: what others notice, and how long it takes. */
+export const cascade: Question = async () => {
+  const count = 100_000;
+  const target = await startServer(await makeFolder("registered"));
+  await registerAgent(target);
+  const stage = await playOn(target, granted);
+  const [top] = grantsOf(stage, 1, { max_uses: 1_000_000 });
+  if (top === undefined) throw new RangeError("a grant");
+  const sign = (bytes: Uint8Array): Uint8Array =>
+    signDsse(RECORD_MEDIA_TYPE, bytes, stage.signer("authority"));
+  await sendAll(target, [sign(top.bytes)]);
+  const children = Array.from({ length: count }, (_, n) =>
+    stage.variant<"capability-grant">("grant", { nonce: `c-${n}`, max_uses: 1, parent_capability_hash: top }),
+  );
+  await sendAll(
+    target,
+    children.map(({ bytes }) => sign(bytes)),
+  );
+  const posts = statements(1_200).map((one) => renderPost("/v1/entries", "application/json", one));
+  const before = await openLoop(target.port, posts.slice(0, 600), 200, () => {});
+  const { bytes } = buildRecord("revocation", {
+    issuer: stage.party("authority").id,
+    issued_at: stage.time(0),
+    target: top,
+    action: "revoke",
+    reason: "a measurement",
+    cascade: true,
+  });
+  await sendAll(target, [sign(bytes)]);
+  const began = performance.now();
+  let sweptMs = 0;
+  const watching = (async () => {
+    const client = new LogClient({ url: `http://127.0.0.1:${target.port}`, key: target.key });
+    // The last of them is told at once, whatever the lists say yet.
+    const last = children.at(-1);
+    if (last === undefined || (await client.status(last.id)).state !== "revoked")
+      throw new Error("not at once");
+    for (;;) {
+      const answer = await fetch(`http://127.0.0.1:${target.port}/v1/status/lists/0`);
+      const { sweptTo, treeSize } = openStatusListJwt(new Uint8Array(await answer.arrayBuffer()), target.key);
+      if (sweptTo >= treeSize) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    sweptMs = performance.now() - began;
+    await client.close();
+  })();
+  const during = await openLoop(target.port, posts.slice(600), 200, () => {});
+  await watching;
+  demandAll(during, 201, 600);
+  await target.stop();
+  return [
+    {
+      what: "POST at 200/s while a cascade over 100,000 grants is written out, p99",
+      got: `${round(percentile(during.latencies, 99))} ms`,
+      reach: "—",
+      baseline: `without: ${round(percentile(before.latencies, 99))} ms`,
+      ratio: round(percentile(during.latencies, 99) / percentile(before.latencies, 99)),
+    },
+    {
+      what: "the lists have all of it after",
+      got: `${round(sweptMs)} ms`,
+      reach: "—",
+      baseline: `the ${count.toLocaleString("en")} grants, each asked: at once`,
+      ratio: "—",
+    },
+  ];
+};

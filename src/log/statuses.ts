@@ -137,13 +137,15 @@ export class Statuses {
    * moment to be shown.
    */
   versions(k: number): { readonly version: string; readonly urgent: string } {
-    const { bits, published } = this.parts;
+    const { bits, published, admission } = this.parts;
     const { changes, urgent, last, lastUrgent } = bits.changesIn(k);
     const { size } = published();
+    // A list also says how far revocations have been followed.
+    const pending = admission?.sweeps.pendingFrom;
     // What is durable shows once it is published.
     return {
-      version: `${changes}/${Math.min(size, last + 1)}`,
-      urgent: `${urgent}/${Math.min(size, lastUrgent + 1)}`,
+      version: `${changes}/${Math.min(size, last + 1)}/${pending}`,
+      urgent: `${urgent}/${Math.min(size, lastUrgent + 1)}/${pending}`,
     };
   }
 
