@@ -395,6 +395,16 @@ export class LogClient {
     return lines.map((line) => parseObject(utf8(line)));
   }
 
+  /** What the log says of itself (`/v1/log`): its word. */
+  async description(): Promise<JsonObject> {
+    return parseObject(await this.transport.get("/v1/log", "application/json"));
+  }
+
+  /** A status list as a JWT, as the log serves it: `openStatusListJwt` reads it. */
+  async statusList(k: number): Promise<Uint8Array> {
+    return this.transport.get(`/v1/status/lists/${k}`, "application/statuslist+jwt");
+  }
+
   /** The newest checkpoint, verified and consistent with the last one seen. */
   async checkpoint(): Promise<Checkpoint> {
     return (await this.signedCheckpoint()).checkpoint;

@@ -4,7 +4,7 @@
  */
 import { sha256 } from "#crypto";
 import { toHex, utf8 } from "../format/bytes.js";
-import { signingKey } from "../format/vkey.js";
+import { type SigningKey, signingKey } from "../format/vkey.js";
 import {
   BuiltRecord,
   buildRecord,
@@ -98,6 +98,11 @@ export class Stage {
       const { index } = await submit(signDsse(RECORD_MEDIA_TYPE, this.record(one.name).bytes, ...signers));
       this.indexes.set(one.name, index);
     }
+  }
+
+  /** A party's key, for what it signs outside the log. */
+  key(party: string): SigningKey {
+    return signingKey(this.party(party).id, this.settings.seed(party));
   }
 
   /** A reference to a step's record, or with `key:` to a party's registration. */

@@ -7,12 +7,18 @@ import { createApp } from "../../../api/app.js";
 import { listen } from "../../../api/server.js";
 import { LogClient } from "../../client/index.js";
 import { Stage, type Story } from "../../demo/stage.js";
-import { STORIES } from "../../demo/stories.js";
+import { sdJwtVc, verifiableCredential } from "../../demo/credentials.js";
+import { stagingCleanUp, STORIES } from "../../demo/stories.js";
 import { type Twist, TWISTS } from "../../demo/twists.js";
 import { WritError } from "../../errors.js";
 import { policyOfKey } from "../../format/policy.js";
 import type { VerifierKey } from "../../format/vkey.js";
+import { LIST_ENTRIES, listOf, readBits, REVOKED, VALID } from "../../index/bits.js";
 import { Log } from "../../log/log.js";
+import { buildRecord } from "../../record/build.js";
+import { RECORD_MEDIA_TYPE } from "../../record/record.js";
+import { signDsse } from "../../statement/sign.js";
+import { openStatusListJwt } from "../../status-list/token.js";
 import { bundleBytes } from "../../trace/bundle.js";
 import { type Picture, pictureOf } from "../../trace/draw/model.js";
 import { svg } from "../../trace/draw/svg.js";
@@ -23,13 +29,14 @@ import { type Command, type Invocation, required, STRING, usageError, type Voice
 import { writeWhole } from "../files.js";
 import { initFolder, keyFile, openFolder } from "../folder.js";
 import { type NamedSigner, readSigner } from "../key-files.js";
+import { urlOf } from "../listen.js";
 import { pinnedKey, REMOTE_OPTIONS } from "../remote.js";
 import { version } from "../version.js";
 
 export const demo: Command = {
   usage: "writ demo [--log URL --registrar FILE [--key VKEY]] [--out DIR]",
   about:
-    "Plays the worked examples (a wire transfer, a staging clean-up, a retention campaign) and shows each trace, verdict and picture; then the same stories each with one change, and what is found. Without --log it starts a log of its own in a temporary folder. --out keeps the bundles and pictures.",
+    "Plays the worked examples (a wire transfer, a staging clean-up, a retention campaign) and shows each trace, verdict and picture; a grant as two credentials, before and after it is revoked; then the same stories each with one change, and what is found. Without --log it starts a log of its own in a temporary folder. --out keeps the bundles, pictures and credentials.",
   options: { ...REMOTE_OPTIONS, registrar: STRING, out: STRING },
   async run(invocation, voice) {
     if (invocation.words.length > 0) throw usageError("want no words here");
@@ -67,6 +74,10 @@ async function perform(theatre: Theatre, out: string | undefined, voice: Voice) 
     results.push({ story: story.name, title: story.title, want: "AUTHORIZED", verdict: verdict.verdict });
     if (verdict.verdict !== "AUTHORIZED") wrong++;
   }
+  const credentials = await tellCredentials(theatre, out);
+  told.push("## A grant as a credential for stock wallets and verifiers", "", credentials.text, "");
+  results.push(credentials.json);
+  if (!credentials.ok) wrong++;
   told.push(`## The same stories, each with one change: ${TWISTS.length} of them`, "");
   for (const [i, twist] of TWISTS.entries()) {
     const { line, json, ok } = await tellTwist(theatre, twist);
@@ -77,6 +88,53 @@ async function perform(theatre: Theatre, out: string | undefined, voice: Voice) 
   }
   told.push("", wrong === 0 ? "All of it came out as it must." : `${wrong} did not come out as they must.`);
   return { ok: wrong === 0, text: told.join("\n"), json: { ok: wrong === 0, results } };
+}
+
+/** A grant issued as two credentials that point at its entry in the status lists, before and after it is taken back. */
+async function tellCredentials(
+  { client, registrar, key }: Theatre,
+  out: string | undefined,
+): Promise<{ text: string; json: object; ok: boolean }> {
+  const { url } = await client.description();
+  if (typeof url !== "string")
+    return { text: "this log has no status lists", json: { credentials: null }, ok: true };
+  const steps = stagingCleanUp.steps.filter(({ name }) => !["consumption", "receipt"].includes(name));
+  const stage = stageOf({ ...stagingCleanUp, steps }, 0, nonce(), registrar, key);
+  await stage.play((statement) => client.submit(statement));
+  const grant = {
+    id: stage.id("child-grant"),
+    index: stage.index("child-grant"),
+    audience: stage.party("executor").id,
+    expiry: new Date(Date.now() + 600_000).toISOString(),
+  };
+  const issue = { grant, logUrl: url, key: stage.key("authority"), now: Date.now() };
+  const [vc, sdJwt] = [JSON.stringify(verifiableCredential(issue), null, 2), sdJwtVc(issue)];
+  if (out !== undefined) {
+    await writeWhole(join(out, "grant.vc.json"), `${vc}\n`);
+    await writeWhole(join(out, "grant.sd-jwt"), `${sdJwt}\n`);
+  }
+  const bits = async (): Promise<number> => {
+    const list = openStatusListJwt(await client.statusList(listOf(grant.index)), key);
+    return readBits(list.bits, grant.index % LIST_ENTRIES);
+  };
+  const before = await bits();
+  const { bytes } = buildRecord("revocation", {
+    issuer: stage.party("authority").id,
+    issued_at: new Date().toISOString(),
+    target: stage.ref("capability-grant", "child-grant"),
+    action: "revoke",
+    reason: "the demo is over",
+  });
+  await client.submit(signDsse(RECORD_MEDIA_TYPE, bytes, stage.signer("authority")));
+  const after = await bits();
+  const files = out === undefined ? "" : ` (grant.vc.json and grant.sd-jwt in ${out})`;
+  return {
+    text:
+      `entry ${grant.index}, as a W3C credential and as an SD-JWT VC${files}, status at ${url}/v1/status/lists/${listOf(grant.index)}:\n` +
+      `before the revocation ${before} (valid), after it ${after} (invalid)`,
+    json: { credentials: { index: grant.index, before, after } },
+    ok: before === VALID && after === REVOKED,
+  };
 }
 
 async function tell(theatre: Theatre, story: Story, out: string | undefined): Promise<Told> {
@@ -123,8 +181,14 @@ async function played(
   ago: number,
   tag: string,
 ): Promise<Bundle> {
+  const stage = stageOf(story, ago, tag, registrar, key);
+  await stage.play((statement) => client.submit(statement));
+  return client.trace(stage.id(story.subject));
+}
+
+function stageOf(story: Story, ago: number, tag: string, registrar: NamedSigner, key: VerifierKey): Stage {
   const seeds = new Map<string, Uint8Array>();
-  const stage = new Stage(story, {
+  return new Stage(story, {
     start: Date.now() - ago * 1000,
     tag,
     seed: (party) => {
@@ -135,8 +199,6 @@ async function played(
     registrar: { id: registrar.keyName ?? key.name, signer: registrar },
     logOrigin: key.name,
   });
-  await stage.play((statement) => client.submit(statement));
-  return client.trace(stage.id(story.subject));
 }
 
 function judge({ key }: Theatre, bundle: Bundle): TraceVerdict {
@@ -157,9 +219,13 @@ async function openTheatre(invocation: Invocation, voice: Voice): Promise<Theatr
   await initFolder(folder, "localhost/demo", "registered", new Date());
   const { store, key } = await openFolder(folder);
   const log = await Log.open(store, { key });
-  const server = await listen(createApp(log, { verifierKeys: [key], version: version() }), "127.0.0.1", 0);
-  voice.say(`playing against a log of its own at http://${server.host}:${server.port}`);
-  const client = new LogClient({ url: `http://${server.host}:${server.port}`, key });
+  let own = "";
+  const lists = { key, url: () => own, now: Date.now };
+  const app = createApp(log, { verifierKeys: [key], version: version(), lists });
+  const server = await listen(app, "127.0.0.1", 0);
+  own = urlOf(server);
+  voice.say(`playing against a log of its own at ${own}`);
+  const client = new LogClient({ url: own, key });
   return {
     client,
     key,
