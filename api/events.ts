@@ -49,6 +49,8 @@ export function eventRoutes(app: Hono, log: Log): void {
     negotiate(c.req.header("accept"), ["text/event-stream"]);
     const wanted = wantedOf(members);
     const from = startOf(c, sizeParam(members.from, "from"), log.feed.size);
+    // Nobody would read the stream.
+    if (c.req.method === "HEAD") return new Response(null, { headers: HEADERS });
     return new Response(hub.stream(c, wanted, from), { headers: HEADERS });
   });
 }
@@ -265,9 +267,10 @@ class Listener {
 
   /** The log is ending: the listener comes back by itself, to the next process. */
   private finish(): void {
+    const reads = this.hasRoom;
     this.hub.leave(this);
     this.controller?.close();
-    if (!this.hasRoom) this.cut();
+    if (!reads) this.cut();
   }
 
   private drop(error: unknown): void {

@@ -46,7 +46,7 @@ export interface Permit {
   readonly toolCallHash: string;
   /** The consumption in the log; null for risk tier 0, whose consumption is on its way. */
   readonly consumption: LoggedEntry | null;
-  /** Aborts when the grant or one above it is taken back, or when nothing can be said of it any more. */
+  /** Aborts when the grant or one above it is taken back or expires, or when nothing can be said of it any more. */
   readonly signal: AbortSignal;
   /** The action is over: nothing watches the grant any more. `record` does so too. */
   end(): void;
@@ -71,7 +71,8 @@ const LOOK_MS = 100;
 
 export class Gateway {
   readonly budget: BoundaryBudget;
-  private readonly out = new Set<AbortController>();
+  /** Permits that are out, and when each ends by itself. */
+  private readonly out = new Map<AbortController, number>();
   private readonly looking: NodeJS.Timeout;
   private closed = false;
 
@@ -141,11 +142,12 @@ export class Gateway {
     const unregister = this.watch.register(grant.chain, grant.asOf, ({ at, why }) =>
       abort.abort(new WritError("GRANT_REVOKED", `the grant was taken back: ${why}`, { index: at })),
     );
-    this.out.add(abort);
+    this.out.set(abort, grant.expiry);
     const end = (): void => {
       unregister();
       this.out.delete(abort);
     };
+    abort.signal.addEventListener("abort", end, { once: true });
     try {
       const consumption = await this.consume(grant, toolCallHash);
       // Only what is known now counts: the log may have gone silent while we waited for it.
@@ -216,7 +218,7 @@ export class Gateway {
     if (this.closed) return;
     this.closed = true;
     clearInterval(this.looking);
-    for (const abort of this.out) abort.abort(closing());
+    for (const abort of [...this.out.keys()]) abort.abort(closing());
     this.watch.close();
     // What is under way is delivered again after the next start: it keeps its one place.
     this.stop.abort(closing());
@@ -290,8 +292,12 @@ export class Gateway {
 
   private look(): void {
     const { health } = this;
-    if (health.live) return;
-    for (const abort of this.out) abort.abort(unsure(health));
+    const now = this.clocks.wall();
+    for (const [abort, expiry] of [...this.out]) {
+      if (!health.live) abort.abort(unsure(health));
+      else if (now > expiry)
+        abort.abort(new WritError("GRANT_EXPIRED", "the grant has expired while it was used"));
+    }
   }
 
   private demandOpen(): void {

@@ -24,6 +24,8 @@ export interface JudgedGrant {
   readonly audience: string;
   readonly nonce: string;
   readonly traceId: string | null;
+  /** When it or the first of those above it ends, in milliseconds since 1970. */
+  readonly expiry: number;
   /** The grant and all above it, nearest first. */
   readonly chain: readonly ChainLink[];
   /** The size of the log up to which all this is known. */
@@ -72,6 +74,7 @@ export function judgeGrant(
     audience: textMember(value, "audience") ?? "",
     nonce: textMember(value, "nonce") ?? "",
     traceId,
+    expiry: Math.min(...chain.map(({ record }) => timeOf(record.value["expiry"]) ?? 0)),
     chain: chain.map((link) => ({ id: link.id, index: link.index, signers: signersOf(link) })),
     asOf: bundle.asOf,
     spent: spentBefore(subject, graph.entries),

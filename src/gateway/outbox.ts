@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { LogClient } from "../client/log-client.js";
 import { isLogged, type LoggedEntry, type RefusedEntry } from "../client/results.js";
 import { WritError } from "../errors.js";
+import { parseStatement } from "../statement/parse.js";
 
 export interface OutboxParts {
   readonly folder: string;
@@ -42,6 +43,9 @@ export class Outbox {
   /** Opens the folder, made where it is missing, and begins to deliver what waits in it. */
   static async open(parts: OutboxParts): Promise<Outbox> {
     await mkdir(join(parts.folder, "refused"), { recursive: true, mode: 0o700 });
+    // What was being written when the process ended was promised to nobody.
+    for (const name of await readdir(parts.folder))
+      if (name.endsWith(".new")) await rm(join(parts.folder, name), { force: true });
     const outbox = new Outbox(parts);
     outbox.kick();
     return outbox;
@@ -105,17 +109,27 @@ export class Outbox {
 
   /** Delivers the oldest, all in one batch. How many. */
   private async deliver(): Promise<number> {
-    const names = (await this.names()).slice(0, BATCH);
-    const statements = await Promise.all(names.map((name) => readFile(join(this.parts.folder, name))));
-    if (names.length === 0) return 0;
-    const results = await this.submit(statements);
+    const all = (await this.names()).slice(0, BATCH);
+    const names: string[] = [];
+    const statements: Uint8Array[] = [];
+    for (const name of all) {
+      const bytes = await readFile(join(this.parts.folder, name));
+      const damage = damageOf(bytes);
+      // One that cannot be sent must not keep the others.
+      if (damage !== null) await this.settle(name, damage);
+      else {
+        names.push(name);
+        statements.push(bytes);
+      }
+    }
+    const results = names.length === 0 ? [] : await this.submit(statements);
     for (const [i, name] of names.entries()) {
       const result = results[i];
       if (result === undefined || (!isLogged(result) && result.retryable))
         throw new WritError("SERVER_UNREACHABLE", result?.detail ?? "the log did not answer for all");
       await this.settle(name, result);
     }
-    return names.length;
+    return all.length;
   }
 
   private async submit(statements: readonly Uint8Array[]): Promise<(LoggedEntry | RefusedEntry)[]> {
@@ -161,6 +175,17 @@ export class Outbox {
       };
     });
     this.wake = null;
+  }
+}
+
+/** Why these bytes are no statement that could be sent; null when they are one. */
+function damageOf(bytes: Uint8Array): RefusedEntry | null {
+  try {
+    parseStatement(bytes, "dsse");
+    return null;
+  } catch (error) {
+    if (!(error instanceof WritError)) throw error;
+    return { code: error.code, detail: error.message, retryable: false };
   }
 }
 

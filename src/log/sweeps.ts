@@ -141,8 +141,7 @@ export class Sweeps {
   ): Promise<Sweeps> {
     const done = await sweptTo(store);
     const sweeps = new Sweeps(store, keys, onSwept, done);
-    for await (const row of allRows(store, "sweep"))
-      if (readUint64(row.key) > done) sweeps.queue.push(readSweep(row));
+    for await (const row of allRows(store, "sweep", uint64(done + 1))) sweeps.queue.push(readSweep(row));
     return sweeps;
   }
 

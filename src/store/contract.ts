@@ -154,9 +154,12 @@ export interface Store {
 
 const PAGE = 1000;
 
-/** All rows of a table in key order, a page at a time. */
-export async function* allRows(store: Store, table: Table): AsyncGenerator<Row> {
-  let from: Uint8Array = new Uint8Array(0);
+/** All rows of a table in key order, or those from a key on, a page at a time. */
+export async function* allRows(
+  store: Store,
+  table: Table,
+  from: Uint8Array = new Uint8Array(0),
+): AsyncGenerator<Row> {
   for (;;) {
     const page = await store.rows(table, new Uint8Array(0), { from, limit: PAGE });
     yield* page;

@@ -1,6 +1,6 @@
 /** The gateway against real logs on real sockets: it lets through what holds, once, and nothing when in doubt. */
 import assert from "node:assert/strict";
-import { mkdtemp, readdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -44,11 +44,11 @@ interface Stand {
   readonly url: string;
 }
 
-async function stand(story: Story = granted, port = 0): Promise<Stand> {
+async function stand(story: Story = granted, now = wall): Promise<Stand> {
   const store = await newStore();
-  const log = await openLog(store, { now: wall });
+  const log = await openLog(store, { now });
   const { stage } = await play(story, { store, log, stage: stageOf(story) });
-  const server = await serve(log, port);
+  const server = await serve(log);
   return { log, store, stage, server, url: `http://127.0.0.1:${server.port}` };
 }
 
@@ -370,4 +370,43 @@ test("a refusal is evidence too", async () => {
     tool_call_hash: CALL,
   });
   assert.ok((await delivered).index > 0);
+});
+
+test("a grant that expires while it is used stops whoever uses it", async () => {
+  const began = performance.now();
+  const now = (): number => START + performance.now() - began;
+  const story: Story = {
+    ...granted,
+    steps: granted.steps.map((step) =>
+      step.name === "child-grant"
+        ? { ...step, members: (s) => ({ ...step.members(s), expiry: s.time(3) }) }
+        : step,
+    ),
+  };
+  const one = await stand(story, now);
+  const gateway = await gatewayTo(one, { clocks: { wall: now, steady: () => performance.now() } });
+  await gateway.ready();
+  const permit = await gateway.authorize(one.stage.id("child-grant"), permittedAction(one.stage), CALL);
+  assert.equal(await aborted(permit.signal), "GRANT_EXPIRED");
+});
+
+test("a file in the outbox that is no statement is put aside, and keeps nothing else", async () => {
+  const one = await stand();
+  const { stage } = one;
+  const folder = await mkdtemp(join(tmpdir(), "writ-gateway-"));
+  await mkdir(join(folder, "outbox"), { recursive: true });
+  await writeFile(join(folder, "outbox", "000-damaged.dsse"), "{");
+  await writeFile(join(folder, "outbox", "half.dsse.new"), "{");
+  const troubles: string[] = [];
+  const gateway = await gatewayTo(one, { folder, onTrouble: (what) => troubles.push(what) });
+  await gateway.ready();
+  const { delivered } = await gateway.recordRefusal("db.drop", null, {
+    request_hash: stage.ref("action-request", "request"),
+    capability_hash: null,
+    tool_call_hash: CALL,
+  });
+  await delivered;
+  assert.deepEqual(await readdir(join(folder, "outbox")), ["refused"]);
+  assert.deepEqual(await readdir(join(folder, "outbox", "refused")), ["000-damaged.dsse"]);
+  assert.match(troubles.join(), /ENVELOPE_MALFORMED: the log refused 000-damaged/);
 });
