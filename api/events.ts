@@ -23,6 +23,10 @@ const HEARTBEAT_MS = 1_000;
 /** How long a listener may take nothing before it is dropped. */
 const STUCK_MS = 15_000;
 const BUFFER_BYTES = 64 * 1024;
+/** Ways of filtering one block that are kept: most listeners want one of a few. */
+const MAX_WRITTEN = 16;
+/** Bytes that are written and not yet taken, of all listeners together: who adds to more is dropped, and comes back later. */
+const MAX_PENDING_BYTES = 128 * 1024 * 1024;
 const MAX_LISTENERS = 4_000;
 
 const HEADERS = {
@@ -100,11 +104,17 @@ function wantedOf(members: Partial<Record<string, string>>): Wanted {
     return value === undefined ? [] : [{ field, value }];
   });
   const filter = { text: "", terms, linked: linked ?? null };
-  return { filter, names, key: JSON.stringify([terms, linked, events]) };
+  return {
+    filter,
+    names,
+    key: JSON.stringify([terms, linked, names === null ? null : [...names].toSorted()]),
+  };
 }
 
 /** Everybody who listens, one heart for all of them, and what has been written for one is there for all who want the same. */
 class Hub {
+  /** Bytes that listeners hold, beyond their buffers. */
+  pending = 0;
   private readonly listeners = new Set<Listener>();
   private readonly written = new WeakMap<Block, Map<string, Uint8Array>>();
   private heart: NodeJS.Timeout | undefined;
@@ -141,7 +151,7 @@ class Hub {
   }
 
   leave(listener: Listener): void {
-    listener.isGone = true;
+    listener.release();
     this.listeners.delete(listener);
     if (this.listeners.size > 0) return;
     clearInterval(this.heart);
@@ -159,7 +169,7 @@ class Hub {
       .map((event) => this.eventText(event))
       .join("");
     const bytes = utf8(text);
-    known.set(key, bytes);
+    if (known.size < MAX_WRITTEN) known.set(key, bytes);
     return bytes;
   }
 
@@ -187,7 +197,11 @@ class Hub {
   }
 
   private eventText(event: FeedEvent): string {
-    return `id: ${event.entry.index}\nevent: ${event.name}\ndata: ${eventJson(event, this.raw)}\n\n`;
+    // A record's own bytes may have line ends between its members: each line of the data is a line of its own.
+    const data = eventJson(event, this.raw)
+      .split(/\r\n|\n|\r/)
+      .join("\ndata: ");
+    return `id: ${event.entry.index}\nevent: ${event.name}\ndata: ${data}\n\n`;
   }
 
   private each(tell: (listener: Listener) => unknown): void {
@@ -195,6 +209,7 @@ class Hub {
   }
 }
 
+const NOTHING = new Uint8Array(0);
 const HELLO = utf8("retry: 1000\n\n");
 
 class Listener {
@@ -204,6 +219,8 @@ class Listener {
   private more = false;
   private beatDue = true;
   private stuckSince: number | null = null;
+  /** What is written and not sent. */
+  private rest: Uint8Array = NOTHING;
 
   constructor(
     private readonly hub: Hub,
@@ -247,18 +264,50 @@ class Listener {
 
   private async sendAll(): Promise<void> {
     const { feed } = this.hub;
-    while (this.next < feed.size && this.hasRoom && !this.isGone) {
-      const block = await feed.block(this.next);
-      const bytes = this.hub.textOf(block, this.wanted);
-      this.next = block.end;
-      if (bytes.length > 0 && !this.isGone) this.controller?.enqueue(bytes);
+    while (this.hasRoom && !this.isGone) {
+      if (this.rest.length > 0) this.sendSome();
+      else if (this.next < feed.size) await this.take();
+      else break;
     }
     if (this.isGone) return;
     if (feed.isOver) return this.finish();
-    if (this.beatDue && this.next === feed.size && this.hasRoom) {
+    if (this.beatDue && this.next === feed.size && this.rest.length === 0 && this.hasRoom) {
       this.beatDue = false;
       this.controller?.enqueue(this.hub.checkpoint());
     }
+  }
+
+  /** The next block, held until it is sent. */
+  private async take(): Promise<void> {
+    const block = await this.hub.feed.block(this.next);
+    if (this.isGone) return;
+    const bytes = this.hub.textOf(block, this.wanted);
+    if (this.hub.pending + bytes.length > MAX_PENDING_BYTES)
+      return this.drop(new Error("too many are too slow"));
+    this.hold(bytes);
+    this.next = block.end;
+    // Nothing of it was wanted: that it was looked at is progress all the same.
+    if (bytes.length > 0 || !this.beatDue || this.next === this.hub.feed.size) return;
+    this.beatDue = false;
+    this.controller?.enqueue(utf8(`id: ${this.next - 1}\n\n`));
+  }
+
+  /** As much as a buffer takes: who reads slowly is seen to read. */
+  private sendSome(): void {
+    const part = this.rest.subarray(0, BUFFER_BYTES);
+    this.hold(this.rest.subarray(part.length));
+    this.controller?.enqueue(part);
+  }
+
+  private hold(bytes: Uint8Array): void {
+    this.hub.pending += bytes.length - this.rest.length;
+    this.rest = bytes;
+  }
+
+  /** Nothing is held for it any more. */
+  release(): void {
+    this.isGone = true;
+    this.hold(NOTHING);
   }
 
   private get hasRoom(): boolean {

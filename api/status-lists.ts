@@ -97,8 +97,10 @@ export function statusListRoutes(app: Hono, log: Log, options: ListOptions): voi
       const k = listNumber(c.req.param("k"));
       const at = timestamp === undefined ? null : dateTimeStamp(timestamp);
       const kind = bitstringKind(purpose, options.key);
-      const found = await lists.get(kind, `bitstring/${purpose}`, k, at);
-      return answer(c, found.body, type, found);
+      const { body, etag, isFinal } = await lists.get(kind, `bitstring/${purpose}`, k, at);
+      // The same bytes under three names are three representations.
+      const name = BITSTRING_TYPES.indexOf(type);
+      return answer(c, body, type, { etag: etag.replace(/"$/, `-${name}"`), isFinal });
     } catch (error) {
       if (!isExpected(error)) throw error;
       return problemResponse(error, {}, STATUS_RETRIEVAL_ERROR);
@@ -258,7 +260,10 @@ function answer(
     "access-control-allow-origin": "*",
   };
   const asked = c.req.header("if-none-match");
-  if (asked !== undefined && (asked === "*" || asked.split(",").some((one) => one.trim() === etag)))
+  if (
+    asked !== undefined &&
+    (asked === "*" || asked.split(",").some((one) => one.trim().replace(/^W\//, "") === etag))
+  )
     return new Response(null, { status: 304, headers });
   return new Response(body, { headers });
 }

@@ -16,6 +16,7 @@ export class EventStreamReader {
   private id = "";
   private name = "";
   private data: string[] = [];
+  private held = 0;
 
   /** The events that a chunk completes. SERVER_ANSWER_INVALID for one without an end. */
   push(chunk: Uint8Array): SentEvent[] {
@@ -28,8 +29,8 @@ export class EventStreamReader {
       if (line === "") events.push(...this.dispatch());
       else this.field(line);
     }
-    const held = this.data.reduce((sum, one) => sum + one.length, this.rest.length);
-    if (held > MAX_EVENT_CHARS) throw new WritError("SERVER_ANSWER_INVALID", "an event without an end");
+    if (this.held + this.rest.length > MAX_EVENT_CHARS)
+      throw new WritError("SERVER_ANSWER_INVALID", "an event without an end");
     return events;
   }
 
@@ -37,14 +38,17 @@ export class EventStreamReader {
     const colon = line.indexOf(":");
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-    if (name === "data") this.data.push(value);
-    else if (name === "event") this.name = value;
+    if (name === "data") {
+      this.data.push(value);
+      // The end of a line counts too.
+      this.held += value.length + 1;
+    } else if (name === "event") this.name = value;
     else if (name === "id" && !value.includes("\0")) this.id = value;
   }
 
   private dispatch(): SentEvent[] {
     const { id, name, data } = this;
-    [this.name, this.data] = ["", []];
+    [this.name, this.data, this.held] = ["", [], 0];
     return data.length === 0 ? [] : [{ id, name: name === "" ? "message" : name, data: data.join("\n") }];
   }
 }

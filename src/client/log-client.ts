@@ -61,6 +61,10 @@ export interface ClientOptions extends TransportOptions {
   readonly policy?: Policy;
   /** Where the last checkpoint is kept; for the life of the process unless given. */
   readonly memory?: CheckpointMemory;
+  /** Another client of the same log: what one has seen the other is held to, and both keep it in one place. */
+  readonly sharedWith?: LogClient;
+  /** Told of every checkpoint that was verified, and is consistent with those before. Must not throw. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
 }
 
 /** Filters of a search, by the names of the interface: all of them must hold. */
@@ -116,12 +120,15 @@ export class LogClient {
   private readonly memory: CheckpointMemory;
   private readonly transport: Transport;
   /** Checkpoints are compared one after another: two at once would both be compared with the same older one. */
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turn: { last: Promise<unknown> };
+  private readonly onCheckpoint: (checkpoint: Checkpoint) => void;
 
   constructor(options: ClientOptions) {
     this.key = typeof options.key === "string" ? parseVerifierKey(options.key.trim()) : options.key;
     this.policy = options.policy ?? null;
-    this.memory = options.memory ?? new ProcessMemory();
+    this.memory = options.sharedWith?.memory ?? options.memory ?? new ProcessMemory();
+    this.turn = options.sharedWith?.turn ?? { last: Promise.resolve() };
+    this.onCheckpoint = options.onCheckpoint ?? (() => {});
     this.transport = new Transport(options);
   }
 
@@ -187,7 +194,7 @@ export class LogClient {
       const answer = parseObject(body);
       if (status === 200 && this.quorumIn(answer)) return answer;
       if (Date.now() > deadline) throw new WritError("NOT_WITNESSED", notYet(index), { index });
-      await new Promise((resolve) => setTimeout(resolve, RESEND_PAUSE_MS));
+      await this.transport.pause(RESEND_PAUSE_MS);
     }
   }
 
@@ -208,7 +215,7 @@ export class LogClient {
     for (;;) {
       const again = [...results.keys()].filter((i) => isOpen(results[i]));
       if (again.length === 0 || Date.now() > deadline) return results;
-      await new Promise((resolve) => setTimeout(resolve, RESEND_PAUSE_MS));
+      await this.transport.pause(RESEND_PAUSE_MS);
       const answers = await this.sendBatch(
         again.map((i) => stored[i] as Uint8Array),
         form,
@@ -322,10 +329,7 @@ export class LogClient {
     if (problem !== undefined)
       throw new ProofError(`the log answered with a bundle that is not sound: ${problem.detail}`);
     const entryHash = `sha256:${toHex(sha256(subject.stored))}`;
-    if (
-      ![String(subject.index), subject.id, entryHash].includes(String(ref)) &&
-      subject.id !== bundle.subject
-    )
+    if (![String(subject.index), subject.id, entryHash].includes(String(ref)))
       throw new ProofError(
         `the log answered ${String(ref)} with the trace of another record, ${bundle.subject}`,
       );
@@ -465,15 +469,28 @@ export class LogClient {
   private async accept(note: Uint8Array): Promise<Checkpoint> {
     const { checkpoint } = openCheckpoint(note, this.key);
     const name = formatVerifierKey(this.key);
-    const mine = this.turn.then(async () => {
-      const kept = await this.memory.load(name);
-      const last = kept === null ? null : openCheckpoint(kept, this.key).checkpoint;
+    const mine = this.turn.last.then(async () => {
+      const last = this.keptCheckpoint(await this.memory.load(name));
       if (last !== null) await this.demandConsistency(last, checkpoint);
       if (last === null || checkpoint.size > last.size) await this.memory.save(name, note);
     });
-    this.turn = mine.catch(() => {});
+    this.turn.last = mine.catch(() => {});
     await mine;
+    this.onCheckpoint(checkpoint);
     return checkpoint;
+  }
+
+  private keptCheckpoint(kept: Uint8Array | null): Checkpoint | null {
+    try {
+      return kept === null ? null : openCheckpoint(kept, this.key).checkpoint;
+    } catch (error) {
+      throw new WritError(
+        "STATE_CORRUPT",
+        `the checkpoint that was kept of ${this.key.name} is damaged: compare with another client's, then remove it`,
+        {},
+        { cause: error },
+      );
+    }
   }
 
   private async demandConsistency(a: Checkpoint, b: Checkpoint): Promise<void> {

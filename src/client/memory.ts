@@ -1,6 +1,6 @@
 /** The last checkpoint seen of each log: what makes a rollback or a second history show. */
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256 } from "#crypto";
 import { toHex, utf8 } from "../format/bytes.js";
@@ -41,8 +41,14 @@ export class FolderMemory implements CheckpointMemory {
     const file = this.file(name);
     await mkdir(dirname(file), { recursive: true });
     const temporary = `${file}.${randomUUID()}`;
-    await writeFile(temporary, note);
-    await rename(temporary, file);
+    try {
+      // Synced: half a checkpoint after a power cut would be one that nobody can compare with.
+      await writeFile(temporary, note, { flush: true });
+      await rename(temporary, file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
   }
 
   private file(name: string): string {

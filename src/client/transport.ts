@@ -2,6 +2,7 @@
  * Requests that end in a definite answer. A submission may be sent again and again (the same statement has one place), so
  * whatever leaves the outcome open, a lost connection, a 5xx, a full pool, is retried with growing, jittered pauses.
  */
+import { setTimeout } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { WritError } from "../errors.js";
 import { collect, fromUtf8 } from "../format/bytes.js";
@@ -137,8 +138,15 @@ export class Transport {
       this.options.signal?.throwIfAborted();
       const wait = pause * (0.5 + Math.random() / 2);
       if (Date.now() + wait > deadline) throw open;
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await this.pause(wait);
     }
+  }
+
+  /** Waits, unless it is told to stop: then it throws why. */
+  async pause(ms: number): Promise<void> {
+    const { signal } = this.options;
+    await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+    signal?.throwIfAborted();
   }
 
   private async once(
@@ -150,9 +158,13 @@ export class Transport {
     maxBytes: number,
   ): Promise<Answer> {
     const { signal: stop } = this.options;
+    stop?.throwIfAborted();
     // One for each attempt: signals that are composed of a long-lived one stay with it for ever.
     const ending = new AbortController();
-    const late = setTimeout(() => ending.abort(new DOMException(NO_ANSWER, "TimeoutError")), withinMs);
+    const late = globalThis.setTimeout(
+      () => ending.abort(new DOMException(NO_ANSWER, "TimeoutError")),
+      withinMs,
+    );
     const stopped = (): void => ending.abort(stop?.reason);
     stop?.addEventListener("abort", stopped, { once: true });
     try {

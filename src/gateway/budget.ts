@@ -28,6 +28,7 @@ const BUCKETS_S = [
 ];
 /** Action types that get numbers of their own: names come from records, and a label is kept for ever. */
 const MAX_TYPES = 1000;
+const MAX_GRANTS = 10_000;
 const OTHER = "(other)";
 
 export class BoundaryBudget {
@@ -53,6 +54,7 @@ export class BoundaryBudget {
   });
   private readonly totals = new Map<string, { -readonly [K in keyof StageReport]: StageReport[K] }>();
   private readonly types = new Set<string>();
+  private readonly grants = new Set<string>();
 
   constructor(private readonly budget: Budget = {}) {
     for (const [type, stages] of Object.entries(budget))
@@ -86,6 +88,14 @@ export class BoundaryBudget {
     total.maxMs = Math.max(total.maxMs, spent);
     total.over += isOver ? 1 : 0;
     this.totals.set(name, total);
+  }
+
+  /** The stages before a grant, once for each grant however often it is used. */
+  observeOnce(grantId: string, actionType: string, spent: readonly (readonly [Stage, number])[]): void {
+    if (this.grants.has(grantId)) return;
+    if (this.grants.size >= MAX_GRANTS) this.grants.clear();
+    this.grants.add(grantId);
+    for (const [stage, ms] of spent) this.observe(actionType, stage, ms);
   }
 
   /** Does it, and observes how long that took, whether it succeeded or not. */

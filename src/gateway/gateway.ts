@@ -3,6 +3,7 @@
  * holds, the action is within it, the log is seen to be alive and honest, and the grant's use has been written down in the
  * log, which happens once. Whatever it cannot find out counts against acting.
  */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { LogClient } from "../client/log-client.js";
 import { FolderMemory } from "../client/memory.js";
@@ -11,6 +12,7 @@ import { ProofError, WritError } from "../errors.js";
 import { type Policy, policyOfKey } from "../format/policy.js";
 import { ED25519, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
 import { type BuiltRecord, buildRecord, type RecordMembers } from "../record/build.js";
+import { isRecordId } from "../record/links.js";
 import { RECORD_MEDIA_TYPE } from "../record/record.js";
 import { type Signer, signDsse } from "../statement/sign.js";
 import type { ProposedAction } from "../trace/fits.js";
@@ -32,6 +34,11 @@ export interface GatewayOptions {
   /** Where what is on its way, and the last checkpoint seen, survive a restart. One gateway, one folder. */
   readonly folder: string;
   readonly bounds?: Partial<Bounds>;
+  /**
+   * Lets actions of risk tier 3 through without witnesses: for a log that has none. Without it they need a policy with a
+   * quorum.
+   */
+  readonly withoutWitnesses?: boolean;
   /** What each stage may take, by action type. */
   readonly budget?: Budget;
   /** Told of what goes wrong and will be tried again, or cannot be. */
@@ -56,7 +63,10 @@ export interface Permit {
 export type ReceiptMembers = Pick<
   RecordMembers["execution-receipt"],
   "outcome" | "postcondition_hashes" | "evidence_written" | "boundary_id" | "seq" | "prior_receipts"
->;
+> & {
+  /** When it was done, RFC 3339; the moment of recording unless given. */
+  readonly executed_at?: string;
+};
 
 /** A receipt that is safe on disk. */
 export interface Recorded {
@@ -95,18 +105,26 @@ export class Gateway {
 
   /** Opens the outbox and begins to follow the log; does not wait for it. USAGE for a policy without one Ed25519 log key. */
   static async open(options: GatewayOptions): Promise<Gateway> {
-    const { url, folder, clocks = REAL_CLOCKS, onTrouble = () => {} } = options;
+    const { url, folder, clocks = REAL_CLOCKS } = options;
+    const onTrouble = (what: string): void => tell(options.onTrouble, what);
     const policy = policyOf(options.trust);
     const key = logKeyOf(policy);
     const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     const memory = new FolderMemory(join(folder, "checkpoints"));
-    const shared = { url, key, memory, ...(policy.quorum === null ? {} : { policy }) };
+    const stop = new AbortController();
+    const senses = new Senses(bounds, clocks);
+    const shared = {
+      url,
+      key,
+      memory,
+      signal: stop.signal,
+      onCheckpoint: ({ size }: { readonly size: number }) => senses.shown(size),
+      ...(policy.quorum === null ? {} : { policy }),
+    };
     const client = new LogClient({ ...shared, patienceMs: bounds.patienceMs });
     // Apart, because what is on its way has more patience than somebody who waits to act.
-    const stop = new AbortController();
-    const courier = new LogClient({ ...shared, signal: stop.signal });
-    const senses = new Senses(bounds, clocks);
-    const watch = new Watch({ client, policy, senses, onTrouble });
+    const courier = new LogClient({ ...shared, sharedWith: client });
+    const watch = new Watch({ client, policy, senses, silenceMs: bounds.silenceMs, onTrouble });
     const outbox = await Outbox.open({ folder: join(folder, "outbox"), client: courier, onTrouble });
     return new Gateway(options, policy, clocks, client, courier, stop, senses, watch, outbox, watch.run());
   }
@@ -131,13 +149,16 @@ export class Gateway {
    * GATEWAY_UNSURE, GRANT_UNKNOWN, GRANT_UNJUSTIFIED, GRANT_MISMATCH, ACTION_OUTSIDE, or the log's own GRANT_… for why not;
    * NOT_WITNESSED; SERVER_UNREACHABLE, after which the grant may be used up or not.
    */
-  async authorize(grantId: string, action: ProposedAction, toolCallHash: string): Promise<Permit> {
+  async authorize(grantId: string, proposed: ProposedAction, toolCallHash: string): Promise<Permit> {
     const began = performance.now();
-    this.demandOpen();
-    this.senses.demandLive();
+    this.demandLive();
+    // What is judged is what is recorded: nobody else holds it.
+    const action = structuredClone(proposed);
+    const bundle = await this.traceOf(grantId);
     const now = this.clocks.wall();
-    const grant = judgeGrant(await this.traceOf(grantId), this.policy, now);
+    const grant = judgeGrant(bundle, grantId, this.policy, now);
     demandWithin(grant, action, this.options.executor, now);
+    this.demandWitnesses(grant);
     const abort = new AbortController();
     const unregister = this.watch.register(grant.chain, grant.asOf, ({ at, why }) =>
       abort.abort(new WritError("GRANT_REVOKED", `the grant was taken back: ${why}`, { index: at })),
@@ -149,11 +170,14 @@ export class Gateway {
     };
     abort.signal.addEventListener("abort", end, { once: true });
     try {
+      // A use is not spent on a grant that is known to be taken back.
+      this.demandLive();
+      abort.signal.throwIfAborted();
       const consumption = await this.consume(grant, toolCallHash);
       // Only what is known now counts: the log may have gone silent while we waited for it.
-      this.senses.demandLive();
+      this.demandLive();
       abort.signal.throwIfAborted();
-      for (const [stage, ms] of grant.spent) this.budget.observe(grant.actionType, stage, ms);
+      this.budget.observeOnce(grantId, grant.actionType, grant.spent);
       this.budget.observe(grant.actionType, "consumption", performance.now() - began);
       return { grant, action, toolCallHash, consumption, signal: abort.signal, end };
     } catch (error) {
@@ -169,14 +193,13 @@ export class Gateway {
   async record(permit: Permit, members: ReceiptMembers): Promise<Recorded> {
     permit.end();
     const { grant, action, toolCallHash } = permit;
-    const { constraints: _, ...done } = { constraints: null, ...action };
     return this.sendReceipt(grant.actionType, grant.traceId, {
       request_hash: grant.request,
       capability_hash: grant.ref,
       executor_id: this.options.executor,
       tool_call_hash: toolCallHash,
       nonce: grant.nonce,
-      executed_action: done,
+      executed_action: action,
       executed_at: new Date(this.clocks.wall()).toISOString(),
       ...members,
     });
@@ -228,6 +251,11 @@ export class Gateway {
   }
 
   private async traceOf(grantId: string) {
+    if (!isRecordId(grantId))
+      throw new WritError(
+        "GRANT_UNKNOWN",
+        `want the grant's record id, got ${JSON.stringify(grantId).slice(0, 80)}`,
+      );
     try {
       return await this.client.trace(grantId);
     } catch (error) {
@@ -253,6 +281,8 @@ export class Gateway {
       executor_id: this.options.executor,
       consumed_at: at,
       tool_call_hash: toolCallHash,
+      // Two uses in one millisecond are two records: else the second would be told that it is in the log already.
+      ...{ use_id: randomUUID() },
     });
     const statement = signDsse(RECORD_MEDIA_TYPE, bytes, this.options.signer);
     if (grant.tier === 0) {
@@ -300,8 +330,24 @@ export class Gateway {
     }
   }
 
-  private demandOpen(): void {
+  private demandLive(): void {
     if (this.closed) throw closing();
+    this.senses.demandLive();
+  }
+
+  private demandWitnesses({ tier }: JudgedGrant): void {
+    if (tier < 3 || this.policy.quorum !== null || this.options.withoutWitnesses === true) return;
+    const detail = "an action of risk tier 3 waits for witnesses, and the policy asks for none";
+    throw unsure({ live: false, reason: "QUORUM_MISSING", detail });
+  }
+}
+
+/** Whoever is told of trouble may be in trouble too. */
+function tell(onTrouble: GatewayOptions["onTrouble"], what: string): void {
+  try {
+    onTrouble?.(what);
+  } catch {
+    // It is the listener's; the gateway goes on.
   }
 }
 

@@ -1,17 +1,18 @@
 /** What a gateway learns of a grant from its trace: whether the chain holds, what it permits, and whose word it rests on. */
 import { WritError } from "../errors.js";
 import type { Policy } from "../format/policy.js";
-import { objectMember } from "../record/links.js";
 import { RecordRef } from "../record/build.js";
+import { objectMember } from "../record/links.js";
+import { revocationAction } from "../record/revocation.js";
 import { timeOf } from "../record/time.js";
 import type { JsonObject } from "../statement/json.js";
 import type { Bundle } from "../trace/bundle.js";
+import { ancestry, type Context, type Profile, PROFILES, takenBack } from "../trace/context.js";
 import { isRecordEntry, type RecordEntry, signersOf } from "../trace/entry.js";
 import { evaluate } from "../trace/evaluate.js";
-import { openBundle } from "../trace/open.js";
-import { textMember } from "../trace/graph.js";
-import { ancestry, type Profile, PROFILES } from "../trace/context.js";
 import { outside, type ProposedAction } from "../trace/fits.js";
+import { textMember } from "../trace/graph.js";
+import { openBundle } from "../trace/open.js";
 import type { Stage } from "./budget.js";
 import type { ChainLink } from "./watch.js";
 
@@ -32,30 +33,36 @@ export interface JudgedGrant {
   readonly asOf: number;
   /** How long each step before the grant took, by the log's clock, in milliseconds. */
   readonly spent: readonly (readonly [Stage, number])[];
+  /** What each of the chain permits. */
   readonly permitted: readonly JsonObject[];
+  /** The digests of the tool that the chain names. */
+  readonly toolDigests: readonly string[];
+  /** The request's own words. */
   readonly asked: JsonObject;
 }
 
-/** That the witnesses have not come yet is for the consumption to wait for. */
-const WAITED_FOR: readonly unknown[] = ["UNWITNESSED"];
+/**
+ * Request, decision and grant are asked for whatever the risk tier: the tier decides what is waited for, and not whether a
+ * denied request goes through.
+ */
+const LEAST: Profile = PROFILES.find(({ name }) => name === "tier-2") ?? (PROFILES[0] as Profile);
+
+/** Unknown to a trace, and asked elsewhere: the witnesses of the consumption, and the constraints of the action itself. */
+const ASKED_ELSEWHERE: readonly unknown[] = ["UNWITNESSED", "CONSTRAINT_UNCHECKED"];
 
 /**
- * Judges the trace of a grant by the rules of `writ trace`: nothing in it may fail, and nothing may be unknown. GRANT_UNKNOWN
- * for what is no grant, GRANT_UNJUSTIFIED with the findings.
+ * Judges the trace of a grant by the rules of `writ trace`, and each of its chain as it stands: nothing may fail, and nothing
+ * may be unknown. GRANT_UNKNOWN for what is no grant, GRANT_UNJUSTIFIED with the findings, GRANT_EXPIRED,
+ * GRANT_NOT_YET_VALID, GRANT_REVOKED, GRANT_SUSPENDED, GRANT_USED.
  */
-export function judgeGrant(
-  bundle: Bundle,
-  policy: Policy,
-  now: number,
-  profile: Profile = PROFILES[0] as Profile,
-): JudgedGrant {
+export function judgeGrant(bundle: Bundle, grantId: string, policy: Policy, now: number): JudgedGrant {
   const opened = openBundle(bundle, policy);
-  const { subject, graph } = opened;
-  if (!isRecordEntry(subject) || subject.record.type !== "capability-grant")
-    throw new WritError("GRANT_UNKNOWN", `${bundle.subject} is no grant`);
-  const verdict = evaluate(bundle, policy, { at: now, profile });
+  const { subject, graph, keys } = opened;
+  if (!isRecordEntry(subject) || subject.record.type !== "capability-grant" || subject.id !== grantId)
+    throw new WritError("GRANT_UNKNOWN", `${grantId} is no grant`);
+  const verdict = evaluate(bundle, policy, { at: now, profile: LEAST });
   const wrong = verdict.findings.filter(
-    ({ outcome, code }) => outcome === "FAIL" || (outcome === "UNKNOWN" && !WAITED_FOR.includes(code)),
+    ({ outcome, code }) => outcome === "FAIL" || (outcome === "UNKNOWN" && !ASKED_ELSEWHERE.includes(code)),
   );
   if (wrong.length > 0)
     throw new WritError(
@@ -63,14 +70,26 @@ export function judgeGrant(
       `the chain of ${subject.id} does not hold: ${wrong.map(({ code, detail }) => `${String(code)} (${detail})`).join("; ")}`,
       { index: subject.index },
     );
-  const { value, traceId } = subject.record;
   const chain = ancestry(subject, graph);
+  const context = {
+    graph,
+    keys,
+    asOf: bundle.asOf,
+    at: now,
+    profile: LEAST,
+    witnessed: null,
+    supporting: () => null,
+  };
+  // What is final first, wherever in the chain.
+  for (const link of chain) demandNotTakenBack(link, context);
+  for (const link of chain) demandStanding(link, context);
+  const { value, traceId } = subject.record;
   const request = graph.record(textMember(value, "request_hash"));
   return {
     ref: new RecordRef("capability-grant", subject.id),
     request: new RecordRef("action-request", textMember(value, "request_hash") ?? ""),
     actionType: textMember(objectMember(value, "permitted_action"), "action_type") ?? "",
-    tier: verdict.tier ?? 3,
+    tier: verdict.registeredTier ?? 3,
     audience: textMember(value, "audience") ?? "",
     nonce: textMember(value, "nonce") ?? "",
     traceId,
@@ -79,8 +98,39 @@ export function judgeGrant(
     asOf: bundle.asOf,
     spent: spentBefore(subject, graph.entries),
     permitted: chain.map((link) => objectMember(link.record.value, "permitted_action")),
+    toolDigests: chain.flatMap(({ record }) => textMember(record.value, "tool_digest") ?? []),
     asked: request?.record.value ?? {},
   };
+}
+
+function demandNotTakenBack(link: RecordEntry, context: Context): void {
+  const by = takenBack(link, context.asOf, context);
+  if (by === undefined) return;
+  const code = revocationAction(by.record) === "suspend" ? "GRANT_SUSPENDED" : "GRANT_REVOKED";
+  throw refusal(code, `${link.id} was taken back by entry ${by.index}`, by.index);
+}
+
+/** A grant, or one above another, as far as the bundle goes: in its time, and not used up. */
+function demandStanding(link: RecordEntry, context: Context): void {
+  const { value } = link.record;
+  const { index } = link;
+  const expiry = timeOf(value["expiry"]) ?? 0;
+  const notBefore = timeOf(value["not_before"]) ?? 0;
+  if (context.at > expiry) throw refusal("GRANT_EXPIRED", `${link.id} has expired`, index);
+  if (context.at < notBefore) throw refusal("GRANT_NOT_YET_VALID", `${link.id} is not valid yet`, index);
+  const uses = context.graph.naming(link.id, "capability_hash", "consumption");
+  const most = typeof value["max_uses"] === "number" ? value["max_uses"] : 1;
+  const last = uses.at(-1);
+  if (uses.length >= most && last !== undefined)
+    throw refusal("GRANT_USED", `${link.id} has had its uses, the last at entry ${last.index}`, last.index);
+}
+
+function refusal(
+  code: "GRANT_EXPIRED" | "GRANT_NOT_YET_VALID" | "GRANT_REVOKED" | "GRANT_SUSPENDED" | "GRANT_USED",
+  why: string,
+  index: number,
+): WritError {
+  return new WritError(code, why, { index });
 }
 
 /** ACTION_OUTSIDE unless the action is within the grant and all above it; GRANT_MISMATCH when it is for another executor. */
@@ -92,13 +142,16 @@ export function demandWithin(
 ): void {
   if (grant.audience !== executor)
     throw new WritError("GRANT_MISMATCH", `the grant is for ${grant.audience}, not for ${executor}`);
-  const [own] = grant.permitted;
   const found = grant.permitted.flatMap((permitted, i) =>
     outside(action, permitted, grant.asked, now, { above: i > 0 }),
   );
-  const problems = [...new Set(found)];
-  if (own === undefined || problems.length > 0)
-    throw new WritError("ACTION_OUTSIDE", `the action is not what was granted: ${problems.join("; ")}`);
+  if (grant.toolDigests.some((digest) => digest !== action.tool_digest))
+    found.push("the tool's digest is not the granted one");
+  if (found.length > 0)
+    throw new WritError(
+      "ACTION_OUTSIDE",
+      `the action is not what was granted: ${[...new Set(found)].join("; ")}`,
+    );
 }
 
 /** By when each step was logged: the time since the step before it. */
@@ -110,6 +163,7 @@ function spentBefore(grant: RecordEntry, entries: readonly RecordEntry[]): (read
       (entry.id === id || (stageOf(entry) !== null && textMember(entry.record.value, "request_hash") === id)),
   );
   const spent: (readonly [Stage, number])[] = [];
+  // Before the request was logged there is only its own word.
   let before = timeOf(steps[0]?.record.value["requested_at"]) ?? null;
   for (const step of steps) {
     const stage = stageOf(step);

@@ -3,11 +3,14 @@
  * it. An outage of the log, of the network or of this process loses none; one that is delivered twice has one place. They go
  * in the order in which they came. What the log will not have is kept aside, and told.
  */
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogClient } from "../client/log-client.js";
+import { isRefusal } from "../client/transport.js";
 import { isLogged, type LoggedEntry, type RefusedEntry } from "../client/results.js";
 import { WritError } from "../errors.js";
+import { MAX_ENTRY_BYTES } from "../format/bundle.js";
 import { parseStatement } from "../statement/parse.js";
 
 export interface OutboxParts {
@@ -23,6 +26,7 @@ export interface Handed {
 }
 
 const BATCH = 200;
+const BATCH_BYTES = 8 * 1024 * 1024;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 const SUFFIX = ".dsse";
@@ -32,7 +36,8 @@ export class Outbox {
     string,
     { resolve: (entry: LoggedEntry) => void; reject: (error: unknown) => void }
   >();
-  private order = 0;
+  /** The number that the last file's name begins with: names are in the order in which they came, whatever the clock does. */
+  private last = 0;
   private running: Promise<void> | null = null;
   private more = false;
   private closed = false;
@@ -47,13 +52,19 @@ export class Outbox {
     for (const name of await readdir(parts.folder))
       if (name.endsWith(".new")) await rm(join(parts.folder, name), { force: true });
     const outbox = new Outbox(parts);
+    const newest = (await outbox.names()).at(-1);
+    outbox.last = Number(/^\d{1,15}/.exec(newest ?? "")?.[0] ?? 0);
     outbox.kick();
     return outbox;
   }
 
-  /** Keeps a DSSE statement; resolves when it is on disk. */
+  /** Keeps a DSSE statement; resolves when it is on disk. What the log could never take is refused here: ENTRY_TOO_LARGE, … */
   async put(statement: Uint8Array): Promise<Handed> {
-    const name = `${digits(Date.now(), 15)}-${digits(process.pid, 8)}-${digits(this.order++, 8)}${SUFFIX}`;
+    if (this.closed) throw new WritError("SHUTTING_DOWN", "the outbox is closed");
+    const damage = damageOf(statement);
+    if (damage !== null) throw damage;
+    this.last = Math.max(Date.now(), this.last + 1);
+    const name = `${digits(this.last, 15)}-${randomBytes(4).toString("hex")}${SUFFIX}`;
     const path = join(this.parts.folder, name);
     const file = await open(`${path}.new`, "wx", 0o600);
     try {
@@ -83,6 +94,9 @@ export class Outbox {
     this.closed = true;
     this.wake?.();
     await this.running?.catch(() => {});
+    const error = new WritError("SHUTTING_DOWN", "it is on its way, and is delivered after the next start");
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
   }
 
   private kick(): void {
@@ -112,14 +126,19 @@ export class Outbox {
     const all = (await this.names()).slice(0, BATCH);
     const names: string[] = [];
     const statements: Uint8Array[] = [];
+    let [handled, bytes] = [0, 0];
     for (const name of all) {
-      const bytes = await readFile(join(this.parts.folder, name));
-      const damage = damageOf(bytes);
+      if (bytes >= BATCH_BYTES) break;
+      handled++;
+      const statement = await readIfThere(join(this.parts.folder, name));
+      const damage = statement === null ? null : damageOf(statement);
       // One that cannot be sent must not keep the others.
-      if (damage !== null) await this.settle(name, damage);
-      else {
+      if (damage !== null)
+        await this.settle(name, { code: damage.code, detail: damage.message, retryable: false });
+      else if (statement !== null) {
         names.push(name);
-        statements.push(bytes);
+        statements.push(statement);
+        bytes += statement.length;
       }
     }
     const results = names.length === 0 ? [] : await this.submit(statements);
@@ -129,7 +148,7 @@ export class Outbox {
         throw new WritError("SERVER_UNREACHABLE", result?.detail ?? "the log did not answer for all");
       await this.settle(name, result);
     }
-    return all.length;
+    return handled;
   }
 
   private async submit(statements: readonly Uint8Array[]): Promise<(LoggedEntry | RefusedEntry)[]> {
@@ -139,10 +158,8 @@ export class Outbox {
     try {
       return [await client.submit(only)];
     } catch (error) {
-      const refusal = error instanceof WritError ? error.facts.refusal : undefined;
-      if (refusal === undefined || !(error instanceof WritError)) throw error;
-      const retryable = (error.facts.status ?? 0) >= 500;
-      return [{ code: refusal, detail: error.message, retryable }];
+      if (!isRefusal(error)) throw error;
+      return [{ code: error.facts.refusal ?? error.code, detail: error.message, retryable: false }];
     }
   }
 
@@ -155,7 +172,9 @@ export class Outbox {
       waiter?.resolve(result);
       return;
     }
-    await rename(join(folder, name), join(folder, "refused", name));
+    await rename(join(folder, name), join(folder, "refused", name)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
     onTrouble(
       `${result.code}: the log refused ${name}, which is in ${join(folder, "refused")}: ${result.detail}`,
     );
@@ -178,15 +197,33 @@ export class Outbox {
   }
 }
 
-/** Why these bytes are no statement that could be sent; null when they are one. */
-function damageOf(bytes: Uint8Array): RefusedEntry | null {
+/** Why these bytes are no statement that a log could take; null when they are one. */
+function damageOf(bytes: Uint8Array): WritError | null {
   try {
-    parseStatement(bytes, "dsse");
-    return null;
+    const { stored } = parseStatement(bytes, "dsse");
+    if (stored.length <= MAX_ENTRY_BYTES) return null;
+    return new WritError(
+      "ENTRY_TOO_LARGE",
+      `an entry has at most ${MAX_ENTRY_BYTES} bytes, got ${stored.length}`,
+    );
   } catch (error) {
-    if (!(error instanceof WritError)) throw error;
-    return { code: error.code, detail: error.message, retryable: false };
+    if (error instanceof WritError) return error;
+    throw error;
   }
+}
+
+/** Null when somebody else has taken it. */
+async function readIfThere(path: string): Promise<Uint8Array | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -47,6 +47,9 @@ export class Senses {
   /** The smallest size that was shown and is not witnessed yet, and since when. */
   private unwitnessed: { readonly size: number; readonly since: number } | null = null;
   private asksForQuorum = false;
+  private streamSize = 0;
+  /** The largest size that was seen elsewhere and that the stream has not come to, and since when. */
+  private ahead: { readonly size: number; readonly since: number } | null = null;
 
   constructor(
     private readonly bounds: Bounds,
@@ -63,6 +66,10 @@ export class Senses {
   /** A checkpoint came, and is sound. */
   beat({ size, witnessedSize, time }: Beat): void {
     const { wall, steady } = this.clocks;
+    // An old one again says nothing of now.
+    if (size < this.streamSize) return;
+    this.streamSize = size;
+    if (this.ahead !== null && size >= this.ahead.size) this.ahead = null;
     this.beatAt = steady();
     this.broken = null;
     this.skew = wall() - time;
@@ -79,9 +86,21 @@ export class Senses {
     if (size > this.witnessedSize) this.unwitnessed ??= { size, since: steady() };
   }
 
+  /** The log has shown a checkpoint of this size, to whatever question: the stream must come to it, and the witnesses. */
+  shown(size: number): void {
+    const since = this.clocks.steady();
+    if (size > this.streamSize) this.ahead ??= { size, since };
+    if (size > this.witnessedSize) this.unwitnessed ??= { size, since };
+  }
+
   /** A checkpoint came, and is not signed, or not consistent with those before. */
   unsound(why: string): void {
     this.broken = why;
+  }
+
+  /** Has the stream not come, for longer than its bound, to what the log has shown elsewhere? */
+  get isBehind(): boolean {
+    return this.ahead !== null && this.clocks.steady() - this.ahead.since > this.bounds.checkpointMs;
   }
 
   get health(): Health {
@@ -97,6 +116,11 @@ export class Senses {
       return no("STREAM_SILENT", `nothing was heard of the log for ${Math.round(ago(this.heardAt))} ms`);
     if (ago(this.beatAt) > checkpointMs)
       return no("CHECKPOINT_STALE", `the last sound checkpoint came ${Math.round(ago(this.beatAt))} ms ago`);
+    if (this.isBehind)
+      return no(
+        "CHECKPOINT_STALE",
+        `the log has ${this.ahead?.size} entries and its stream tells of ${this.streamSize}`,
+      );
     if (this.jumped) return no("CLOCK_JUMPED", "the time of day went another way than the time that passed");
     if (Math.abs(this.skew) > skewMs)
       return no("CLOCK_SKEWED", `our clock and the log's differ by ${Math.round(this.skew)} ms`);
@@ -129,7 +153,7 @@ function no(reason: Reason, detail: string): Health {
   return { live: false, reason, detail };
 }
 
-/** What makes a checkpoint unsound rather than unreachable. */
-export function isUnsound(error: unknown): error is ProofError {
-  return error instanceof ProofError;
+/** What makes a checkpoint unsound, or what it is compared with, rather than unreachable. */
+export function isUnsound(error: unknown): error is Error {
+  return error instanceof ProofError || (error instanceof WritError && error.code === "STATE_CORRUPT");
 }

@@ -1,7 +1,7 @@
 /** Following the log's events: what was taken back, told to whoever relies on it the moment it is heard. */
 import type { LogClient } from "../client/log-client.js";
 import type { SentEvent } from "../client/event-stream.js";
-import { listAt, numberAt, objectAt, parseObject } from "../client/answers.js";
+import { listAt, numberAt, objectAt, parseObject, textAt } from "../client/answers.js";
 import { WritError } from "../errors.js";
 import { parseDecimal, utf8 } from "../format/bytes.js";
 import type { Policy } from "../format/policy.js";
@@ -30,6 +30,8 @@ export interface WatchParts {
   readonly client: LogClient;
   readonly policy: Policy;
   readonly senses: Senses;
+  /** A stream on which no event came for so long is given up, in milliseconds. */
+  readonly silenceMs: number;
   readonly onTrouble: (why: string) => void;
 }
 
@@ -55,11 +57,12 @@ export class Watch {
   async run(): Promise<void> {
     const { signal } = this.ending;
     while (!signal.aborted) {
+      // Nobody relies on anything: what went by meanwhile need not be read.
+      if (this.watched.size === 0) this.forget();
       try {
         const query = { events: EVENTS };
         const from = this.next === undefined ? {} : { from: this.next };
-        for await (const event of this.parts.client.events({ ...from, query }, signal))
-          await this.take(event);
+        await this.follow({ ...from, query });
       } catch (error) {
         if (signal.aborted) return;
         // What no checkpoint has confirmed comes again, if it was this log's.
@@ -76,6 +79,29 @@ export class Watch {
 
   close(): void {
     this.ending.abort();
+  }
+
+  /** One connection, for as long as events come. */
+  private async follow(asked: { from?: number; query: Readonly<Record<string, string>> }): Promise<void> {
+    const attempt = new AbortController();
+    const { silenceMs } = this.parts;
+    const stop = (): void => attempt.abort();
+    const silent = new WritError(
+      "SERVER_UNREACHABLE",
+      `no heartbeat for ${silenceMs} ms: trying another connection`,
+    );
+    this.ending.signal.addEventListener("abort", stop, { once: true });
+    // A connection that nobody has closed and no heartbeat comes through would be waited on for ever.
+    const giveUp = setTimeout(() => attempt.abort(silent), silenceMs);
+    try {
+      for await (const event of this.parts.client.events(asked, attempt.signal)) {
+        // Events alone may be anybody's; a heartbeat is a signed checkpoint.
+        if (await this.take(event)) giveUp.refresh();
+      }
+    } finally {
+      clearTimeout(giveUp);
+      this.ending.signal.removeEventListener("abort", stop);
+    }
   }
 
   /**
@@ -99,28 +125,46 @@ export class Watch {
     return () => this.watched.delete(watched);
   }
 
-  private async take({ id, name, data }: SentEvent): Promise<void> {
+  private forget(): void {
+    this.next = this.confirmed = undefined;
+    this.rememberedFrom = null;
+    this.stops = [];
+  }
+
+  /** Takes an event in: true when it was a sound checkpoint. */
+  private async take({ id, name, data }: SentEvent): Promise<boolean> {
     const { senses } = this.parts;
     senses.heard();
     const value = parseObject(utf8(data));
+    if (name === "checkpoint") {
+      // As far as a signed size goes, and no farther: anybody can put a number before an event.
+      this.next = await this.takeCheckpoint(value);
+      this.confirmed = this.next;
+      this.rememberedFrom ??= this.next;
+      return true;
+    }
     const index = parseDecimal(id);
-    if (name === "checkpoint") await this.takeCheckpoint(value);
-    else this.takeStop(value);
-    if (index === undefined) return;
+    if (index === undefined)
+      throw new WritError("SERVER_ANSWER_INVALID", "an event without the index of its entry");
+    this.takeStop(value);
     this.next = Math.max(this.next ?? 0, index + 1);
-    if (name !== "checkpoint") return;
-    this.confirmed = this.next;
-    this.rememberedFrom ??= this.next;
+    return false;
   }
 
-  private async takeCheckpoint(value: JsonObject): Promise<void> {
+  /** The size that the stream has come to. */
+  private async takeCheckpoint(value: JsonObject): Promise<number> {
     const { client, policy, senses } = this.parts;
-    const { time, log_checkpoint: note, witnessed_checkpoint: witnessed } = value;
-    if (typeof note !== "string" || typeof time !== "string") return;
+    const note = textAt(value, "log_checkpoint");
+    const time = Date.parse(textAt(value, "time"));
+    if (!Number.isFinite(time)) throw new WritError("SERVER_ANSWER_INVALID", "a checkpoint without a time");
     try {
       const { size } = await client.seen(utf8(note));
-      const best = await this.witnessedSize(note, witnessed);
-      senses.beat({ size, witnessedSize: policy.quorum === null ? null : best, time: Date.parse(time) });
+      const best = await this.witnessedSize(note, value["witnessed_checkpoint"]);
+      senses.beat({ size, witnessedSize: policy.quorum === null ? null : best, time });
+      // The log itself has shown more: somebody repeats what was, and another connection may tell the truth.
+      if (senses.isBehind)
+        throw new WritError("SERVER_ANSWER_INVALID", "a stream that tells of the past only");
+      return size;
     } catch (error) {
       if (isUnsound(error)) senses.unsound(error.message);
       // Whatever else came on this stream is no better.

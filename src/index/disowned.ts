@@ -18,6 +18,9 @@ export function disownedBy({ record, signers, index }: Signed, keys: KeyTable, a
   const { roles } = rulesOf(record);
   const view = { index, asOf };
   if (signers.some((signer) => keys.believed(signer, record.issuer, roles, view))) return null;
-  const by = signers.flatMap((signer) => keys.takenBackBy(signer, index, asOf) ?? []);
+  const by = signers.flatMap(
+    (signer) =>
+      keys.takenBackBy(signer, index, asOf) ?? keys.voidedBy(signer, record.issuer, roles, index, asOf) ?? [],
+  );
   return by.length === 0 ? null : Math.min(...by);
 }

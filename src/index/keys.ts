@@ -114,14 +114,36 @@ export class KeyTable {
     return this.backdated;
   }
 
-  /** The keys that the entry at `index` took back from an earlier entry on, with the last that each is believed for. */
-  takenBackAt(index: number): { readonly keyId: string; readonly last: number }[] {
-    return [...this.keys].flatMap(([keyId, { cuts }]) =>
-      cuts
-        .filter((cut) => cut.index === index && cut.action === "revoke" && cut.last < index)
-        .filter((cut) => this.isValid(cut, keyId, index + 1))
-        .map(({ last }) => ({ keyId, last })),
+  /** Did the entry at `index` take a key back, suspend or resume one, as somebody who may? */
+  hasCutAt(index: number): boolean {
+    return [...this.keys].some(([keyId, { cuts }]) =>
+      cuts.some((cut) => cut.index === index && this.isValid(cut, keyId, index + 1)),
     );
+  }
+
+  /**
+   * The keys whose word counts for nothing since the entry at `index`, with the last entry that each is believed for: those
+   * that it took back from an earlier entry on, and those that they registered since.
+   */
+  takenBackAt(index: number): { readonly keyId: string; readonly last: number }[] {
+    const taken = new Map<string, number>();
+    for (const [keyId, { cuts }] of this.keys)
+      for (const cut of cuts)
+        if (
+          cut.index === index &&
+          cut.action === "revoke" &&
+          cut.last < index &&
+          this.isValid(cut, keyId, index + 1)
+        )
+          taken.set(keyId, cut.last);
+    for (let before = -1; before < taken.size; ) {
+      before = taken.size;
+      for (const [keyId, { registrations }] of this.keys)
+        for (const { index: at, signers } of registrations)
+          if (!taken.has(keyId) && signers.some((signer) => at > (taken.get(signer) ?? index)))
+            taken.set(keyId, at);
+    }
+    return [...taken].map(([keyId, last]) => ({ keyId, last }));
   }
 
   /**
@@ -140,6 +162,28 @@ export class KeyTable {
           this.isValid(one, keyId, asOf),
       );
     return cut?.index ?? null;
+  }
+
+  /** The same where it is not the key that was taken back, but whoever registered it, or registered that one. */
+  voidedBy(
+    keyId: string,
+    issuer: string,
+    roles: readonly string[],
+    index: number,
+    asOf: number,
+  ): number | null {
+    const fitting = (this.keys.get(keyId)?.registrations ?? []).filter(
+      (r) => r.index < index && r.ids.includes(issuer) && r.roles.some((role) => roles.includes(role)),
+    );
+    const by = fitting.flatMap((r) =>
+      r.signers.flatMap(
+        (signer) =>
+          this.takenBackBy(signer, r.index, asOf) ??
+          this.voidedBy(signer, r.issuer, REGISTRAR, r.index, asOf) ??
+          [],
+      ),
+    );
+    return by.length === 0 ? null : Math.min(...by);
   }
 
   /** How many events it has taken in: two tables of one log with the same number say the same. */
@@ -241,9 +285,11 @@ export class KeyTable {
     if (this.revocations.has(recordId)) return;
     this.revocations.add(recordId);
     const last = Math.min(index, effectiveIndex ?? index);
-    if (last < index) this.backdated = true;
-    for (const keyId of this.keysOfRecord.get(target) ?? [])
-      this.keys.get(keyId)?.cuts.push({ index, action, last, issuer, signers });
+    for (const keyId of this.keysOfRecord.get(target) ?? []) {
+      const cut: Cut = { index, action, last, issuer, signers };
+      this.keys.get(keyId)?.cuts.push(cut);
+      this.backdated ||= action === "revoke" && last < index && this.isValid(cut, keyId, index + 1);
+    }
   }
 
   /** Was the registrar who made this registration believed when it did? */

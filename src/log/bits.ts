@@ -118,10 +118,10 @@ export class StatusBits {
   }
 
   /** What a cascade has reached, and is durable. */
-  sweep(positions: readonly number[]): void {
+  sweep(positions: readonly number[], at: number): void {
     for (const position of positions) {
       this.swept.set(position, REVOKED);
-      this.touch(listOf(position), 0, true);
+      this.touch(listOf(position), at, true);
     }
   }
 
@@ -160,12 +160,18 @@ export class StatusBits {
   }
 }
 
-/** List `k` as it was before size `asOf`: 32 KiB. */
-export async function listAsOf(store: Store, k: number, asOf: number): Promise<Uint8Array> {
+/** List `k` as it was before size `asOf`: 32 KiB. `swept`: with what revocations took with them, as far as that is known. */
+export async function listAsOf(
+  store: Store,
+  k: number,
+  asOf: number,
+  { swept = true }: { readonly swept?: boolean } = {},
+): Promise<Uint8Array> {
   const round = await lastRound(store, asOf);
   const list = (await keptList(store, k, asOf)) ?? new Uint8Array(LIST_BYTES);
   for await (const { position, bits } of changesBetween(store, round + 1, asOf))
     if (listOf(position) === k) writeBits(list, position % LIST_ENTRIES, bits);
+  if (!swept) return list;
   const from = uint64(k * LIST_ENTRIES);
   const to = uint64((k + 1) * LIST_ENTRIES);
   for (const { key, value } of await store.rows("swept", NOTHING, { from, to }))

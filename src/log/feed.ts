@@ -36,8 +36,10 @@ export interface Block {
   readonly events: readonly FeedEvent[];
 }
 
-/** Entries that are read at once. */
-const BLOCK = 256;
+/** Entries that are read at once, if they are small. */
+const BLOCK = 128;
+/** Bytes of entries in one block, unless one entry alone has more. */
+const BLOCK_BYTES = 512 * 1024;
 /** Blocks that are kept: listeners that are a little behind share what the first one read. */
 const KEPT_BLOCKS = 16;
 
@@ -117,9 +119,10 @@ export class Feed {
     return reading;
   }
 
-  private async read(start: number, end: number): Promise<Block> {
+  private async read(start: number, planned: number): Promise<Block> {
     const { store, raw } = this.parts;
-    const stored = await store.entries(start, end);
+    const stored = fitting(await store.entries(start, planned));
+    const end = start + stored.length;
     const times = await new HeadClock(store).times(start, end);
     const changes = new Map<number, BitChange[]>();
     for await (const change of changesBetween(store, start, end))
@@ -144,6 +147,13 @@ export class Feed {
     );
     return { start, end, events };
   }
+}
+
+/** The first entries that are no more than a block, at least one. */
+function fitting(stored: readonly Uint8Array[]): readonly Uint8Array[] {
+  let bytes = 0;
+  const tooMany = stored.findIndex((one) => (bytes += one.length) > BLOCK_BYTES);
+  return tooMany < 0 ? stored : stored.slice(0, Math.max(1, tooMany));
 }
 
 /** What matters most to somebody who acts on grants comes first. */

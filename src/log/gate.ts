@@ -12,7 +12,7 @@ import { fromHex, readUint64, toHex, uint64 } from "../format/bytes.js";
 import { type GrantFacts, readGrant, readUse, type UseFacts } from "../index/grants.js";
 import { keyEventOf, mayBeKeyEvent } from "../index/key-events.js";
 import type { KeyTable } from "../index/keys.js";
-import { bitsOf, VALID } from "../index/bits.js";
+import { bitsOf, REVOKED, VALID } from "../index/bits.js";
 import { disownedBy, type Signed } from "../index/disowned.js";
 import {
   acted,
@@ -101,7 +101,10 @@ export class Gate {
 
   /** Takes in the revocations that still wait in the store. */
   async recall(): Promise<void> {
-    for await (const { key } of allRows(this.store, "early")) await this.remember(readUint64(key));
+    for await (const { key } of allRows(this.store, "early")) {
+      const [settled] = await this.store.lookup("settled", [key]);
+      if (settled === undefined) await this.remember(readUint64(key));
+    }
   }
 
   /** Reads everything that judging these entries will ask for, as it stood before `start`. Changes nothing. */
@@ -133,6 +136,9 @@ export class Gate {
     this.changes = [];
     this.sweeps = [];
     const rows: Row[] = [];
+    // Who is known first: whether a key was taken back is for the key table to say.
+    const keyEvent = mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
+    if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
     if (entry.recordHash !== null) this.takeCopy(hexOf(entry), index);
     if (entry.type === "consumption") rows.push(...this.takeUse(entry, index));
     if (entry.type === "capability-grant") rows.push(...this.takeGrant(entry, index));
@@ -141,8 +147,6 @@ export class Gate {
       this.taken.set(hexOf(entry), entry.stored);
       rows.push(...this.settleEarly(hexOf(entry), index));
     }
-    const keyEvent = mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
-    if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
     rows.push(...this.sweeps.map(sweepRow));
     return { rows, keyEvent, changes: this.changes, sweeps: this.sweeps };
   }
@@ -150,8 +154,14 @@ export class Gate {
   /** Another entry that carries a record has the state that the record has already. */
   private takeCopy(hash: string, index: number): void {
     this.places.get(hash)?.push(index);
-    const bits = bitsOf(this.stateOf(hash), this.maxUsesOf(hash));
+    const bits = this.isTaken(hash) ? REVOKED : bitsOf(this.stateOf(hash), this.maxUsesOf(hash));
     if (bits !== VALID) this.changes.push({ at: index, position: index, bits });
+  }
+
+  /** Was a grant that is there taken by a sweep? That is not among its own states. */
+  private isTaken(hash: string): boolean {
+    const grant = this.grants.get(hash) ?? null;
+    return grant !== null && (this.cascadeAbove(grant) !== null || this.disownedBy(hash) !== null);
   }
 
   private useRefusal(entry: Admitted, time: number): WritError | undefined {
@@ -232,6 +242,8 @@ export class Gate {
     this.places.set(hash, [index]);
     if (this.taken !== null) this.signed.set(hash, { ...readEntry(entry.stored), index });
     rows.push({ table: "grant", key: hashOf(entry), value: row });
+    // Nobody looks so far up: it cannot be used, and no list may call it valid.
+    if (this.isTooDeep(grant)) this.changes.push({ at: index, position: index, bits: REVOKED });
     const by = this.cascadeAbove(grant);
     if (by === null) return rows;
     // Those below it may have come before it.
@@ -248,6 +260,13 @@ export class Gate {
       next = this.grants.get(hash)?.parent ?? null;
     }
     return null;
+  }
+
+  private isTooDeep({ parent }: GrantFacts): boolean {
+    let next = parent;
+    for (let depth = 0; next !== null && depth < MAX_ANCESTORS; depth++)
+      next = this.grants.get(toHex(next))?.parent ?? null;
+    return next !== null;
   }
 
   private maxUsesOf(hash: string): number | null {
@@ -277,7 +296,9 @@ export class Gate {
   }
 
   private wait(awaited: string, revocation: LoggedRevocation): void {
-    this.early.set(awaited, [...(this.early.get(awaited) ?? []), revocation]);
+    const waiting = this.early.get(awaited);
+    if (waiting === undefined) this.early.set(awaited, [revocation]);
+    else waiting.push(revocation);
   }
 
   /** A record has arrived that revocations waited for: what was said counts from here on. */
@@ -287,8 +308,12 @@ export class Gate {
     return waiting.flatMap((revocation) => {
       const awaited = this.awaited(revocation.target);
       const rows = awaited === revocation.target ? [] : this.act(revocation, index);
-      if (awaited !== null && rows.length === 0) this.wait(awaited, revocation);
-      return rows;
+      if (awaited !== null && rows.length === 0) {
+        this.wait(awaited, revocation);
+        return rows;
+      }
+      // So that it does not act again after a restart.
+      return [...rows, { table: "settled", key: uint64(revocation.index), value: uint64(index) }];
     });
   }
 
@@ -302,6 +327,9 @@ export class Gate {
       );
     const speaks = { isRegistrar: believedAs("registrar"), isOwner: believedAs("owner") };
     if (!mayRevoke(record, target.record, target.request, speaks)) return [];
+    // A key is taken back by the right registrar, after it was known, and by nobody who is it himself.
+    const isAboutKeys = ["key", "log-policy"].includes(target.record.type);
+    if (isAboutKeys && !this.keys.hasCutAt(revocation.index)) return [];
     const takesAll = cascades(record);
     if (takesAll && target.record.type === "capability-grant" && this.stateOf(hash).cascadeBy === null)
       this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
@@ -377,6 +405,9 @@ export class Gate {
         .flatMap((hash) => this.grants.get(toHex(hash))?.parent ?? [])
         .filter((hash) => !chain.has(toHex(hash)));
     }
+    // A further copy of a grant is asked about as the grant is.
+    for (const { recordHash } of granted)
+      if (recordHash !== null && this.grants.get(toHex(recordHash))) chain.add(toHex(recordHash));
     if (chain.size === 0) return;
     await this.loadStates([...chain], start);
     if (mayDisown || this.keys.hasBackdated) await this.loadSigned([...chain]);
@@ -384,7 +415,7 @@ export class Gate {
 
   private async loadSigned(hashes: readonly string[]): Promise<void> {
     const unknown = hashes.flatMap((hash) => {
-      const grant = this.grants.get(hash) ?? null;
+      const grant: GrantFacts | null = this.grants.get(hash) ?? null;
       return grant === null || this.signed.has(hash) ? [] : [{ hash, index: grant.index }];
     });
     const entries = await this.store.entriesAt(unknown.map(({ index }) => index));
@@ -439,6 +470,8 @@ export class Gate {
       ...revocations.map(({ stored }) => targetOf(readEntry(stored).record)),
       ...settled,
     ]);
+    // What they are, too: the bits of a grant depend on its uses.
+    await this.loadGrants([...named].map(hashBytes), start);
     await this.loadStates([...named], start);
     for (const hash of named) {
       const record = await this.recordBefore(hash, start);

@@ -77,6 +77,6 @@ export async function openAdmission(
   const keys = new KeyTable(roots);
   const events = await storedKeyEvents(store, keys);
   const gate = await Gate.open(store, keys);
-  const sweeps = await Sweeps.open(store, keys, (positions) => bits.sweep(positions));
+  const sweeps = await Sweeps.open(store, keys, (positions, at) => bits.sweep(positions, at));
   return { gate, start: { roots, events }, keys, sweeps };
 }

@@ -85,8 +85,9 @@ export class Statuses {
     const size = asOf ?? published.size;
     const subject = await this.subject(index);
     const { recordHash } = subject;
-    // What is past is judged by the clock of then.
-    const time = asOf === undefined ? now() : ((await store.headOver(size - 1))?.receivedAt ?? 0);
+    // What is past is judged by the clock of then: of the moment at which the next entry came.
+    const next = asOf === undefined ? null : await store.headOver(size);
+    const time = next === null ? now() : next.receivedAt;
     const status =
       recordHash === null || admission === null
         ? UNKNOWN

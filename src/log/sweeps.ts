@@ -4,7 +4,8 @@
  * because the gate looks up the chain and at the keys; the bits in the lists are written out here, behind the sequencer,
  * a page at a time, so that an ancestor of a hundred thousand grants delays nobody.
  *
- * A sweep is about the entries before the one that began it. What comes later is judged when it comes.
+ * A sweep is about the entries before the one that began it. What comes later is judged when it comes. What a stolen key's own
+ * revocations have done to others stands: whoever doubts a resumption suspends again.
  */
 import { fromHex, readUint64, toHex, uint64 } from "../format/bytes.js";
 import { disownedBy } from "../index/disowned.js";
@@ -128,7 +129,7 @@ export class Sweeps {
   private constructor(
     private readonly store: Store,
     private readonly keys: KeyTable,
-    private readonly onSwept: (positions: readonly number[]) => void,
+    private readonly onSwept: (positions: readonly number[], at: number) => void,
     doneTo: number,
   ) {
     this.doneTo = doneTo;
@@ -137,7 +138,7 @@ export class Sweeps {
   static async open(
     store: Store,
     keys: KeyTable,
-    onSwept: (positions: readonly number[]) => void,
+    onSwept: (positions: readonly number[], at: number) => void,
   ): Promise<Sweeps> {
     const done = await sweptTo(store);
     const sweeps = new Sweeps(store, keys, onSwept, done);
@@ -156,11 +157,9 @@ export class Sweeps {
   }
 
   /** Works off what is there, unless that is going on. Rejects when the store does. */
-  run(): Promise<void> {
-    this.running ??= this.work().finally(() => {
-      this.running = null;
-    });
-    return this.running;
+  async run(): Promise<void> {
+    if (this.queue.length > 0 && !this.stopped) this.running ??= this.work();
+    return this.running ?? undefined;
   }
 
   /** Stops after the page at hand; the rest is done after the next start. */
@@ -169,7 +168,16 @@ export class Sweeps {
     await this.running?.catch(() => {});
   }
 
+  /** Always waits at least once; and is over before anybody can add to what it has ended with. */
   private async work(): Promise<void> {
+    try {
+      await this.workOff();
+    } finally {
+      this.running = null;
+    }
+  }
+
+  private async workOff(): Promise<void> {
     for (;;) {
       const [sweep] = this.queue;
       if (sweep === undefined || this.stopped) return;
@@ -179,7 +187,7 @@ export class Sweeps {
         const fresh = positions.filter((_, i) => known[i] === undefined);
         if (fresh.length === 0) continue;
         await this.store.putRows(fresh.map((position) => sweptRow(position, sweep)));
-        this.onSwept(fresh);
+        this.onSwept(fresh, sweep.at);
       }
       this.queue.shift();
       // Several may have begun with one entry: it is done when the last of them is.

@@ -7,7 +7,10 @@ import { openStatusListJwt, type OpenedList } from "../status-list/token.js";
 import { isUnreachable, type MonitorParts } from "./parts.js";
 import type { Unjustified } from "./status.js";
 
-type ListParts = Pick<MonitorParts, "mirror" | "reader" | "key">;
+type ListParts = Pick<MonitorParts, "mirror" | "reader" | "key" | "now">;
+
+/** A log signs its lists anew every half minute. */
+const MAX_AGE_MS = 10 * 60_000;
 
 const WORDS = ["valid", "invalid", "suspended", "consumed"] as const;
 
@@ -21,7 +24,15 @@ export async function unjustifiedLists(parts: ListParts): Promise<Unjustified[]>
   return found;
 }
 
-async function judge({ mirror, reader, key }: ListParts, k: number): Promise<Unjustified[]> {
+/** Is each entry of a byte what it is by itself, or what a sweep makes of it? */
+function isBetween(least = 0, told = 0, most = 0): boolean {
+  return [0, 2, 4, 6].every((shift) => {
+    const [low, is, high] = [least, told, most].map((byte) => (byte >> shift) & 3);
+    return is === low || is === high;
+  });
+}
+
+async function judge({ mirror, reader, key, now }: ListParts, k: number): Promise<Unjustified[]> {
   const name = `list ${k}`;
   let shown: OpenedList;
   try {
@@ -34,11 +45,19 @@ async function judge({ mirror, reader, key }: ListParts, k: number): Promise<Unj
     if (!(error instanceof ProofError)) throw error;
     return [{ name, detail: `its status list ${k}: ${error.message}` }];
   }
-  const { bits, treeSize, sweptTo } = shown;
-  // Of entries that we have not seen, or of what is still being followed, nothing can be said yet.
-  if (treeSize > mirror.size || sweptTo < treeSize) return [];
+  const { bits, treeSize, sweptTo, issuedAt } = shown;
+  if (now() - issuedAt > MAX_AGE_MS)
+    return [
+      { name, detail: `its status list ${k} was signed ${Math.round((now() - issuedAt) / 1000)} s ago` },
+    ];
+  // Of entries that we have not seen nothing can be said yet.
+  if (treeSize > mirror.size) return [];
   const own = await listAsOf(mirror.store, k, treeSize);
-  const first = own.findIndex((byte, i) => byte !== bits[i]);
+  // What is still being followed may be there already, or not yet.
+  const least = sweptTo < treeSize ? await listAsOf(mirror.store, k, treeSize, { swept: false }) : own;
+  const first = own.findIndex(
+    (byte, i) => byte !== bits[i] && least[i] !== bits[i] && !isBetween(least[i], bits[i], byte),
+  );
   if (first < 0) return [];
   const place =
     [0, 1, 2, 3].map((i) => first * 4 + i).find((at) => readBits(own, at) !== readBits(bits, at)) ?? 0;

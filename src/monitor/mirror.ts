@@ -10,7 +10,7 @@ import { readStored } from "../log/admit.js";
 import { Edge } from "../log/integrate.js";
 import { Prover } from "../log/prove.js";
 import { type Fault, Replay, type Replayed } from "../log/replay.js";
-import { rowsOf, WHOLE_INDEX } from "../log/rows.js";
+import { indexIsWhole, rowsOf, WHOLE_INDEX } from "../log/rows.js";
 import { sweepAll } from "../log/sweeps.js";
 import { TileReader } from "../log/tile-reader.js";
 import type { Row, Store } from "../store/contract.js";
@@ -32,7 +32,14 @@ export class Mirror {
     const size = head?.size ?? 0;
     const edge = await Edge.restore(store, size);
     const reader = new TileReader(store, edge);
+    if (size > 0 && !(await indexIsWhole(store)))
+      throw new WritError(
+        "STATE_CORRUPT",
+        "the copy of the log was kept by another version of this program: remove its folder, and it is read again",
+      );
     const replay = size === 0 ? null : await resumed(store, key);
+    // What was being followed when the last pass ended.
+    if (replay !== null) await sweepAll(store, replay.keys);
     const held = { size, receivedAt: head?.receivedAt ?? 0 };
     return new Mirror(store, key, edge, reader, new Prover(reader), held, replay);
   }

@@ -72,6 +72,8 @@ export interface OpenedList {
   readonly bits: Uint8Array;
   readonly treeSize: number;
   readonly sweptTo: number;
+  /** Milliseconds since 1970. */
+  readonly issuedAt: number;
 }
 
 /**
@@ -84,16 +86,16 @@ export function openStatusListJwt(token: Uint8Array, key: VerifierKey): OpenedLi
   if (rest.length > 0 || signed?.length !== 64 || !ed25519Verify(signed, over, key.publicKey))
     throw new WritError("SERVER_ANSWER_INVALID", "no JWT that is signed by the log's key");
   const value = parseJson(parseBase64url(claims) ?? new Uint8Array(0), "SERVER_ANSWER_INVALID");
-  const { status_list: list, tlog } = isJsonObject(value) ? value : {};
+  const { status_list: list, tlog, iat } = isJsonObject(value) ? value : {};
   if (!isJsonObject(list) || !isJsonObject(tlog) || list["bits"] !== 2)
     throw new ProofError("it lacks status_list with two bits an entry, or tlog");
   if (tlog["origin"] !== key.name) throw new ProofError("it is of another log");
   const { tree_size: treeSize, swept_to: sweptTo, list_root: root } = tlog;
-  if (typeof treeSize !== "number" || typeof sweptTo !== "number")
-    throw new ProofError("it names no tree size");
+  if (typeof treeSize !== "number" || typeof sweptTo !== "number" || typeof iat !== "number")
+    throw new ProofError("it names no tree size, or no time");
   const bits = inflated(parseBase64url(typeof list["lst"] === "string" ? list["lst"] : ""));
   if (toBase64(listRoot(bits)) !== root) throw new ProofError("its root is not that of its bits");
-  return { bits, treeSize, sweptTo };
+  return { bits, treeSize, sweptTo, issuedAt: iat * 1000 };
 }
 
 function inflated(lst: Uint8Array | undefined): Uint8Array {

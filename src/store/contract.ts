@@ -68,6 +68,8 @@ export type Table =
   | "swept"
   /** index of a revocation that came before what it revokes → nothing */
   | "early"
+  /** index of such a revocation → index of the entry that settled whether it counts */
+  | "settled"
   /** a name → how the rows of the other tables were made */
   | "meta";
 
@@ -80,6 +82,7 @@ export const TABLES: readonly Table[] = [
   "use",
   "state",
   "early",
+  "settled",
   "touched",
   "bits",
   "bit-list",

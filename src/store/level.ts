@@ -31,6 +31,7 @@ const LETTERS: Readonly<Record<Table, number>> = {
   use: 0x75,
   state: 0x73,
   early: 0x62,
+  settled: 0x45,
   touched: 0x64,
   bits: 0x42,
   "bit-list": 0x4c,

@@ -38,7 +38,10 @@ export interface Context {
 /** An action with what most checks want to know of it. */
 export interface Case {
   readonly action: Action;
+  /** By which it is judged. */
   readonly tier: number;
+  /** By which its action types are registered, however strictly it is judged. */
+  readonly registeredTier: number;
   /** Of the action type that the request names. */
   readonly registration: Registration;
   /** That one, and those of the types that decisions put the request under. */
@@ -74,8 +77,9 @@ export function caseOf(action: Action, context: Context): Case {
       receipt,
       grant: grantIn(context.graph, textMember(receipt.record.value, "capability_hash")),
     }));
-  const tier = Math.max(context.profile.leastTier, ...registrations.map(tierOf));
-  return { action, registration, registrations, uses, tier };
+  const registeredTier = Math.max(...registrations.map(tierOf));
+  const tier = Math.max(context.profile.leastTier, registeredTier);
+  return { action, registration, registrations, uses, tier, registeredTier };
 }
 
 /** What the request asks for; without a request, what its receipts say was done, if they agree (tier 0 has no more). */

@@ -41,6 +41,8 @@ export interface TraceVerdict {
   readonly action: string | null;
   readonly actionType: string | null;
   readonly tier: number | null;
+  /** The tier of the registrations alone; `tier` is at least what the profile asks for. */
+  readonly registeredTier: number | null;
   readonly at: number;
   readonly profile: Profile;
   readonly log: string;
@@ -146,6 +148,7 @@ class Judgement {
       action: actionId,
       actionType: one?.registration.name ?? null,
       tier: one?.tier ?? null,
+      registeredTier: one?.registeredTier ?? null,
       at: this.options.at,
       profile: this.profile,
       log: bundle.log,

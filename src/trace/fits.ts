@@ -2,13 +2,15 @@
 import { objectMember } from "../record/links.js";
 import type { JsonObject } from "../statement/json.js";
 import { otherAction } from "./checks/scope.js";
-import { differences, readConstraint, satisfies } from "./constraints.js";
+import { differences, readConstraint, same, satisfies } from "./constraints.js";
 
 /** What is about to be done. */
 export interface ProposedAction {
   readonly action_type: string;
   readonly target: JsonObject;
   readonly parameters?: JsonObject;
+  /** The digest of the tool that does it, for grants that name one. */
+  readonly tool_digest?: string;
 }
 
 /**
@@ -44,7 +46,28 @@ export function outside(
     if (found.includes("satisfied") || satisfies(constraint, fallback) === "satisfied") return [];
     return [`nothing says what ${name} is about`];
   });
-  return [...(above ? otherCase(done, permitted) : otherAction(done, permitted)), ...broken];
+  const other = above
+    ? otherCase(done, permitted)
+    : [...otherAction(done, permitted), ...unasked(done, permitted, asked)];
+  return [...other, ...broken];
+}
+
+/** A trace looks back at what was done; who lets it be done wants every parameter to be somebody's word: fixed, bounded, or asked for. */
+function unasked(done: JsonObject, permitted: JsonObject, asked: JsonObject): string[] {
+  const constraints = Object.entries(objectMember(permitted, "constraints")).map(([name, value]) =>
+    readConstraint(name, value),
+  );
+  const [fixed, wanted] = [objectMember(permitted, "parameters"), objectMember(asked, "parameters")];
+  return Object.entries(objectMember(done, "parameters")).flatMap(([name, value]) => {
+    const isBound = constraints.some(
+      (one) => "subject" in one && [one.subject, `${one.subject}s`].includes(name),
+    );
+    if (isBound || Object.hasOwn(fixed, name)) return [];
+    const was = Object.hasOwn(wanted, name) ? wanted[name] : undefined;
+    return was !== undefined && same(was, value)
+      ? []
+      : [`parameter ${name} was neither granted nor asked for`];
+  });
 }
 
 function otherCase(done: JsonObject, permitted: JsonObject): string[] {

@@ -104,7 +104,7 @@ test("status, suspend, resume, revoke and consume say what they did, with exit c
     [["revoke", "999", ...sign], 1, /ENTRY_NOT_FOUND/],
     [["status"], 2, /want one reference/],
     [["status", id, "--as-of", "9999"], 1, /SIZE_UNPUBLISHED/],
-    [["consume", "0", "--sign", "executor.key"], 2, /is a log-policy, not a grant/],
+    [["consume", "0", "--sign", "executor.key"], 2, /want a grant, 0 is of the type log-policy/],
   ] as const) {
     const answer = await say(...args);
     assert.deepEqual(

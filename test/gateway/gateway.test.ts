@@ -1,12 +1,15 @@
 /** The gateway against real logs on real sockets: it lets through what holds, once, and nothing when in doubt. */
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createApp } from "../../api/app.js";
 import { listen, type RunningServer } from "../../api/server.js";
 import type { Stage, Story } from "../../src/demo/stage.js";
+import { wireTransfer } from "../../src/demo/stories.js";
 import { formatVerifierKey } from "../../src/format/vkey.js";
 import { type Bounds, Gateway, type GatewayOptions, type ProposedAction } from "../../src/gateway/index.js";
 import type { Log } from "../../src/log/log.js";
@@ -347,10 +350,11 @@ test("risk tier 0 waits for nothing: its use is put on its way, and a refusal of
   const gateway = await gatewayTo(one, { onTrouble: (what) => troubles.push(what) });
   await gateway.ready();
   const grant = stage.id("child-grant");
-  const permits = [
-    await gateway.authorize(grant, permittedAction(stage), CALL),
-    await gateway.authorize(grant, permittedAction(stage), "sha256:again"),
-  ];
+  // At once: neither can know of the other yet.
+  const permits = await Promise.all([
+    gateway.authorize(grant, permittedAction(stage), CALL),
+    gateway.authorize(grant, permittedAction(stage), CALL),
+  ]);
   assert.deepEqual(
     permits.map(({ consumption }) => consumption),
     [null, null],
@@ -409,4 +413,287 @@ test("a file in the outbox that is no statement is put aside, and keeps nothing 
   assert.deepEqual(await readdir(join(folder, "outbox")), ["refused"]);
   assert.deepEqual(await readdir(join(folder, "outbox", "refused")), ["000-damaged.dsse"]);
   assert.match(troubles.join(), /ENVELOPE_MALFORMED: the log refused 000-damaged/);
+});
+
+function changed(name: string, members: object, base: Story = granted): Story {
+  return {
+    ...base,
+    steps: base.steps.map((step) =>
+      step.name === name ? { ...step, members: (s) => ({ ...step.members(s), ...members }) } : step,
+    ),
+  };
+}
+
+function withheld(name: string, base: Story): Story {
+  return {
+    ...base,
+    steps: base.steps.map((step) => (step.name === name ? { ...step, withheld: true } : step)),
+  };
+}
+
+const tierZero = changed("drop-type", { risk_tier: 0 });
+
+test("risk tier 0 waits for nothing, and is asked everything: used, taken back, expired, denied, too early, without a parent", async () => {
+  const tries: readonly (readonly [Story, string])[] = [
+    [changed("child-grant", { expiry: new Date(START - 1000).toISOString() }, tierZero), "GRANT_EXPIRED"],
+    [changed("grant", { expiry: new Date(START - 1000).toISOString() }, tierZero), "GRANT_EXPIRED"],
+    [
+      changed("child-grant", { not_before: new Date(START + 400_000).toISOString() }, tierZero),
+      "GRANT_NOT_YET_VALID",
+    ],
+    [changed("decision", { decision: "deny" }, tierZero), "GRANT_UNJUSTIFIED"],
+    [withheld("grant", tierZero), "GRANT_UNJUSTIFIED"],
+    [changed("child-grant", { max_uses: 1 }, tierZero), "allowed"],
+  ];
+  for (const [story, want] of tries) {
+    const one = await stand(story);
+    const gateway = await gatewayTo(one);
+    await gateway.ready();
+    const action = permittedAction(one.stage);
+    const ask = (): Promise<string> => refusal(gateway.authorize(one.stage.id("child-grant"), action, CALL));
+    assert.equal(await ask(), want);
+    if (want !== "allowed") continue;
+    assert.ok(await gateway.drained(10_000));
+    assert.equal(await ask(), "GRANT_USED", "once its use is logged");
+    await put(one.log, revoke(one.stage, one.stage.ref("capability-grant", "grant")));
+    assert.equal(await ask(), "GRANT_REVOKED", "a revocation that was there before anybody asked");
+    await gateway.close();
+  }
+});
+
+test("two uses in one millisecond are two uses, by two gateways of one executor", async () => {
+  const one = await stand();
+  const { stage } = one;
+  const still = START + Math.floor(performance.now());
+  const clocks = { wall: () => still, steady: () => performance.now() };
+  const bounds = { skewMs: 600_000, jumpMs: 600_000 };
+  const gateways = [await gatewayTo(one, { clocks, bounds }), await gatewayTo(one, { clocks, bounds })];
+  for (const gateway of gateways) await gateway.ready();
+  const answers = await Promise.all(
+    [...gateways, ...gateways].map((gateway) =>
+      refusal(gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL)),
+    ),
+  );
+  assert.deepEqual(answers.toSorted(), ["GRANT_USED", "GRANT_USED", "GRANT_USED", "allowed"]);
+});
+
+test("the request's risk tier is not the grant's, and tier 3 waits for witnesses or is refused", async () => {
+  // Asked for as harmless, granted as something that nobody has registered.
+  const spoofed = changed(
+    "child-grant",
+    {
+      permitted_action: {
+        action_type: "wire.transfer",
+        target: { vendor: "evil" },
+        constraints: { amount_max: "1.00 USD" },
+      },
+      parent_capability_hash: undefined,
+    },
+    tierZero,
+  );
+  const one = await stand(spoofed);
+  const gateway = await gatewayTo(one);
+  await gateway.ready();
+  const wire = { action_type: "wire.transfer", target: { vendor: "evil" } };
+  assert.equal(
+    await refusal(gateway.authorize(one.stage.id("child-grant"), wire, CALL)),
+    "GRANT_UNJUSTIFIED",
+  );
+
+  const steps = wireTransfer.steps.filter(({ name }) => !["consumption", "receipt", "seal"].includes(name));
+  const high = await stand({ ...wireTransfer, steps });
+  const { permitted_action: permitted } = high.stage.value("grant") as unknown as {
+    permitted_action: ProposedAction;
+  };
+  const { action_type, target, parameters = {} } = permitted;
+  const { tool_digest } = high.stage.value("grant") as { tool_digest: string };
+  const transfer = { action_type, target, parameters, tool_digest };
+  const strict = await gatewayTo(high);
+  await strict.ready();
+  const asked = strict.authorize(high.stage.id("grant"), transfer, CALL);
+  await assert.rejects(asked, { code: "GATEWAY_UNSURE", message: /QUORUM_MISSING/ });
+  const lenient = await gatewayTo(high, { withoutWitnesses: true });
+  await lenient.ready();
+  const permit = await lenient.authorize(high.stage.id("grant"), transfer, CALL);
+  assert.equal(permit.grant.tier, 3);
+});
+
+test("a parameter that nobody granted or asked for is outside; what was judged is what is recorded", async () => {
+  const one = await stand();
+  const { stage, log } = one;
+  const gateway = await gatewayTo(one);
+  await gateway.ready();
+  const action = structuredClone(permittedAction(stage)) as {
+    target: Record<string, unknown>;
+  } & ProposedAction;
+  const tried = gateway.authorize(
+    stage.id("child-grant"),
+    { ...action, parameters: { sql: "drop table x" } },
+    CALL,
+  );
+  assert.equal(await refusal(tried), "ACTION_OUTSIDE");
+  const permit = await gateway.authorize(stage.id("child-grant"), action, CALL);
+  action.target["tables"] = ["customers"];
+  const { delivered } = await gateway.record(permit, DONE);
+  await delivered;
+  assert.equal(
+    judge(await bundleOf({ log, store: one.store, stage }, "child-grant"), wall()).verdict,
+    "AUTHORIZED",
+  );
+});
+
+/** Somebody between the gateway and the log, who may answer in its place. */
+interface Middleman {
+  url: string;
+  lie: (path: string) => Response | null;
+  /** Ends what is under way: whoever was connected comes again. */
+  cut: () => void;
+}
+
+async function middleman(url: string): Promise<Middleman> {
+  const self: Middleman = { url: "", lie: () => null, cut: () => server.closeAllConnections() };
+  const server = createServer((incoming, outgoing) => {
+    const path = incoming.url ?? "/";
+    void (async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of incoming) chunks.push(chunk as Buffer);
+      const truth = (): Promise<Response> =>
+        fetch(url + path, {
+          method: incoming.method ?? "GET",
+          headers: incoming.headers as Record<string, string>,
+          ...(chunks.length === 0 ? {} : { body: Buffer.concat(chunks) }),
+        });
+      const response = self.lie(path) ?? (await truth());
+      outgoing.writeHead(response.status, { "content-type": response.headers.get("content-type") ?? "" });
+      for await (const chunk of response.body ?? []) {
+        if (outgoing.destroyed) break;
+        outgoing.write(chunk);
+      }
+      outgoing.end();
+    })().catch(() => outgoing.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  self.url = `http://127.0.0.1:${port}`;
+  closers.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return self;
+}
+
+function stream(lines: readonly string[], everyMs: number): Response {
+  let timer: NodeJS.Timeout | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      let n = 0;
+      const next = (): void => controller.enqueue(utf8(lines[Math.min(n++, lines.length - 1)] ?? ""));
+      next();
+      timer = setInterval(next, everyMs);
+    },
+    cancel: () => clearInterval(timer),
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+async function becomes(gateway: Gateway, reason: string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const { health } = gateway;
+    if (health.live ? reason === "live" : health.reason === reason) return;
+    assert.ok(performance.now() < deadline, `${JSON.stringify(health)}, want ${reason}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test("old heartbeats again, a stream that stalls, one with lies in it: doubt, and the way back by itself", async () => {
+  const one = await stand();
+  const { stage, log } = one;
+  const between = await middleman(one.url);
+  const gateway = await gatewayTo({ url: between.url, stage }, { bounds: { ...QUICK, checkpointMs: 1_500 } });
+  await gateway.ready();
+  const beat = (time: number): string =>
+    `id: ${old.size - 1}\nevent: checkpoint\ndata: ${JSON.stringify({ size: old.size, log_checkpoint: old.text, witnessed_checkpoint: null, time: new Date(time).toISOString() })}\n\n`;
+  const old = log.published;
+  // The same heartbeat for ever, while the log goes on: its own answers tell on it.
+  between.lie = (path) =>
+    path.startsWith("/v1/events")
+      ? stream(
+          Array.from({ length: 200 }, (_, n) => beat(wall() + n * 100)),
+          100,
+        )
+      : null;
+  between.cut();
+  await put(log, revoke(stage, stage.ref("capability-grant", "grant"), "suspend"));
+  const asked = gateway.authorize(stage.id("child-grant"), permittedAction(stage), CALL);
+  assert.notEqual(await refusal(asked), "allowed");
+  await becomes(gateway, "CHECKPOINT_STALE");
+  between.lie = () => null;
+  await becomes(gateway, "live");
+  // Bytes, and no events.
+  between.lie = (path) => (path.startsWith("/v1/events") ? stream([": nothing\n\n"], 50) : null);
+  await gateway.close();
+  const second = await gatewayTo({ url: between.url, stage }, { bounds: QUICK });
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  assert.equal(second.health.live, false);
+  between.lie = () => null;
+  await becomes(second, "live");
+  // A number that no checkpoint covers, and a checkpoint without what makes it one.
+  const lies = [
+    "id: 9007199254740000\nevent: checkpoint\ndata: {}\n\n",
+    `id: 77\nevent: revocation\ndata: {"entry":{"index":77},"changes":[]}\n\n`,
+  ];
+  for (const lie of lies) {
+    between.lie = (path) => (path.startsWith("/v1/events") ? stream([lie], 50) : null);
+    const third = await gatewayTo({ url: between.url, stage }, { bounds: QUICK });
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    assert.equal(third.health.live, false);
+    between.lie = () => null;
+    await becomes(third, "live");
+    await third.close();
+  }
+});
+
+test("another grant's trace in the place of the one that was asked for is not taken", async () => {
+  const one = await stand();
+  const { stage } = one;
+  const between = await middleman(one.url);
+  const gateway = await gatewayTo({ url: between.url, stage });
+  await gateway.ready();
+  const [asked, other] = [stage.id("child-grant"), stage.id("grant")];
+  const bundle = await (await fetch(`${one.url}/v1/traces/${other}`)).text();
+  between.lie = (path) =>
+    path.startsWith(`/v1/traces/${encodeURIComponent(asked)}`) || path.startsWith(`/v1/traces/${asked}`)
+      ? new Response(bundle, { headers: { "content-type": "application/json" } })
+      : null;
+  assert.equal(await refusal(gateway.authorize(asked, permittedAction(stage), CALL)), "GATEWAY_UNSURE");
+});
+
+test("whoever is told of trouble and throws ends nothing; what the log can never take is refused before it is called safe", async () => {
+  const one = await stand();
+  const { stage } = one;
+  const gateway = await gatewayTo(one, {
+    onTrouble: () => {
+      throw new Error("my logger broke");
+    },
+  });
+  await gateway.ready();
+  const request = stage.ref("action-request", "request");
+  const huge = gateway.recordRefusal("db.drop", null, {
+    request_hash: request,
+    capability_hash: null,
+    tool_call_hash: "x".repeat(70_000),
+  });
+  assert.equal(await refusal(huge), "ENTRY_TOO_LARGE");
+  const { port } = one.server;
+  one.log.release();
+  await one.server.close();
+  const { delivered } = await gateway.recordRefusal("db.drop", null, {
+    request_hash: request,
+    capability_hash: null,
+    tool_call_hash: CALL,
+  });
+  const reopened = await openLog(one.store, { now: wall });
+  await serve(reopened, port);
+  assert.ok((await delivered).index > 0);
 });

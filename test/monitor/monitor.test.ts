@@ -48,6 +48,9 @@ const NOW = Date.parse("2026-05-01T12:00:00Z");
 /** An answer in the place of the log's, or undefined for the log's own. */
 type Lie = (path: string, truth: () => Promise<Response>) => Promise<Response> | Response | undefined;
 
+/** The clock of whoever watches last: the log signs its lists by it, too. */
+const shared = { clock: { now: NOW } };
+
 /** A log on a socket, with somebody between it and its readers who may lie. */
 async function served(log: () => Log, lie: Lie = () => undefined): Promise<EvilServer & { lie: Lie }> {
   const server = await evilServer((outgoing, incoming) => {
@@ -55,7 +58,7 @@ async function served(log: () => Log, lie: Lie = () => undefined): Promise<EvilS
     const app = createApp(log(), {
       verifierKeys: [logKey],
       version: "test",
-      lists: { key: logKey, url: () => "http://log.example", now: () => NOW },
+      lists: { key: logKey, url: () => "http://log.example", now: () => shared.clock.now },
     });
     const truth = async (): Promise<Response> => app.request(path);
     void (async () => {
@@ -88,6 +91,7 @@ async function watch(
   }: { policy?: Policy | null; mirrors?: readonly string[]; filters?: readonly string[]; store?: Store } = {},
 ): Promise<Watch> {
   const clock = { now: NOW };
+  shared.clock = clock;
   const state = freshState();
   const evidence: Evidence[] = [];
   let kept: Uint8Array | null = null;
@@ -512,8 +516,8 @@ test("a status list that is not that of the entries, or not the log's", async ()
     uri: "x",
     issuer: "x",
     aggregationUri: "x",
-    issuedAt: 1,
-    expiresAt: 2,
+    issuedAt: NOW / 1000,
+    expiresAt: NOW / 1000 + 300,
     ttl: 1,
     tlog: { origin: ORIGIN, treeSize: size, listRoot: new Uint8Array(32), sweptTo: size },
   };

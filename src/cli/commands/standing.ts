@@ -6,12 +6,22 @@ import { RECORD_MEDIA_TYPE } from "../../record/record.js";
 import type { JsonObject } from "../../statement/json.js";
 import { signDsse } from "../../statement/sign.js";
 import { printable } from "../../trace/draw/model.js";
-import { type Command, FLAG, type Invocation, onlyWord, type Outcome, required, STRING } from "../command.js";
+import {
+  type Command,
+  FLAG,
+  type Invocation,
+  onlyWord,
+  type Outcome,
+  required,
+  STRING,
+  usageError,
+} from "../command.js";
 import { type NamedSigner, readSigner } from "../key-files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
 import { sizeOf } from "./trace.js";
 
 type Action = "revoke" | "suspend" | "resume";
+/** The states that each leaves a record in that it worked on. */
 const DONE: Readonly<Record<Action, string>> = {
   revoke: "revoked",
   suspend: "suspended",
@@ -77,10 +87,12 @@ export const consume: Command = {
     const ref = onlyWord(invocation, "grant");
     const signer = await readSigner(required(invocation, "sign"));
     const hash = invocation.text("tool-call-hash");
+    const wait = invocation.text("wait");
+    if (wait !== undefined && wait !== "witnessed") throw usageError("--wait: want witnessed");
     return withClient(invocation, voice, async (client) => {
       const grant = await recordAt(client, ref);
       if (grant.type !== "capability-grant")
-        throw new WritError("USAGE", `${printable(ref)} is a ${grant.type}, not a grant`);
+        throw new WritError("USAGE", `want a grant, ${printable(ref)} is of the type ${grant.type}`);
       const { bytes } = buildRecord("consumption", {
         issuer: issuerOf(invocation, signer),
         issued_at: new Date().toISOString(),
@@ -91,8 +103,8 @@ export const consume: Command = {
         consumed_at: new Date().toISOString(),
         ...(hash === undefined ? {} : { tool_call_hash: hash }),
       });
-      const witnessed = invocation.text("wait") === "witnessed";
-      const entry = await client.submit(signDsse(RECORD_MEDIA_TYPE, bytes, signer), { witnessed });
+      const statement = signDsse(RECORD_MEDIA_TYPE, bytes, signer);
+      const entry = await client.submit(statement, { witnessed: wait !== undefined });
       return {
         ok: true,
         text: `consumed ${grant.id} (entry ${entry.index})`,
@@ -152,15 +164,20 @@ function issuerOf(invocation: Invocation, signer: NamedSigner): string {
 }
 
 function outcomeOf(action: Action, target: LoggedRecord, index: number, found: RecordStatus): Outcome {
-  const decided = found.decidedBy.some((one) => one.index === index);
-  const stands = action === "resume" ? found.state !== "suspended" : found.state === DONE[action];
+  const effective = found.decidedBy.some((one) => one.index === index);
   // A record that was revoked before is revoked all the same; one that is used up cannot be suspended.
-  const ok = decided || stands;
+  const ok = effective || found.state === DONE[action];
   const note = ok ? "" : "; it had no effect, because the signer may not, or the state is final";
   return {
     ok,
     text: `entry ${index}: ${action} ${target.id}\n${words(found)}${note}`,
-    json: { index, action, target: target.id, effective: ok, ...jsonOf(found) },
+    json: {
+      index,
+      action,
+      target: target.id,
+      effective: effective || (ok && action === "resume"),
+      ...jsonOf(found),
+    },
   };
 }
 
