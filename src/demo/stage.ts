@@ -169,6 +169,11 @@ export class Stage {
     return signer;
   }
 
+  /** The bytes of a step's record: for a step that is withheld, to be logged later. */
+  bytes(name: string): Uint8Array {
+    return this.record(name).bytes;
+  }
+
   /** The members of a step's record. */
   value(name: string): JsonObject {
     return this.record(name).value;

@@ -168,19 +168,14 @@ export class Sweeps {
     await this.running?.catch(() => {});
   }
 
-  /** Always waits at least once; and is over before anybody can add to what it has ended with. */
   private async work(): Promise<void> {
-    try {
-      await this.workOff();
-    } finally {
-      this.running = null;
-    }
-  }
-
-  private async workOff(): Promise<void> {
     for (;;) {
       const [sweep] = this.queue;
-      if (sweep === undefined || this.stopped) return;
+      if (sweep === undefined || this.stopped) {
+        // In one step with having found nothing: what is added from here on begins anew.
+        this.running = null;
+        return;
+      }
       for await (const positions of takenBy(this.store, this.keys, sweep)) {
         if (this.stopped) return;
         const known = await this.store.lookup("swept", positions.map(uint64));

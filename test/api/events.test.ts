@@ -5,6 +5,8 @@ import { after, test } from "node:test";
 import type { Hono } from "hono";
 import { createApp } from "../../api/app.js";
 import { listen } from "../../api/server.js";
+import { EventStreamReader } from "../../src/client/event-stream.js";
+import { utf8 } from "../../src/format/bytes.js";
 import type { Log } from "../../src/log/log.js";
 import { sentEvents, type SentEvent, until } from "../support/events.js";
 import { consume, grant, granted, put, revoke } from "../support/grants.js";
@@ -209,6 +211,53 @@ test("a client that never reads costs one buffer, delays nobody, and does not ke
   await server.close();
   assert.ok(performance.now() - began < 5_000, "the stream ended with the log");
   socket.destroy();
+  await log.close();
+});
+
+test("a record whose own bytes have line ends in them comes whole, and stops nobody's stream", async () => {
+  const log = await logWithAgent();
+  const app = appOf(log);
+  const start = log.published.size;
+  const pretty = JSON.stringify(JSON.parse(new TextDecoder().decode(record({ note: "x" }))), null, 1);
+  await log.submit([
+    dsse(utf8(pretty.replaceAll("\n", "\n\n"))),
+    dsse(utf8(pretty.replaceAll("\n", "\r\n\r"))),
+    request(1),
+  ]);
+  const events = await all(app, log, start);
+  assert.deepEqual(
+    events.map(({ id, name }) => `${name} ${id}`),
+    [`entry ${start}`, `entry ${start + 1}`, `entry ${start + 2}`, `checkpoint ${start + 2}`],
+  );
+  const reader = new EventStreamReader();
+  const body = await open(app, `?from=${start}`);
+  const chunk = await body.body?.getReader().read();
+  assert.ok(chunk?.value instanceof Uint8Array);
+  reader.push(chunk.value);
+  await log.close();
+});
+
+test("HEAD opens no stream; over the network a stream that was read to its end ends in order", async () => {
+  const log = await logWithAgent();
+  const app = appOf(log);
+  const server = await listen(app, "127.0.0.1", 0);
+  const url = `http://127.0.0.1:${server.port}/v1/events`;
+  const heads = await Promise.all(
+    Array.from({ length: 4_500 }, async () => app.request("/v1/events", { method: "HEAD" })),
+  );
+  assert.deepEqual(new Set(heads.map(({ status }) => status)), new Set([200]));
+  const response = await fetch(`${url}?from=0`);
+  const seen: SentEvent[] = [];
+  const reading = (async () => {
+    for await (const event of sentEvents(response)) {
+      seen.push(event);
+      if (event.name === "checkpoint") log.release();
+    }
+    return "ended";
+  })();
+  assert.equal(await reading, "ended");
+  assert.equal(seen.filter(({ name }) => name === "entry").length, log.published.size);
+  await server.close();
   await log.close();
 });
 

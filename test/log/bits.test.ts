@@ -23,7 +23,9 @@ import { listAsOf, StatusBits } from "../../src/log/bits.js";
 import type { Log } from "../../src/log/log.js";
 import { reindex } from "../../src/log/replay.js";
 import type { Submission } from "../../src/log/verifiers.js";
-import { signDsse } from "../../src/statement/sign.js";
+import { KeyTable } from "../../src/index/keys.js";
+import { Sweeps } from "../../src/log/sweeps.js";
+import { signDsse, type Signer } from "../../src/statement/sign.js";
 import { RECORD_MEDIA_TYPE, recordIdOf } from "../../src/record/record.js";
 import { LevelStore } from "../../src/store/level.js";
 import { MemoryStore } from "../../src/store/memory.js";
@@ -330,4 +332,167 @@ test("rounds are kept, and an open log reads them", async () => {
     [4, 9],
   );
   assert.ok(bits.bytes <= 2 * LIST_BYTES);
+});
+
+/** The same store, opened again: nothing but what is in it is remembered. */
+async function restarted(store: Store): Promise<Log> {
+  return openLog(store, { now: () => START });
+}
+
+test("a used grant stays used over a restart, whatever is said of it then", async () => {
+  const { store, log: first, stage } = await play(granted);
+  const { ref, submission } = grant(stage, 1);
+  const [place = 0] = await put(first, submission);
+  await put(first, consume(stage, ref, 1));
+  const log = await restarted(store);
+  await put(log, revoke(stage, ref, "suspend"));
+  await put(log, revoke(stage, ref, "resume"));
+  assert.equal(await bitsAt(log, place), CONSUMED);
+  assert.equal((await log.statuses.of(place)).status.state, "consumed");
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("a revocation that came before its target acts once, when the target comes, and not again after a restart", async () => {
+  const withheld: typeof granted = {
+    ...granted,
+    steps: granted.steps.map((step) => (step.name === "request" ? { ...step, withheld: true } : step)),
+  };
+  const { store, log: first, stage } = await play(withheld);
+  const { ref, submission } = grant(stage, 1);
+  await put(first, revoke(stage, ref, "resume"));
+  const [place = 0] = await put(first, submission);
+  await put(first, revoke(stage, ref, "suspend", { n: 2 }));
+  const log = await restarted(store);
+  const request = stage.ref("action-request", "request");
+  const [, ...rest] = await put(log, dsse(stage.bytes("request"), stage.signer("agent")));
+  assert.deepEqual(rest, [], request.id);
+  assert.equal(await bitsAt(log, place), SUSPENDED);
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("a stolen registrar takes the keys that it registered with it, and what those signed", async () => {
+  const { store, log, stage } = await play(granted);
+  const authority = stage.party("authority").id;
+  const [second, invented] = [
+    signerOf(keyOf("log.example/test/registrar2", 81)),
+    signerOf(keyOf(authority, 82)),
+  ];
+  const secondBytes = record(keyRecord(second, ["registrar"], ["log.example/test/registrar2"]));
+  const [at = 0] = await put(log, dsse(secondBytes, registrar));
+  const inventedBytes = record({
+    ...keyRecord(invented, ["authority"], [authority]),
+    issuer: "log.example/test/registrar2",
+  });
+  await put(log, dsse(inventedBytes, second));
+  const bad = grant(stage, "bad", undefined, {}, invented);
+  const [place = 0] = await put(log, bad.submission);
+  const members = {
+    type: "revocation",
+    v: 1,
+    issuer: "log.example/test/registrar",
+    issued_at: stage.time(1),
+    target: recordIdOf(secondBytes),
+    action: "revoke",
+    reason: "stolen",
+    effective_index: at,
+  };
+  const [by = 0] = await put(log, dsse(utf8(JSON.stringify(members)), registrar));
+  assert.deepEqual((await log.statuses.of(place)).status, { state: "revoked", decidedBy: [by] });
+  const [refused] = (await log.submit([consume(stage, bad.ref, "bad")])).results;
+  assert.equal(refused instanceof Error && "code" in refused ? refused.code : "", "GRANT_REVOKED");
+  await swept(log);
+  assert.equal(await bitsAt(log, place), REVOKED);
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("a key is taken back by the key table's rules: not by itself, and not before it is known", async () => {
+  const { store, log, stage } = await play(granted);
+  const other = signerOf(keyOf("log.example/test/registrar2", 81));
+  const bytes = record(keyRecord(other, ["registrar"], ["log.example/test/registrar2"]));
+  const revocation = (by: Signer, issuer: string, n: number): Submission =>
+    dsse(
+      utf8(
+        JSON.stringify({
+          type: "revocation",
+          v: 1,
+          issuer,
+          issued_at: stage.time(n),
+          target: recordIdOf(bytes),
+          action: "revoke",
+          reason: "a test",
+        }),
+      ),
+      by,
+    );
+  await put(log, revocation(registrar, "log.example/test/registrar", 1));
+  const [place = 0] = await put(log, dsse(bytes, registrar));
+  await put(log, revocation(other, "log.example/test/registrar2", 2));
+  assert.equal(await bitsAt(log, place), VALID);
+  assert.equal((await log.statuses.of(place)).status.state, "active");
+  await put(log, revocation(registrar, "log.example/test/registrar", 3));
+  assert.equal(await bitsAt(log, place), REVOKED);
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("a further entry of a grant that was taken along is no better, and one too deep to be followed is not called valid", async () => {
+  const { store, log, stage } = await play(granted);
+  const top = grant(stage, "top", undefined, { max_uses: 99 });
+  const child = grant(stage, "child", top.ref);
+  await put(log, top.submission, child.submission);
+  await put(log, revoke(stage, top.ref, "revoke", { cascade: true }));
+  await swept(log);
+  const bytes = signDsse(RECORD_MEDIA_TYPE, child.bytes, stage.signer("authority"), stage.signer("owner"));
+  const [copy = 0] = await put(log, { bytes, form: "dsse" });
+  assert.equal(await bitsAt(log, copy), REVOKED);
+  let last = grant(stage, "deep-0", undefined, { max_uses: 99 });
+  const places = await put(log, last.submission);
+  for (let depth = 1; depth < 40; depth++) {
+    last = grant(stage, `deep-${depth}`, last.ref, { max_uses: 99 });
+    places.push(...(await put(log, last.submission)));
+  }
+  for (const [depth, place] of places.entries()) {
+    const { state } = (await log.statuses.of(place)).status;
+    const isValid = (await bitsAt(log, place)) === VALID;
+    assert.equal(isValid, state === "active", `depth ${depth}: ${state}`);
+  }
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("a grant that has expired since the last entry has expired, as of the newest size too", async () => {
+  const clock = { now: START };
+  const store = await newStore();
+  const log = await openLog(store, { now: () => clock.now });
+  const { stage } = await play(granted, { store, log, stage: stageOf(granted) });
+  const { submission } = grant(stage, 1, undefined, { expiry: new Date(START + 1000).toISOString() });
+  const [place = 0] = await put(log, submission);
+  clock.now = START + 2000;
+  assert.equal((await log.statuses.of(place)).status.state, "expired");
+  assert.equal((await log.statuses.of(place, log.published.size)).status.state, "expired");
+  await log.close();
+});
+
+test("what is added in the very moment in which the sweeps end is swept too", async () => {
+  const { store, log, stage } = await play(granted);
+  const keys = new KeyTable({ registrars: [], logKey: null, policyId: "" });
+  for (let turns = 0; turns < 40; turns++) {
+    const sweeps = await Sweeps.open(store, keys, () => {});
+    const sweep = { kind: "grants-below", of: stage.id("grant").slice("sha256:".length), from: 0 } as const;
+    sweeps.add([{ ...sweep, at: 1_000 + 2 * turns }]);
+    const first = sweeps.run();
+    let over = false;
+    void first.then(() => (over = true));
+    while (sweeps.pendingFrom !== Number.POSITIVE_INFINITY) await Promise.resolve();
+    for (let n = 0; n < turns; n++) await Promise.resolve();
+    sweeps.add([{ ...sweep, at: 1_001 + 2 * turns }]);
+    await sweeps.run();
+    await first;
+    assert.ok(over);
+    assert.equal(sweeps.pendingFrom, Number.POSITIVE_INFINITY, `after ${turns} turns`);
+  }
+  await log.close();
 });

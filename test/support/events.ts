@@ -1,4 +1,6 @@
-/** Reading server-sent events (HTML Standard §9.2.6), as far as a log sends them. */
+/** Reading the events of a log. */
+import { EventStreamReader } from "../../src/client/event-stream.js";
+
 export interface SentEvent {
   readonly id: string;
   readonly name: string;
@@ -8,26 +10,10 @@ export interface SentEvent {
 /** The events of an answer, as they come. */
 export async function* sentEvents(response: Response): AsyncGenerator<SentEvent> {
   if (response.body === null) return;
-  let text = "";
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const fields = new Map(
-        text
-          .slice(0, end)
-          .split("\n")
-          .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
-      );
-      text = text.slice(end + 2);
-      const data = fields.get("data");
-      if (data !== undefined)
-        yield {
-          id: fields.get("id") ?? "",
-          name: fields.get("event") ?? "message",
-          data: JSON.parse(data) as Record<string, unknown>,
-        };
-    }
-  }
+  const reader = new EventStreamReader();
+  for await (const chunk of response.body)
+    for (const { id, name, data } of reader.push(chunk as Uint8Array))
+      yield { id, name, data: JSON.parse(data) as Record<string, unknown> };
 }
 
 /** Events until one fits, that one included; the stream is left then. */
