@@ -186,6 +186,7 @@ export class Outbox {
   }
 
   private async rest(ms: number): Promise<void> {
+    if (this.closed) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.wake = () => {

@@ -34,7 +34,7 @@ const GONE = 410;
 export class Hooks {
   private readonly runners = new Map<string, Runner>();
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | null = null;
+  private looking: Promise<void> = Promise.resolve();
   private unlisten: () => void = () => {};
 
   constructor(private readonly parts: HooksParts) {}
@@ -49,12 +49,11 @@ export class Hooks {
     this.timer.unref();
   }
 
-  /** Takes in what was added, removed or enabled; one look at a time. */
+  /** Takes in what was added, removed or enabled before it was called; one look at a time. */
   async look(): Promise<void> {
-    this.looking ??= this.takeIn().finally(() => {
-      this.looking = null;
-    });
-    return this.looking;
+    const mine = this.looking.then(() => this.takeIn());
+    this.looking = mine.catch(() => {});
+    return mine;
   }
 
   async stop(): Promise<void> {
@@ -234,6 +233,7 @@ class Runner {
   }
 
   private async rest(ms: number): Promise<void> {
+    if (this.ending.signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.wake = () => {
