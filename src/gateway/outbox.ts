@@ -103,6 +103,8 @@ export class Outbox {
     this.more = true;
     this.running ??= this.run().finally(() => {
       this.running = null;
+      // There was more while it was ending.
+      if (this.more && !this.closed) this.kick();
     });
   }
 

@@ -111,6 +111,8 @@ class Runner {
       .catch((error: unknown) => this.parts.onTrouble(this.config.id, messageOf(error)))
       .finally(() => {
         this.running = null;
+        // There was more while it was ending.
+        if (this.more) this.kick();
       });
   }
 
