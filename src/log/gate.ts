@@ -148,7 +148,13 @@ export class Gate {
       rows.push(...this.settleEarly(hexOf(entry), index));
     }
     rows.push(...this.sweeps.map(sweepRow));
-    return { rows, keyEvent, changes: this.changes, sweeps: this.sweeps };
+    // Several that waited may have said something of one record: what the last made of it is what it is.
+    return {
+      rows: lastOf(rows, ({ table, key }) => `${table} ${toHex(key)}`),
+      keyEvent,
+      changes: lastOf(this.changes, ({ position }) => position),
+      sweeps: this.sweeps,
+    };
   }
 
   /** Another entry that carries a record has the state that the record has already. */
@@ -242,10 +248,12 @@ export class Gate {
     this.places.set(hash, [index]);
     if (this.taken !== null) this.signed.set(hash, { ...readEntry(entry.stored), index });
     rows.push({ table: "grant", key: hashOf(entry), value: row });
-    // Nobody looks so far up: it cannot be used, and no list may call it valid.
-    if (this.isTooDeep(grant)) this.changes.push({ at: index, position: index, bits: REVOKED });
     const by = this.cascadeAbove(grant);
-    if (by === null) return rows;
+    if (by === null) {
+      // Nobody looks so far up: it cannot be used, and no list may call it valid.
+      if (this.isTooDeep(grant)) this.changes.push({ at: index, position: index, bits: REVOKED });
+      return rows;
+    }
     // Those below it may have come before it.
     this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
     return [...rows, ...this.change(hash, index, bornRevoked(by))];
@@ -519,6 +527,13 @@ export class Gate {
       }
     }
   }
+}
+
+/** The last of those with one name, in the order of their first. */
+function lastOf<T>(all: readonly T[], name: (one: T) => string | number): readonly T[] {
+  if (all.length < 2) return all;
+  const last = new Map(all.map((one) => [name(one), one]));
+  return last.size === all.length ? all : [...last.values()];
 }
 
 /** The state that the last entry before `size` left a record in; undefined when none changed it. */

@@ -496,3 +496,13 @@ test("what is added in the very moment in which the sweeps end is swept too", as
   }
   await log.close();
 });
+
+test("several revocations that waited for one record: what the last made of it, once", async () => {
+  const { store, log, stage } = await play(granted);
+  const { ref, submission } = grant(stage, 1);
+  await put(log, revoke(stage, ref, "suspend"), revoke(stage, ref, "resume"), revoke(stage, ref, "revoke"));
+  const [place = 0] = await put(log, submission);
+  assert.equal(await bitsAt(log, place), REVOKED);
+  await checkStore(store, log.published.size);
+  await log.close();
+});
