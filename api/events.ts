@@ -4,7 +4,7 @@
  * come, so silence means that something is wrong.
  *
  * A listener is a place in the log, not a queue: one that reads slowly falls behind and reads the past later, at the cost of
- * one small buffer; one that does not read at all is dropped, and goes on where it was when it comes back.
+ * the block that it is at; one that takes nothing for a while is dropped, and goes on where it was when it comes back.
  */
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";

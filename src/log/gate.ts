@@ -8,35 +8,22 @@
  * what its signer may no longer say: evidence is not refused for being bad news.
  */
 import { type ErrorCode, WritError } from "../errors.js";
-import { fromHex, readUint64, toHex, uint64 } from "../format/bytes.js";
-import { type GrantFacts, readGrant, readUse, type UseFacts } from "../index/grants.js";
+import { readUint64, toHex, uint64 } from "../format/bytes.js";
+import { type GrantFacts, readGrant, readUse } from "../index/grants.js";
 import { keyEventOf, mayBeKeyEvent } from "../index/key-events.js";
 import type { KeyTable } from "../index/keys.js";
 import { bitsOf, REVOKED, VALID } from "../index/bits.js";
-import { disownedBy, type Signed } from "../index/disowned.js";
-import {
-  acted,
-  bornRevoked,
-  decodeState,
-  encodeState,
-  type RecordState,
-  UNTOUCHED,
-  used,
-} from "../index/state.js";
-import { optionalString, parseRecord, type Record, stringMember } from "../record/record.js";
+import { acted, bornRevoked, encodeState, type RecordState, UNTOUCHED, used } from "../index/state.js";
+import { optionalString, type Record, stringMember } from "../record/record.js";
 import { cascades, mayRevoke, revocationAction } from "../record/revocation.js";
-import { guessForm, parseStatement } from "../statement/parse.js";
 import { allRows, type Row, type Store } from "../store/contract.js";
 import { type Admitted, demandStillBelieved } from "./admit.js";
 import type { BitChange } from "./bits.js";
+import { hashBytes, KnownStates, readEntry } from "./known-states.js";
 import { placed } from "./rows.js";
 import { childRow, type Sweep, sweepRow } from "./sweeps.js";
 import type { IndexedKeyEvent } from "./verify-protocol.js";
 
-/** Grants above one another that a use is checked through. */
-const MAX_ANCESTORS = 32;
-/** Grants and states kept from batch to batch. */
-const KEPT = 50_000;
 const NOTHING = new Uint8Array(0);
 
 /** A record that may be revoked, with the request it is for. */
@@ -63,16 +50,11 @@ export interface Taken {
 }
 
 export class Gate {
-  /** By record hash in hex; null: known not to be there. */
-  private readonly grants = new Map<string, GrantFacts | null>();
-  private readonly states = new Map<string, RecordState>();
-  /** Indexes of all entries that carry a record, in log order, of records whose state may change. */
-  private readonly places = new Map<string, number[]>();
-  /** Who signed a grant; read only once keys were taken back from the past on. */
-  private readonly signed = new Map<string, Signed>();
+  private readonly known: KnownStates;
   /** What the entry at hand changes. */
   private changes: BitChange[] = [];
   private sweeps: Sweep[] = [];
+  private settledAtOnce = 0;
   /** Revocations that wait for what they revoke, or for the request it is for, by the hash of what is awaited. */
   private readonly early = new Map<string, LoggedRevocation[]>();
   /** Of the batch at hand: where its consumptions are logged already, … */
@@ -90,7 +72,9 @@ export class Gate {
   constructor(
     private readonly store: Store,
     private readonly keys: KeyTable,
-  ) {}
+  ) {
+    this.known = new KnownStates(store, keys);
+  }
 
   /** A gate over a stored log, with the revocations that still wait. */
   static async open(store: Store, keys: KeyTable): Promise<Gate> {
@@ -109,15 +93,24 @@ export class Gate {
 
   /** Reads everything that judging these entries will ask for, as it stood before `start`. Changes nothing. */
   async prepare(entries: readonly Admitted[], start: number): Promise<void> {
-    this.trim();
+    this.known.trim();
     const granted = entries.filter(({ type }) => type === "capability-grant");
     const uses = entries.filter(({ type }) => type === "consumption");
-    if (granted.length > 0) await this.loadGrants(granted.map(hashOf), start);
+    if (granted.length > 0) await this.known.loadGrants(granted.map(hashOf), start);
     if (uses.length > 0) await this.loadUsed(uses, start);
-    const mayDisown = entries.some(({ type }) => type === "revocation");
-    await this.loadChains(uses, granted, mayDisown, start);
+    const mayDisown = this.keys.hasBackdated || entries.some(({ type }) => type === "revocation");
+    await this.known.loadChains(this.askedAbout(uses, granted), start, mayDisown);
     await this.loadTargets(entries, start);
     await this.loadTouched(entries, start);
+  }
+
+  /** The grants that are used, those above grants that arrive, and grants of which a further entry comes. */
+  private askedAbout(uses: readonly Admitted[], granted: readonly Admitted[]): Uint8Array[] {
+    return [
+      ...uses.map(({ facts }) => readUse(facts).grant),
+      ...granted.flatMap((grant) => readGrant(placed(grant.facts, 0)).parent ?? []),
+      ...granted.map(hashOf).filter((hash) => this.known.grant(toHex(hash)) !== null),
+    ];
   }
 
   /** Why the entry may not stand at the next place, at the log's time; undefined when it may. */
@@ -135,6 +128,7 @@ export class Gate {
   take(entry: Admitted, index: number): Taken {
     this.changes = [];
     this.sweeps = [];
+    this.settledAtOnce = 0;
     const rows: Row[] = [];
     // Who is known first: whether a key was taken back is for the key table to say.
     const keyEvent = mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
@@ -148,26 +142,30 @@ export class Gate {
       rows.push(...this.settleEarly(hexOf(entry), index));
     }
     rows.push(...this.sweeps.map(sweepRow));
+    const { changes, sweeps } = this;
+    if (this.settledAtOnce < 2) return { rows, keyEvent, changes, sweeps };
     // Several that waited may have said something of one record: what the last made of it is what it is.
     return {
       rows: lastOf(rows, ({ table, key }) => `${table} ${toHex(key)}`),
       keyEvent,
-      changes: lastOf(this.changes, ({ position }) => position),
-      sweeps: this.sweeps,
+      changes: lastOf(changes, ({ position }) => position),
+      sweeps,
     };
   }
 
   /** Another entry that carries a record has the state that the record has already. */
   private takeCopy(hash: string, index: number): void {
-    this.places.get(hash)?.push(index);
-    const bits = this.isTaken(hash) ? REVOKED : bitsOf(this.stateOf(hash), this.maxUsesOf(hash));
+    this.known.addPlace(hash, index);
+    const bits = this.isTaken(hash) ? REVOKED : bitsOf(this.known.state(hash), this.known.maxUses(hash));
     if (bits !== VALID) this.changes.push({ at: index, position: index, bits });
   }
 
   /** Was a grant that is there taken by a sweep? That is not among its own states. */
   private isTaken(hash: string): boolean {
-    const grant = this.grants.get(hash) ?? null;
-    return grant !== null && (this.cascadeAbove(grant) !== null || this.disownedBy(hash) !== null);
+    const grant = this.known.grant(hash);
+    return (
+      grant !== null && (this.known.cascadeAbove(grant) !== null || this.known.disownedBy(hash) !== null)
+    );
   }
 
   private useRefusal(entry: Admitted, time: number): WritError | undefined {
@@ -180,7 +178,7 @@ export class Gate {
       );
     }
     const use = readUse(entry.facts);
-    const grant = this.grants.get(toHex(use.grant)) ?? null;
+    const grant = this.known.grant(toHex(use.grant));
     if (grant === null) return refuse("GRANT_UNKNOWN", `no grant sha256:${toHex(use.grant)} is in the log`);
     if (!grant.fits(use)) {
       return refuse(
@@ -189,96 +187,53 @@ export class Gate {
         grant.index,
       );
     }
-    const chain = this.chainOf(use);
+    const chain = this.known.chain(use.grant);
     if (chain === null)
       return refuse("GRANT_UNKNOWN", "a grant above this one is not in the log, or too far above");
     for (const { hash, facts } of chain) {
       const error = liveRefusal(
         facts,
-        this.stateOf(hash),
+        this.known.state(hash),
         time,
         hash === toHex(use.grant) ? "the grant" : "a grant above it",
       );
       if (error !== undefined) return error;
-      const by = this.disownedBy(hash);
+      const by = this.known.disownedBy(hash);
       if (by !== null)
         return refuse("GRANT_REVOKED", "the key that signed it, or one above it, was taken back", by);
     }
     return undefined;
   }
 
-  private disownedBy(hash: string): number | null {
-    const signed = this.signed.get(hash);
-    return signed === undefined ? null : disownedBy(signed, this.keys, Number.POSITIVE_INFINITY);
-  }
-
-  /** The grant of a use and all above it; null when one of them is missing. */
-  private chainOf(use: UseFacts): { hash: string; facts: GrantFacts }[] | null {
-    const chain: { hash: string; facts: GrantFacts }[] = [];
-    for (let next: Uint8Array | null = use.grant; next !== null; ) {
-      const hash = toHex(next);
-      const facts: GrantFacts | null = this.grants.get(hash) ?? null;
-      if (facts === null || chain.length > MAX_ANCESTORS) return null;
-      chain.push({ hash, facts });
-      next = facts.parent;
-    }
-    return chain;
-  }
-
   private takeUse(entry: Admitted, index: number): Row[] {
     const hash = hexOf(entry);
     this.usesLogged.set(hash, index);
     const rows: Row[] = [{ table: "use", key: hashOf(entry), value: placed(NOTHING, index) }];
-    for (const { hash: grant } of this.chainOf(readUse(entry.facts)) ?? [])
-      rows.push(...this.change(grant, index, used(this.stateOf(grant), index)));
+    for (const { hash: grant } of this.known.chain(readUse(entry.facts).grant) ?? [])
+      rows.push(...this.change(grant, index, used(this.known.state(grant), index)));
     return rows;
   }
 
   private takeGrant(entry: Admitted, index: number): Row[] {
     const hash = hexOf(entry);
     // The first entry that carries the grant is the grant; the same record by another signer changes nothing.
-    const known = this.grants.get(hash) ?? null;
+    const known = this.known.grant(hash);
     const row = placed(entry.facts, index);
     const grant = known ?? readGrant(row);
     const rows = grant.parent === null ? [] : [childRow(grant.parent, index, hashOf(entry))];
     if (known !== null) return rows;
-    this.grants.set(hash, grant);
-    // Nothing can have changed what was not there: its first use need not look.
-    this.states.set(hash, UNTOUCHED);
-    this.places.set(hash, [index]);
-    if (this.taken !== null) this.signed.set(hash, { ...readEntry(entry.stored), index });
+    this.known.addGrant(hash, grant);
+    if (this.taken !== null) this.known.addSigned(hash, { ...readEntry(entry.stored), index });
     rows.push({ table: "grant", key: hashOf(entry), value: row });
-    const by = this.cascadeAbove(grant);
+    const by = this.known.cascadeAbove(grant);
     if (by === null) {
       // Nobody looks so far up: it cannot be used, and no list may call it valid.
-      if (this.isTooDeep(grant)) this.changes.push({ at: index, position: index, bits: REVOKED });
+      if (this.known.isTooDeep(grant)) this.changes.push({ at: index, position: index, bits: REVOKED });
       return rows;
     }
     // Those below it may have come before it.
     this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
     return [...rows, ...this.change(hash, index, bornRevoked(by))];
-  }
-
-  /** The revocation that took a grant above this one, and all below that, back before this one came. */
-  private cascadeAbove({ parent }: GrantFacts): number | null {
-    for (let next = parent, depth = 0; next !== null && depth <= MAX_ANCESTORS; depth++) {
-      const hash = toHex(next);
-      const { cascadeBy } = this.stateOf(hash);
-      if (cascadeBy !== null) return cascadeBy;
-      next = this.grants.get(hash)?.parent ?? null;
-    }
-    return null;
-  }
-
-  private isTooDeep({ parent }: GrantFacts): boolean {
-    let next = parent;
-    for (let depth = 0; next !== null && depth < MAX_ANCESTORS; depth++)
-      next = this.grants.get(toHex(next))?.parent ?? null;
-    return next !== null;
-  }
-
-  private maxUsesOf(hash: string): number | null {
-    return this.grants.get(hash)?.maxUses ?? null;
   }
 
   private takeRevocation(entry: Admitted, index: number): Row[] {
@@ -313,6 +268,7 @@ export class Gate {
   private settleEarly(hash: string, index: number): Row[] {
     const waiting = this.early.get(hash) ?? [];
     this.early.delete(hash);
+    this.settledAtOnce = waiting.length;
     return waiting.flatMap((revocation) => {
       const awaited = this.awaited(revocation.target);
       const rows = awaited === revocation.target ? [] : this.act(revocation, index);
@@ -339,19 +295,19 @@ export class Gate {
     const isAboutKeys = ["key", "log-policy"].includes(target.record.type);
     if (isAboutKeys && !this.keys.hasCutAt(revocation.index)) return [];
     const takesAll = cascades(record);
-    if (takesAll && target.record.type === "capability-grant" && this.stateOf(hash).cascadeBy === null)
+    if (takesAll && target.record.type === "capability-grant" && this.known.state(hash).cascadeBy === null)
       this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
     const action = revocationAction(record);
-    return this.change(hash, index, acted(this.stateOf(hash), action, revocation.index, takesAll));
+    return this.change(hash, index, acted(this.known.state(hash), action, revocation.index, takesAll));
   }
 
   private change(hash: string, index: number, state: RecordState): Row[] {
-    const before = this.stateOf(hash);
-    this.states.set(hash, state);
-    const maxUses = this.maxUsesOf(hash);
+    const before = this.known.state(hash);
+    this.known.setState(hash, state);
+    const maxUses = this.known.maxUses(hash);
     const bits = bitsOf(state, maxUses);
     if (bits !== bitsOf(before, maxUses))
-      for (const position of this.places.get(hash) ?? []) this.changes.push({ at: index, position, bits });
+      for (const position of this.known.placesOf(hash)) this.changes.push({ at: index, position, bits });
     const rows: Row[] = [{ table: "state", key: placed(hashBytes(hash), index), value: encodeState(state) }];
     if (before === UNTOUCHED) rows.push({ table: "touched", key: hashBytes(hash), value: NOTHING });
     return rows;
@@ -366,11 +322,6 @@ export class Gate {
       for (const { keyId, last } of this.keys.takenBackAt(index))
         this.sweeps.push({ at: index, kind: "signed-by", of: keyId, from: last + 1 });
     return { index, event };
-  }
-
-  /** UNTOUCHED for what was never changed; `prepare` has read the state of everything that is asked about. */
-  private stateOf(hash: string): RecordState {
-    return this.states.get(hash) ?? UNTOUCHED;
   }
 
   /** The record, if it stands before this place: in the store, or in the batch. */
@@ -394,72 +345,13 @@ export class Gate {
     });
   }
 
-  /** The grants that are used, all above them, and all above grants that arrive: what they are, and their state. */
-  private async loadChains(
-    uses: readonly Admitted[],
-    granted: readonly Admitted[],
-    mayDisown: boolean,
-    start: number,
-  ): Promise<void> {
-    const chain = new Set<string>();
-    let next = [
-      ...uses.map(({ facts }) => readUse(facts).grant),
-      ...granted.flatMap((grant) => readGrant(placed(grant.facts, 0)).parent ?? []),
-    ];
-    for (let depth = 0; next.length > 0 && depth <= MAX_ANCESTORS; depth++) {
-      await this.loadGrants(next, start);
-      for (const hash of next) chain.add(toHex(hash));
-      next = next
-        .flatMap((hash) => this.grants.get(toHex(hash))?.parent ?? [])
-        .filter((hash) => !chain.has(toHex(hash)));
-    }
-    // A further copy of a grant is asked about as the grant is.
-    for (const { recordHash } of granted)
-      if (recordHash !== null && this.grants.get(toHex(recordHash))) chain.add(toHex(recordHash));
-    if (chain.size === 0) return;
-    await this.loadStates([...chain], start);
-    if (mayDisown || this.keys.hasBackdated) await this.loadSigned([...chain]);
-  }
-
-  private async loadSigned(hashes: readonly string[]): Promise<void> {
-    const unknown = hashes.flatMap((hash) => {
-      const grant: GrantFacts | null = this.grants.get(hash) ?? null;
-      return grant === null || this.signed.has(hash) ? [] : [{ hash, index: grant.index }];
-    });
-    const entries = await this.store.entriesAt(unknown.map(({ index }) => index));
-    unknown.forEach(({ hash, index }, i) => {
-      const stored = entries[i];
-      if (stored !== undefined) this.signed.set(hash, { ...readEntry(stored), index });
-    });
-  }
-
   /** Records in the batch that have a state already: a further entry that carries one has it too. */
   private async loadTouched(entries: readonly Admitted[], start: number): Promise<void> {
     const hashes = entries.flatMap(({ recordHash }) => recordHash ?? []);
     if (hashes.length === 0) return;
     const touched = await this.store.lookup("touched", hashes);
-    const known = hashes.filter((hash, i) => touched[i] !== undefined && !this.states.has(toHex(hash)));
-    if (known.length > 0) await this.loadStates(known.map(toHex), start);
-  }
-
-  private async loadGrants(hashes: readonly Uint8Array[], start: number): Promise<void> {
-    const unknown = hashes.filter((hash) => (this.grants.get(toHex(hash)) ?? null) === null);
-    if (unknown.length === 0) return;
-    const rows = await this.store.lookup("grant", unknown);
-    unknown.forEach((hash, i) => {
-      const row = rows[i];
-      const grant = row === undefined ? null : readGrant(row);
-      this.grants.set(toHex(hash), grant !== null && grant.index < start ? grant : null);
-    });
-  }
-
-  private async loadStates(hashes: readonly string[], start: number): Promise<void> {
-    const unknown = hashes.filter((hash) => !this.states.has(hash));
-    const found = await Promise.all(unknown.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
-    unknown.forEach((hash, i) => this.states.set(hash, found[i] ?? UNTOUCHED));
-    const placeless = hashes.filter((hash) => !this.places.has(hash));
-    const places = await Promise.all(placeless.map((hash) => placesOf(this.store, hashBytes(hash), start)));
-    placeless.forEach((hash, i) => this.places.set(hash, places[i] ?? []));
+    const known = hashes.filter((hash, i) => touched[i] !== undefined && !this.known.hasState(toHex(hash)));
+    if (known.length > 0) await this.known.loadStates(known.map(toHex), start);
   }
 
   /** What the revocations of a batch, and those that wait, may ask for. */
@@ -479,8 +371,8 @@ export class Gate {
       ...settled,
     ]);
     // What they are, too: the bits of a grant depend on its uses.
-    await this.loadGrants([...named].map(hashBytes), start);
-    await this.loadStates([...named], start);
+    await this.known.loadGrants([...named].map(hashBytes), start);
+    await this.known.loadStates([...named], start);
     for (const hash of named) {
       const record = await this.recordBefore(hash, start);
       if (record !== null)
@@ -517,35 +409,11 @@ export class Gate {
     if (awaited !== null && (await this.recordBefore(awaited, Number.POSITIVE_INFINITY)) === null)
       this.wait(awaited, { index, target, record, signers });
   }
-
-  private trim(): void {
-    for (const kept of [this.grants, this.states, this.places, this.signed]) {
-      if (kept.size <= KEPT) continue;
-      for (const hash of kept.keys()) {
-        if (kept.size <= KEPT / 2) break;
-        kept.delete(hash);
-      }
-    }
-  }
 }
 
 /** The last of those with one name, in the order of their first. */
 function lastOf<T>(all: readonly T[], name: (one: T) => string | number): readonly T[] {
-  if (all.length < 2) return all;
-  const last = new Map(all.map((one) => [name(one), one]));
-  return last.size === all.length ? all : [...last.values()];
-}
-
-/** The state that the last entry before `size` left a record in; undefined when none changed it. */
-async function stateBefore(store: Store, hash: Uint8Array, size: number): Promise<RecordState | undefined> {
-  const [row] = await store.rows("state", hash, { to: uint64(size), reverse: true, limit: 1 });
-  return row === undefined ? undefined : decodeState(row.value);
-}
-
-/** The entries before `size` that carry a record. */
-async function placesOf(store: Store, hash: Uint8Array, size: number): Promise<number[]> {
-  const rows = await store.rows("record-id", hash, { to: uint64(size) });
-  return rows.map(({ key }) => readUint64(key, 32));
+  return [...new Map(all.map((one) => [name(one), one])).values()];
 }
 
 function liveRefusal(
@@ -584,11 +452,6 @@ function timeText(time: number): string {
   return new Date(time).toISOString();
 }
 
-function readEntry(stored: Uint8Array): { record: Record; signers: string[] } {
-  const { payload, signatures } = parseStatement(stored, guessForm(stored));
-  return { record: parseRecord(payload), signers: signatures.map(({ keyId }) => keyId) };
-}
-
 /** The hash, in hex, of what a revocation is about. */
 function targetOf({ value }: Record): string {
   return stringMember(value, "target").slice("sha256:".length);
@@ -606,8 +469,4 @@ function hashOf({ recordHash }: Admitted): Uint8Array {
 
 function hexOf(entry: Admitted): string {
   return toHex(hashOf(entry));
-}
-
-function hashBytes(hex: string): Uint8Array {
-  return fromHex(hex) ?? NOTHING;
 }
