@@ -4,10 +4,10 @@ import type { VerifierKey } from "../format/vkey.js";
 import { keyEventOf } from "../index/key-events.js";
 import type { KeyEvent, KeyRoots, KeyTable } from "../index/keys.js";
 import type { LogPolicy } from "../record/log-policy.js";
-import { idOf, parseRecord } from "../record/record.js";
+import { idOf } from "../record/record.js";
 import { publicKey } from "../statement/key.js";
-import { guessForm, parseStatement } from "../statement/parse.js";
 import { allRows, type Store } from "../store/contract.js";
+import { readEntry } from "./known-states.js";
 import type { IndexedKeyEvent } from "./verify-protocol.js";
 
 /** Who is known before any `key` record: the registrars of the policy, and the log's own key. */
@@ -34,10 +34,6 @@ export async function storedKeyEvents(store: Store, keys: KeyTable): Promise<Ind
 }
 
 function eventIn(stored: Uint8Array, keys: KeyTable): KeyEvent | undefined {
-  const { payload, signatures } = parseStatement(stored, guessForm(stored));
-  return keyEventOf(
-    parseRecord(payload),
-    signatures.map(({ keyId }) => keyId),
-    keys,
-  );
+  const { record, signers } = readEntry(stored);
+  return keyEventOf(record, signers, keys);
 }

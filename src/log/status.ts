@@ -7,9 +7,8 @@ import { type GrantFacts, readGrant } from "../index/grants.js";
 import { disownedBy } from "../index/disowned.js";
 import type { KeyTable } from "../index/keys.js";
 import { decodeState, type RecordState, UNTOUCHED } from "../index/state.js";
-import { parseRecord } from "../record/record.js";
-import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Store } from "../store/contract.js";
+import { MAX_ANCESTORS, readEntry } from "./known-states.js";
 
 export type StateWord = "active" | "suspended" | "revoked" | "consumed" | "expired" | "unknown";
 
@@ -18,8 +17,6 @@ export interface RecordStatus {
   /** The entries that decided it; none for a record that nothing was said about. */
   readonly decidedBy: readonly number[];
 }
-
-const MAX_ANCESTORS = 32;
 
 interface Link {
   readonly state: RecordState;
@@ -98,9 +95,7 @@ async function grantAt(store: Store, hash: Uint8Array, asOf: number): Promise<Gr
 async function disowned(store: Store, keys: KeyTable, index: number, asOf: number): Promise<number | null> {
   const [stored] = await store.entries(index, index + 1);
   if (stored === undefined) return null;
-  const { payload, signatures } = parseStatement(stored, guessForm(stored));
-  const signers = signatures.map(({ keyId }) => keyId);
-  return disownedBy({ record: parseRecord(payload), signers, index }, keys, asOf);
+  return disownedBy({ ...readEntry(stored), index }, keys, asOf);
 }
 
 function distinct(indexes: readonly number[]): number[] {
