@@ -546,14 +546,17 @@ test("a parameter that nobody granted or asked for is outside; what was judged i
 interface Middleman {
   url: string;
   lie: (path: string) => Response | null;
+  /** How often the events were asked for. */
+  streams: number;
   /** Ends what is under way: whoever was connected comes again. */
   cut: () => void;
 }
 
 async function middleman(url: string): Promise<Middleman> {
-  const self: Middleman = { url: "", lie: () => null, cut: () => server.closeAllConnections() };
+  const self: Middleman = { url: "", lie: () => null, streams: 0, cut: () => server.closeAllConnections() };
   const server = createServer((incoming, outgoing) => {
     const path = incoming.url ?? "/";
+    if (path.startsWith("/v1/events")) self.streams++;
     void (async () => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
@@ -596,6 +599,15 @@ function stream(lines: readonly string[], everyMs: number): Response {
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
+/** Somebody new has asked for the events, and has given up on what they got. */
+async function givesUp(between: Middleman, before: number): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (between.streams < before + 2) {
+    assert.ok(performance.now() < deadline, "still listening");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 async function becomes(gateway: Gateway, reason: string): Promise<void> {
   const deadline = performance.now() + 20_000;
   for (;;) {
@@ -633,8 +645,9 @@ test("old heartbeats again, a stream that stalls, one with lies in it: doubt, an
   // Bytes, and no events.
   between.lie = (path) => (path.startsWith("/v1/events") ? stream([": nothing\n\n"], 50) : null);
   await gateway.close();
+  const before = between.streams;
   const second = await gatewayTo({ url: between.url, stage }, { bounds: QUICK });
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await givesUp(between, before);
   assert.equal(second.health.live, false);
   between.lie = () => null;
   await becomes(second, "live");
@@ -645,8 +658,9 @@ test("old heartbeats again, a stream that stalls, one with lies in it: doubt, an
   ];
   for (const lie of lies) {
     between.lie = (path) => (path.startsWith("/v1/events") ? stream([lie], 50) : null);
+    const seen = between.streams;
     const third = await gatewayTo({ url: between.url, stage }, { bounds: QUICK });
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await givesUp(between, seen);
     assert.equal(third.health.live, false);
     between.lie = () => null;
     await becomes(third, "live");
