@@ -6,23 +6,14 @@ import { sha256 } from "#crypto";
 import { leafHash } from "../merkle/index.js";
 import { utf8 } from "../src/format/bytes.js";
 import { packTerms, termsOf } from "../src/index/terms.js";
-import { KeyTable } from "../src/index/keys.js";
 import { readSigningKey } from "../src/cli/key-files.js";
 import type { Admitted } from "../src/log/admit.js";
-import { StatusBits } from "../src/log/bits.js";
-import { Gate } from "../src/log/gate.js";
-import { Edge } from "../src/log/integrate.js";
-import { keyRoots } from "../src/log/key-history.js";
-import { Prover } from "../src/log/prove.js";
-import { publish } from "../src/log/publish.js";
-import { Sequencer } from "../src/log/sequencer.js";
-import { TileReader } from "../src/log/tile-reader.js";
-import { openLogPolicy } from "../src/record/log-policy.js";
 import { RECORD_MEDIA_TYPE } from "../src/record/record.js";
 import { canonicalJson } from "../src/statement/jcs.js";
 import type { JsonObject } from "../src/statement/json.js";
 import { formatDsse } from "../src/statement/dsse.js";
 import { LevelStore } from "../src/store/level.js";
+import { openSequencer } from "./sequencer.js";
 import { AGENT, agent } from "./server.js";
 
 const [folder = "", sizeText = "0"] = process.argv.slice(2);
@@ -35,31 +26,8 @@ const hashes = new Map<string, Uint8Array>();
 
 const key = await readSigningKey(`${folder}/keys/log.key`);
 const store = await LevelStore.open(`${folder}/db`);
-const head = await store.head();
-if (head === null) throw new Error("no log there");
-const [first = NOTHING] = await store.entries(0, 1);
-const keys = new KeyTable(keyRoots(openLogPolicy(first, key), key));
-const edge = await Edge.restore(store, head.size);
-const reader = new TileReader(store, edge);
-const prover = new Prover(reader);
-const sequencer = new Sequencer(
-  {
-    store,
-    edge,
-    gate: await Gate.open(store, keys),
-    bits: await StatusBits.open(store),
-    reader,
-    key,
-    now: Date.now,
-    root: (n) => prover.root(n),
-    onCommit: () => {},
-    onFatal: (error) => {
-      throw error;
-    },
-  },
-  publish(head, key),
-);
-let next = head.size;
+const { sequencer, size: had, keys } = await openSequencer(store, key);
+let next = had;
 const began = performance.now();
 await Promise.all(
   Array.from({ length: AHEAD }, async () => {

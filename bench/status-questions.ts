@@ -13,19 +13,11 @@ import { openCheckpoint } from "../src/format/cosignature.js";
 import { formatVerifierKey, signingKey } from "../src/format/vkey.js";
 import { Gateway, type ProposedAction } from "../src/gateway/index.js";
 import { CONSUMED, LIST_BYTES, writeBits } from "../src/index/bits.js";
-import { KeyTable } from "../src/index/keys.js";
 import { type Admitted, readStored } from "../src/log/admit.js";
 import { type BitChange, listAsOf, StatusBits } from "../src/log/bits.js";
-import { Gate } from "../src/log/gate.js";
-import { Edge } from "../src/log/integrate.js";
-import { keyRoots } from "../src/log/key-history.js";
 import { createLog } from "../src/log/log.js";
-import { Prover } from "../src/log/prove.js";
-import { publish } from "../src/log/publish.js";
-import { Sequencer } from "../src/log/sequencer.js";
-import { TileReader } from "../src/log/tile-reader.js";
 import { buildRecord, RecordRef } from "../src/record/build.js";
-import { openLogPolicy, signLogPolicy } from "../src/record/log-policy.js";
+import { signLogPolicy } from "../src/record/log-policy.js";
 import { RECORD_MEDIA_TYPE, recordIdOf } from "../src/record/record.js";
 import { publicKey } from "../src/statement/key.js";
 import { noteSigner, secretSigner, signDsse } from "../src/statement/sign.js";
@@ -35,6 +27,7 @@ import { compressed, openStatusListJwt, statusListJwt } from "../src/status-list
 import { allRows, type Row as StoredRow, type Store, type Table } from "../src/store/contract.js";
 import { LevelStore } from "../src/store/level.js";
 import { closedLoop, openLoop, percentile, renderGet, renderPost } from "./load.js";
+import { openSequencer } from "./sequencer.js";
 import { demandAll, perSecond, type Question, round, type Row } from "./questions.js";
 import {
   agent,
@@ -424,29 +417,7 @@ async function sequenced(
     secretSigner(known, key.seed),
   );
   await createLog(store, policy, key, Date.now());
-  const head = await store.head();
-  if (head === null) throw new RangeError("a log");
-  const edge = await Edge.restore(store, head.size);
-  const reader = new TileReader(store, edge);
-  const prover = new Prover(reader);
-  const keys = new KeyTable(keyRoots(openLogPolicy(policy, key), key));
-  const sequencer = new Sequencer(
-    {
-      store,
-      edge,
-      gate: await Gate.open(store, keys),
-      bits: await StatusBits.open(store),
-      reader,
-      key,
-      now: Date.now,
-      root: (n) => prover.root(n),
-      onCommit: () => {},
-      onFatal: (error) => {
-        throw error;
-      },
-    },
-    publish(head, key),
-  );
+  const { sequencer } = await openSequencer(store, key);
   const run = async (entries: readonly Admitted[]): Promise<number> => {
     const began = performance.now();
     let next = 0;
