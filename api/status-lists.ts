@@ -7,7 +7,7 @@
  */
 import type { Context, Hono } from "hono";
 import { sha256 } from "#crypto";
-import { isExpected, WritError } from "../src/errors.js";
+import { WritError } from "../src/errors.js";
 import { parseDecimal, toHex, utf8 } from "../src/format/bytes.js";
 import type { SigningKey } from "../src/format/vkey.js";
 import { ByteLru } from "../src/log/byte-lru.js";
@@ -58,9 +58,13 @@ interface Made {
   readonly expiresAt: number;
 }
 
-interface Kept {
+interface Written {
   readonly body: Uint8Array;
   readonly etag: string;
+}
+
+/** A list of now, and by what it is known whether it still is. */
+interface Kept extends Written {
   readonly version: string;
   readonly urgent: string;
   readonly madeAt: number;
@@ -102,7 +106,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ListOptions): voi
       const name = BITSTRING_TYPES.indexOf(type);
       return answer(c, body, type, { etag: etag.replace(/"$/, `-${name}"`), isFinal });
     } catch (error) {
-      if (!isExpected(error)) throw error;
+      if (!(error instanceof WritError)) throw error;
       return problemResponse(error, {}, STATUS_RETRIEVAL_ERROR);
     }
   });
@@ -159,7 +163,7 @@ function bitstringKind(purpose: Purpose, key: SigningKey): Kind {
 class ListCache {
   private readonly kept = new ByteLru<string, Kept>(CACHE_BYTES);
   /** Lists of the past, which never change. */
-  private readonly past = new ByteLru<string, Kept>(CACHE_BYTES);
+  private readonly past = new ByteLru<string, Written>(CACHE_BYTES);
   /** One making for all who wait for the same. */
   private readonly making = new Map<string, Promise<Kept>>();
 
@@ -179,7 +183,8 @@ class ListCache {
     const found = this.kept.get(name);
     if (found !== undefined && this.isFresh(found, k)) return { ...found, isFinal: false };
     const kept = await this.once(name, async () => {
-      const [version, urgent, madeAt] = [...this.versions(k), this.options.now()] as const;
+      const versions = this.log.statuses.versions(k);
+      const madeAt = this.options.now();
       const list = await this.log.statuses.list(k);
       if (list === null)
         throw new WritError(
@@ -192,7 +197,7 @@ class ListCache {
         issuedAt,
         expiresAt: issuedAt + VALID_S,
       });
-      return { body, etag: etagOf(body), version, urgent, madeAt };
+      return { body, etag: etagOf(body), ...versions, madeAt };
     });
     this.kept.set(name, kept, kept.body.length);
     return { ...kept, isFinal: false };
@@ -212,23 +217,18 @@ class ListCache {
     const until = list.until === null ? Number.POSITIVE_INFINITY : Math.floor(list.until / 1000);
     const expiresAt = Math.max(issuedAt + 1, Math.min(issuedAt + VALID_S, until));
     const body = kind.write(list, { uri: this.uri(family, k), issuedAt, expiresAt });
-    const kept = { body, etag: etagOf(body), version: "", urgent: "", madeAt: at };
+    const written = { body, etag: etagOf(body) };
     // The second asked about must be over, and what was revoked in it followed to its end.
     const isFinal = list.until !== null && list.until >= at + 1000 && list.sweptTo === list.size;
-    if (isFinal) this.past.set(name, kept, body.length);
-    return { ...kept, isFinal };
+    if (isFinal) this.past.set(name, written, body.length);
+    return { ...written, isFinal };
   }
 
   private isFresh({ version, urgent, madeAt }: Kept, k: number): boolean {
     const age = this.options.now() - madeAt;
     if (age < 0 || age >= WINDOW_MS) return false;
-    const [newest, newestUrgent] = this.versions(k);
-    return newestUrgent === urgent && (newest === version || age < CONSUMED_MS);
-  }
-
-  private versions(k: number): [string, string] {
-    const { version, urgent } = this.log.statuses.versions(k);
-    return [version, urgent];
+    const newest = this.log.statuses.versions(k);
+    return newest.urgent === urgent && (newest.version === version || age < CONSUMED_MS);
   }
 
   private async once(name: string, make: () => Promise<Kept>): Promise<Kept> {
@@ -240,9 +240,7 @@ class ListCache {
   }
 }
 
-interface Served {
-  readonly body: Uint8Array;
-  readonly etag: string;
+interface Served extends Written {
   readonly isFinal: boolean;
 }
 

@@ -114,11 +114,6 @@ export class WritError extends Error {
   }
 }
 
-/** A failure that was to be expected, with a code for whoever asked; anything else is ours. */
-export function isExpected(error: unknown): error is WritError {
-  return error instanceof WritError;
-}
-
 /** May the same request succeed later, unchanged? */
 export function isRetryable(code: ErrorCode): boolean {
   return RETRYABLE.has(code);

@@ -55,16 +55,6 @@ export async function writeNew(path: string, text: string, mode: number): Promis
   }
 }
 
-/** A rename or a new file survives a power cut only once its folder is synced. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 export function unreadable(path: string, error: unknown): WritError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const reasons: Readonly<Record<string, string>> = {

@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { isMissing, syncFolder } from "../durable.js";
 import { WritError } from "../errors.js";
 import { ML_DSA_44, type SigningKey } from "../format/vkey.js";
 import { createLog } from "../log/log.js";
@@ -11,7 +12,7 @@ import { type Admission, isOrigin, signLogPolicy } from "../record/log-policy.js
 import { publicKey } from "../statement/key.js";
 import { type Signer, secretSigner } from "../statement/sign.js";
 import { LevelStore } from "../store/level.js";
-import { syncFolder, unreadable } from "./files.js";
+import { unreadable } from "./files.js";
 import { newSigningKey, readSigningKey, writeKeyPair } from "./key-files.js";
 
 export const DEFAULT_FOLDER = "writ-data";
@@ -128,7 +129,7 @@ async function names(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw unreadable(folder, error);
   }
 }

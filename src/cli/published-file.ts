@@ -6,6 +6,7 @@
  */
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing } from "../durable.js";
 import { sameHash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import type { Checkpoint } from "../format/checkpoint.js";
@@ -24,7 +25,7 @@ export async function lastPublished(folder: string, key: VerifierKey): Promise<C
   try {
     note = await readFile(fileIn(folder));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    if (isMissing(error)) return null;
     throw error;
   }
   try {

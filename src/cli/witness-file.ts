@@ -1,9 +1,9 @@
 /** `DIR/witnesses.json`: what a log keeps of its witnesses between starts, and the newest checkpoint that met the quorum. */
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isMissing, syncFolder } from "../durable.js";
 import { WritError } from "../errors.js";
 import { fromUtf8, utf8 } from "../format/bytes.js";
-import { syncFolder } from "./files.js";
 import type { WitnessAlarm, WitnessMemory, WitnessRecord } from "../log/witness-memory.js";
 
 /** Sizes that can be asked for again are written at most so often. */
@@ -32,7 +32,7 @@ export class WitnessFile implements WitnessMemory {
     try {
       return recordOf(JSON.parse(await readFile(this.path, "utf8")));
     } catch (error) {
-      const absent = error instanceof Error && "code" in error && error.code === "ENOENT";
+      const absent = isMissing(error);
       if (!absent && this.durable)
         throw new WritError(
           "STORE_CORRUPT",

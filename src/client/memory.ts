@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256 } from "#crypto";
+import { isMissing } from "../durable.js";
 import { toHex, utf8 } from "../format/bytes.js";
 
 export interface CheckpointMemory {
@@ -32,7 +33,7 @@ export class FolderMemory implements CheckpointMemory {
     try {
       return await readFile(this.file(name));
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+      if (isMissing(error)) return null;
       throw error;
     }
   }

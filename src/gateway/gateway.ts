@@ -136,11 +136,7 @@ export class Gateway {
 
   /** Resolves once grants can be judged. GATEWAY_UNSURE with the reason when they cannot within the time, in milliseconds. */
   async ready(withinMs = 10_000): Promise<void> {
-    const until = performance.now() + withinMs;
-    while (!this.health.live) {
-      if (performance.now() > until) this.senses.demandLive();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    if (!(await comesTrue(() => this.health.live, withinMs))) this.senses.demandLive();
   }
 
   /**
@@ -228,12 +224,7 @@ export class Gateway {
 
   /** Resolves when the log has everything, or the time is over, in milliseconds: whether it has. */
   async drained(withinMs: number): Promise<boolean> {
-    const until = performance.now() + withinMs;
-    for (;;) {
-      if ((await this.outbox.size()) === 0) return true;
-      if (performance.now() > until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    return comesTrue(async () => (await this.outbox.size()) === 0, withinMs);
   }
 
   /** Every permit that is out is aborted; what waits in the outbox is delivered after the next start. */
@@ -383,4 +374,14 @@ function logKeyOf(policy: Policy): VerifierKey {
   const [key] = keys;
   if (key !== undefined && keys.length === 1) return key;
   throw new WritError("USAGE", `trust: want a policy with one Ed25519 log key, got ${keys.length}`);
+}
+
+/** Looks every 10 ms; false when it has not come true in time. */
+async function comesTrue(holds: () => boolean | Promise<boolean>, withinMs: number): Promise<boolean> {
+  const until = performance.now() + withinMs;
+  while (!(await holds())) {
+    if (performance.now() > until) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
 }

@@ -9,7 +9,7 @@ import type { JsonObject } from "../statement/json.js";
 import type { Bundle } from "../trace/bundle.js";
 import { ancestry, type Context, type Profile, PROFILES, takenBack } from "../trace/context.js";
 import { isRecordEntry, type RecordEntry, signersOf } from "../trace/entry.js";
-import { evaluate } from "../trace/evaluate.js";
+import { evaluateOpened } from "../trace/evaluate.js";
 import { outside, type ProposedAction } from "../trace/fits.js";
 import { textMember } from "../trace/graph.js";
 import { openBundle } from "../trace/open.js";
@@ -60,7 +60,7 @@ export function judgeGrant(bundle: Bundle, grantId: string, policy: Policy, now:
   const { subject, graph, keys } = opened;
   if (!isRecordEntry(subject) || subject.record.type !== "capability-grant" || subject.id !== grantId)
     throw new WritError("GRANT_UNKNOWN", `${grantId} is no grant`);
-  const verdict = evaluate(bundle, policy, { at: now, profile: LEAST });
+  const verdict = evaluateOpened(opened, policy, { at: now, profile: LEAST });
   const wrong = verdict.findings.filter(
     ({ outcome, code }) => outcome === "FAIL" || (outcome === "UNKNOWN" && !ASKED_ELSEWHERE.includes(code)),
   );

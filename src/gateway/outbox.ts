@@ -4,11 +4,13 @@
  * in the order in which they came. What the log will not have is kept aside, and told.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as rest } from "node:timers/promises";
 import type { LogClient } from "../client/log-client.js";
 import { isRefusal } from "../client/transport.js";
 import { isLogged, type LoggedEntry, type RefusedEntry } from "../client/results.js";
+import { isMissing, syncFolder, writeDurably } from "../durable.js";
 import { WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES } from "../format/bundle.js";
 import { parseStatement } from "../statement/parse.js";
@@ -40,8 +42,7 @@ export class Outbox {
   private last = 0;
   private running: Promise<void> | null = null;
   private more = false;
-  private closed = false;
-  private wake: (() => void) | null = null;
+  private readonly ending = new AbortController();
 
   private constructor(private readonly parts: OutboxParts) {}
 
@@ -66,20 +67,19 @@ export class Outbox {
     this.last = Math.max(Date.now(), this.last + 1);
     const name = `${digits(this.last, 15)}-${randomBytes(4).toString("hex")}${SUFFIX}`;
     const path = join(this.parts.folder, name);
-    const file = await open(`${path}.new`, "wx", 0o600);
-    try {
-      await file.writeFile(statement);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    // Before the file is there: from then on it may be delivered.
     const delivered = new Promise<LoggedEntry>((resolve, reject) =>
       this.waiting.set(name, { resolve, reject }),
     );
     // Nobody has to wait for it.
     delivered.catch(() => {});
-    await rename(`${path}.new`, path);
-    await syncFolder(this.parts.folder);
+    try {
+      await writeDurably(path, statement, 0o600);
+      await syncFolder(this.parts.folder);
+    } catch (error) {
+      this.waiting.delete(name);
+      throw error;
+    }
     this.kick();
     return { delivered };
   }
@@ -91,12 +91,15 @@ export class Outbox {
 
   /** Stops delivering; what waits is delivered after the next start. */
   async close(): Promise<void> {
-    this.closed = true;
-    this.wake?.();
+    this.ending.abort();
     await this.running?.catch(() => {});
     const error = new WritError("SHUTTING_DOWN", "it is on its way, and is delivered after the next start");
     for (const { reject } of this.waiting.values()) reject(error);
     this.waiting.clear();
+  }
+
+  private get closed(): boolean {
+    return this.ending.signal.aborted;
   }
 
   private kick(): void {
@@ -117,7 +120,8 @@ export class Outbox {
         if (this.closed) return;
         this.parts.onTrouble(error instanceof Error ? error.message : String(error));
         this.more = true;
-        await this.rest(pause * (0.5 + Math.random() / 2));
+        const { signal } = this.ending;
+        await rest(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
         pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
       }
     }
@@ -186,18 +190,6 @@ export class Outbox {
   private async names(): Promise<string[]> {
     return (await readdir(this.parts.folder)).filter((name) => name.endsWith(SUFFIX)).toSorted();
   }
-
-  private async rest(ms: number): Promise<void> {
-    if (this.closed) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = null;
-  }
 }
 
 /** Why these bytes are no statement that a log could take; null when they are one. */
@@ -222,19 +214,6 @@ async function readIfThere(path: string): Promise<Uint8Array | null> {
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

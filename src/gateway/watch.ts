@@ -1,4 +1,5 @@
 /** Following the log's events: what was taken back, told to whoever relies on it the moment it is heard. */
+import { setTimeout as rest } from "node:timers/promises";
 import type { LogClient } from "../client/log-client.js";
 import type { SentEvent } from "../client/event-stream.js";
 import { listAt, numberAt, objectAt, parseObject, textAt } from "../client/answers.js";
@@ -73,7 +74,7 @@ export class Watch {
         // A log that is shorter than what we saw of it is another log, or has lost entries: the checkpoint will tell.
         if (error instanceof WritError && error.facts.refusal === "SIZE_UNPUBLISHED") await this.look();
       }
-      if (!signal.aborted) await pause(PAUSE_MS * (0.5 + Math.random()), signal);
+      await rest(PAUSE_MS * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
     }
   }
 
@@ -231,16 +232,4 @@ function stopOf(value: JsonObject): Stop | null {
   }
   if (taken.length === 0) return null;
   return { at, why: `entry ${at} took it back`, hits: (link) => taken.some((hits) => hits(link)) };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

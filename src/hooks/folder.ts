@@ -3,8 +3,9 @@
  * come (`ID.state.json`, written by the running log). Two files with one writer each, so that neither undoes the other.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing, writeDurably } from "../durable.js";
 import { WritError } from "../errors.js";
 import { parseBase64 } from "../format/base64.js";
 
@@ -114,7 +115,7 @@ export class HookFolder {
     try {
       return (await readdir(this.folder)).toSorted();
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+      if (isMissing(error)) return [];
       throw error;
     }
   }
@@ -124,22 +125,14 @@ export class HookFolder {
       return JSON.parse(await readFile(join(this.folder, name), "utf8")) as T;
     } catch (error) {
       if (error instanceof SyntaxError) return null;
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+      if (isMissing(error)) return null;
       throw error;
     }
   }
 
   private async write(name: string, value: object): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    const path = join(this.folder, name);
-    const file = await open(`${path}.new`, "w", 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.new`, path);
+    await writeDurably(join(this.folder, name), `${JSON.stringify(value, null, 2)}\n`, 0o600);
   }
 }
 

@@ -3,6 +3,7 @@
  * The log itself is the queue; a hook is a place in it. One that fails is tried again with growing pauses, and not any more
  * once it has failed for three days, or says that it is gone (410).
  */
+import { setTimeout as rest } from "node:timers/promises";
 import { EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../log/feed.js";
 import { WritError } from "../errors.js";
 import { parseFilter, passes } from "../trace/filter.js";
@@ -91,7 +92,6 @@ class Runner {
   private running: Promise<void> | null = null;
   private more = false;
   private passedOver = 0;
-  private wake: (() => void) | null = null;
 
   constructor(
     private readonly parts: HooksParts,
@@ -118,7 +118,6 @@ class Runner {
 
   async stop(): Promise<void> {
     this.ending.abort();
-    this.wake?.();
     await this.running;
     await this.webhook?.close();
   }
@@ -207,7 +206,8 @@ class Runner {
     if (disabledAt !== null) return;
     const first = this.parts.firstPauseMs ?? FIRST_PAUSE_MS;
     const pause = Math.min(LONGEST_PAUSE_MS, first * 2 ** Math.min(failures - 1, 20));
-    await this.rest(pause * (0.5 + Math.random() / 2));
+    const { signal } = this.ending;
+    await rest(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
   }
 
   private async keep(): Promise<void> {
@@ -232,18 +232,6 @@ class Runner {
 
   private timeText(): string {
     return new Date(this.parts.now()).toISOString();
-  }
-
-  private async rest(ms: number): Promise<void> {
-    if (this.ending.signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = null;
   }
 }
 

@@ -106,7 +106,7 @@ function distinct(indexes: readonly number[]): number[] {
  * The first entry of a record, and for a grant the first entries of all above it, with the time at which the first of them
  * expires: what decides together whether it stands. Null when one of them is missing.
  */
-export async function placesOf(
+export async function standsOn(
   store: Store,
   hash: Uint8Array,
 ): Promise<{ readonly positions: readonly number[]; readonly expiry: number } | null> {

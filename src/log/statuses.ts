@@ -12,7 +12,7 @@ import { readStored } from "./admit.js";
 import { ByteLru } from "./byte-lru.js";
 import { listAsOf, type StatusBits } from "./bits.js";
 import type { Published } from "./publish.js";
-import { placesOf, type RecordStatus, statusOf } from "./status.js";
+import { standsOn, type RecordStatus, statusOf } from "./status.js";
 import type { Sweeps } from "./sweeps.js";
 
 export interface StatusParts {
@@ -56,8 +56,6 @@ export interface StatusList {
   readonly bits: Uint8Array;
   /** The size of the log that it is about. */
   readonly size: number;
-  /** The log's clock at that size, in milliseconds since 1970. */
-  readonly receivedAt: number;
   /** When the next entry came, if one has: from then on this is the past. */
   readonly until: number | null;
   /** Revocations before this entry have been followed to everything that they take with them. */
@@ -115,7 +113,7 @@ export class Statuses {
     if (stored === undefined)
       throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
     const { entryHash, leafHash, recordHash } = readStored(stored, admission === null);
-    const chain = recordHash === null ? null : await placesOf(store, recordHash);
+    const chain = recordHash === null ? null : await standsOn(store, recordHash);
     const subject: Subject = {
       entryHash: `sha256:${toHex(entryHash)}`,
       leafHash: toBase64(leafHash),
@@ -152,9 +150,8 @@ export class Statuses {
 
   /** List `k` by everything published; null when no entry is in it. */
   async list(k: number): Promise<StatusList | null> {
-    const { size, receivedAt } = this.parts.published();
     if (k >= this.listCount) return null;
-    return this.listAt(k, size, receivedAt, null);
+    return this.listAt(k, this.parts.published().size, null);
   }
 
   /** List `k` as it was at a time; null when no entry was in it yet, and for a time that has not been. */
@@ -163,21 +160,16 @@ export class Statuses {
     if (time > Math.max(now(), published().receivedAt)) return null;
     const found = await this.headWhen(time);
     if (found === null || k * LIST_ENTRIES >= found.head.size) return null;
-    return this.listAt(k, found.head.size, found.head.receivedAt, found.next?.receivedAt ?? null);
+    return this.listAt(k, found.head.size, found.next?.receivedAt ?? null);
   }
 
-  private async listAt(
-    k: number,
-    size: number,
-    receivedAt: number,
-    until: number | null,
-  ): Promise<StatusList> {
+  private async listAt(k: number, size: number, until: number | null): Promise<StatusList> {
     const { store, bits, published, admission } = this.parts;
     const sweptTo = Math.min(size, admission?.sweeps.pendingFrom ?? size);
     // What is in memory is what is durable, which may be more than is published.
     const isNow = size === published().size && size === this.parts.durableSize();
     const list = isNow ? bits.list(k) : await listAsOf(store, k, size);
-    return { bits: list, size, receivedAt, until, sweptTo };
+    return { bits: list, size, until, sweptTo };
   }
 
   /** The last published head that was there at a time, and the one after it. */

@@ -1,6 +1,7 @@
 /** What a monitor remembers between passes, beside the mirror: one small file, replaced whole. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing } from "../durable.js";
 
 export interface PeerState {
   /** When it last answered; milliseconds since 1970. */
@@ -48,7 +49,7 @@ export async function loadState(folder: string): Promise<MonitorState> {
   try {
     text = await readFile(stateFile(folder), "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return freshState();
+    if (isMissing(error)) return freshState();
     throw error;
   }
   return { ...freshState(), ...(JSON.parse(text) as Partial<MonitorState>) };

@@ -3,9 +3,10 @@
  * receiver that was there when it was made has taken all of it. A crash at any point delivers again and loses nothing;
  * receivers tell a second delivery by the event's id.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256 } from "#crypto";
+import { isMissing, writeDurably } from "../durable.js";
 import { toHex, utf8 } from "../format/bytes.js";
 import type { MonitorEvent } from "./events.js";
 
@@ -110,7 +111,7 @@ export class Outbox {
     try {
       return (await readdir(this.folder)).filter((name) => name.endsWith(".json")).toSorted();
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+      if (isMissing(error)) return [];
       throw error;
     }
   }
@@ -126,15 +127,7 @@ export class Outbox {
   }
 
   private async write(name: string, parcel: Parcel): Promise<void> {
-    const path = join(this.folder, name);
-    const file = await open(`${path}.new`, "w", 0o600);
-    try {
-      await file.writeFile(JSON.stringify(parcel));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.new`, path);
+    await writeDurably(join(this.folder, name), JSON.stringify(parcel), 0o600);
   }
 }
 

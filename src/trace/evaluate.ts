@@ -96,6 +96,11 @@ export function evaluate(
   options: EvaluateOptions,
 ): TraceVerdict {
   const opened = openBundle(bundle instanceof Uint8Array ? parseBundleFile(bundle) : bundle, policy);
+  return evaluateOpened(opened, policy, options);
+}
+
+/** The same for a bundle that was opened already, under the same policy. */
+export function evaluateOpened(opened: OpenedBundle, policy: Policy, options: EvaluateOptions): TraceVerdict {
   return new Judgement(opened, policy, options).verdict();
 }
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { isMissing } from "../../durable.js";
 import { type Evidence, formatEvidence } from "../../format/evidence.js";
 import { ED25519, formatVerifierKey, type SigningKey } from "../../format/vkey.js";
 import { eventText } from "../../monitor/events.js";
@@ -209,7 +210,7 @@ function keptIn(file: string) {
       try {
         return await readFile(file);
       } catch (error) {
-        if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+        if (isMissing(error)) return null;
         throw unreadable(file, error);
       }
     },
