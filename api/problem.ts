@@ -1,5 +1,6 @@
 /** Errors as the outside sees them: RFC 9457 problem bodies with a stable code, on every error there is. */
 import { type ErrorCode, isRetryable, ProofError, WritError } from "../src/errors.js";
+import { ruleOf } from "../src/record/registration.js";
 
 /** Each code's status. Codes that never reach a client over HTTP are server faults if they do. */
 const STATUS = {
@@ -8,6 +9,9 @@ const STATUS = {
   ENTRY_TOO_LARGE: 413,
   ENVELOPE_MALFORMED: 400,
   ENVELOPE_INVALID: 400,
+  PAYLOAD_MISSING: 400,
+  SIGNATURE_MISSING: 400,
+  CERTIFICATES_UNSUPPORTED: 400,
   ALGORITHM_UNSUPPORTED: 400,
   KEY_UNKNOWN: 403,
   SIGNATURE_INVALID: 403,
@@ -33,6 +37,7 @@ const STATUS = {
   REF_MALFORMED: 400,
   NOT_FOUND: 404,
   ENTRY_NOT_FOUND: 404,
+  SERVICE_KEY_UNKNOWN: 404,
   REF_AMBIGUOUS: 409,
   SIZE_UNPUBLISHED: 404,
   TIME_UNKNOWN: 404,
@@ -54,6 +59,8 @@ const STATUS = {
   CHECKPOINT_MALFORMED: 500,
   TILE_MALFORMED: 500,
   PROOF_MALFORMED: 500,
+  RECEIPT_MALFORMED: 500,
+  COSE_KEY_MALFORMED: 500,
   POLICY_MALFORMED: 500,
   LOG_LIST_MALFORMED: 500,
   EVIDENCE_MALFORMED: 500,
@@ -101,6 +108,8 @@ export interface Problem {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly retryable: boolean;
+  /** The rule of the registration policy that refused a statement. */
+  readonly rule?: string;
   readonly path?: string;
   readonly index?: number;
   readonly indexes?: readonly number[];
@@ -109,13 +118,14 @@ export interface Problem {
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 
 /** Seconds after which a refused submission is worth another try. */
-const RETRY_AFTER_S = 1;
+export const RETRY_AFTER_S = 1;
 
 /** The problem of an error. What is no expected failure tells a stranger nothing but that it happened. */
 export function problemOf(error: unknown, type = "about:blank"): Problem {
   const known =
     error instanceof WritError ? error : new WritError("INTERNAL", "an unexpected error of the log");
   const status = STATUS[known.code];
+  const rule = ruleOf(known.code);
   // What a store says has paths of the operator's machine in it.
   const concealed =
     (status === 500 && known.code !== "INTERNAL") ||
@@ -128,6 +138,7 @@ export function problemOf(error: unknown, type = "about:blank"): Problem {
     code: known.code,
     detail: concealed ? "the log cannot answer this; its operator sees why" : known.message,
     retryable: isRetryable(known.code),
+    ...(rule === undefined ? {} : { rule }),
     ...known.facts,
   };
 }

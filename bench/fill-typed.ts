@@ -64,7 +64,8 @@ function entry(n: number): Admitted {
     payload,
     signedBytes: NOTHING,
     signatures,
-    claimedIssuer: null,
+    claims: null,
+    hashed: null,
   };
   return {
     stored,

@@ -37,6 +37,9 @@ export interface Crypto {
   /** Signs with a 32-byte seed (RFC 8032 §5.1.6): 64 bytes. */
   ed25519Sign(message: Uint8Array, seed: Uint8Array): Uint8Array;
 
+  /** The same for many messages: the seed is expanded once. */
+  ed25519Signer(seed: Uint8Array): (message: Uint8Array) => Uint8Array;
+
   /** The 32-byte public key of a 32-byte seed. */
   ed25519PublicKey(seed: Uint8Array): Uint8Array;
 
@@ -45,7 +48,7 @@ export interface Crypto {
 
   /**
    * An ES256 (ECDSA P-256, SHA-256) verifier for the key x ‖ y (64 bytes), or undefined when that is not a point
-   * of the curve. The key is parsed once. Signatures are r ‖ s (64 bytes), low s only.
+   * of the curve. The key is parsed once. Signatures are r ‖ s (64 bytes), of either s.
    */
   es256Verifier(publicKey: Uint8Array): Verifier | undefined;
 

@@ -2,7 +2,7 @@
 import { createPublicKey, hash, verify } from "node:crypto";
 import sodium from "sodium-native";
 import type { Crypto, Verifier } from "./contract.js";
-import { es256PublicKey, es256Sign, hasLowS } from "./es256.js";
+import { es256PublicKey, es256Sign } from "./es256.js";
 
 export function utf8(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
@@ -39,9 +39,16 @@ export function ed25519Verify(signature: Uint8Array, message: Uint8Array, public
 }
 
 export function ed25519Sign(message: Uint8Array, seed: Uint8Array): Uint8Array {
-  const signature = new Uint8Array(64);
-  sodium.crypto_sign_detached(signature, message, keyPair(seed).secretKey);
-  return signature;
+  return ed25519Signer(seed)(message);
+}
+
+export function ed25519Signer(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
+  const { secretKey } = keyPair(seed);
+  return (message) => {
+    const signature = new Uint8Array(64);
+    sodium.crypto_sign_detached(signature, message, secretKey);
+    return signature;
+  };
 }
 
 export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
@@ -63,9 +70,7 @@ export function es256Verifier(publicKey: Uint8Array): Verifier | undefined {
     return undefined;
   }
   return (signature, message) =>
-    signature.length === 64 &&
-    hasLowS(signature) &&
-    verify("sha256", message, { key, dsaEncoding: "ieee-p1363" }, signature);
+    signature.length === 64 && verify("sha256", message, { key, dsaEncoding: "ieee-p1363" }, signature);
 }
 
 export { es256PublicKey, es256Sign };
@@ -92,6 +97,7 @@ function keyPair(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Arr
   sha256Into,
   ed25519Verify,
   ed25519Sign,
+  ed25519Signer,
   ed25519PublicKey,
   ed25519KeyIsSound,
   es256Verifier,

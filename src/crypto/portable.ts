@@ -3,7 +3,7 @@ import { p256 } from "@noble/curves/nist.js";
 import * as ed from "@noble/ed25519";
 import { sha256 as nobleSha256, sha512 } from "@noble/hashes/sha2.js";
 import type { Crypto, Verifier } from "./contract.js";
-import { es256PublicKey, es256Sign, hasLowS } from "./es256.js";
+import { es256PublicKey, es256Sign } from "./es256.js";
 
 ed.hashes.sha512 = sha512;
 const { Point } = ed;
@@ -63,6 +63,10 @@ export function ed25519Sign(message: Uint8Array, seed: Uint8Array): Uint8Array {
   return ed.sign(message, seed);
 }
 
+export function ed25519Signer(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
+  return (message) => ed.sign(message, seed);
+}
+
 export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
   return ed.getPublicKey(seed);
 }
@@ -77,9 +81,9 @@ export function es256Verifier(publicKey: Uint8Array): Verifier | undefined {
   const uncompressed = concat(Uint8Array.of(4), publicKey);
   if (!p256.utils.isValidPublicKey(uncompressed, false)) return undefined;
   return (signature, message) => {
-    if (signature.length !== 64 || !hasLowS(signature)) return false;
+    if (signature.length !== 64) return false;
     try {
-      return p256.verify(signature, message, uncompressed, { lowS: true });
+      return p256.verify(signature, message, uncompressed, { lowS: false });
     } catch {
       return false; // r or s out of range
     }
@@ -126,6 +130,7 @@ function concat(...parts: readonly Uint8Array[]): Uint8Array {
   sha256Into,
   ed25519Verify,
   ed25519Sign,
+  ed25519Signer,
   ed25519PublicKey,
   ed25519KeyIsSound,
   es256Verifier,

@@ -87,6 +87,8 @@ export class KeyTable {
   /** Which keys a revocation of this record takes back. */
   private readonly keysOfRecord = new Map<string, readonly string[]>();
   private readonly memo = new Map<string, { readonly standing: Standing; readonly until: number }>();
+  /** Until when a key stands for anything, in milliseconds since 1970. */
+  private readonly standsUntil = new Map<string, number>();
   /** Whether a cut counts, as of the size asked about last. */
   private readonly validity = new Map<Cut, { readonly asOf: number; readonly valid: boolean }>();
   private readonly revocations = new Set<string>();
@@ -104,6 +106,7 @@ export class KeyTable {
   apply(index: number, event: KeyEvent): void {
     this.applied++;
     this.memo.clear();
+    this.standsUntil.clear();
     this.validity.clear();
     if (event.kind === "register") this.register(index, event.registration, event.signers);
     else this.cut(index, event.revocation);
@@ -217,6 +220,20 @@ export class KeyTable {
       this.memo.set(name, known);
     }
     return known.standing;
+  }
+
+  /** Does the key stand for anything now: registered, not taken back, not expired? `time`: milliseconds since 1970. */
+  stands(keyId: string, time: number): boolean {
+    let until = this.standsUntil.get(keyId);
+    if (until === undefined) {
+      const view = { index: Number.POSITIVE_INFINITY };
+      const isRoot = this.isRoot(keyId) && !this.isCut(keyId, -1, view.index, view.index, "of-a-statement");
+      until = isRoot
+        ? Number.POSITIVE_INFINITY
+        : Math.max(...this.registrations(keyId, view).map(({ notAfter }) => notAfter));
+      this.standsUntil.set(keyId, until);
+    }
+    return time <= until;
   }
 
   believed(keyId: string, issuer: string, roles: readonly string[], view: View): boolean {

@@ -3,8 +3,9 @@
  * threads, with their own copy of the key table.
  *
  * The checks run in this order, each with its own code: size (ENTRY_TOO_LARGE), strict envelope (ENVELOPE_MALFORMED),
- * its shape (ENVELOPE_INVALID, ALGORITHM_UNSUPPORTED), key known (KEY_UNKNOWN), signature (SIGNATURE_INVALID), record
- * (RECORD_MALFORMED), role (ROLE_MISSING), the type's own rules (RECORD_INVALID).
+ * its shape (ENVELOPE_INVALID and its kin, ALGORITHM_UNSUPPORTED), key known (KEY_UNKNOWN), signature (SIGNATURE_INVALID),
+ * record (RECORD_MALFORMED), role (ROLE_MISSING, KEY_DISTRUSTED), the type's own rules (RECORD_INVALID). They are the rules
+ * that entry 0 says (`src/record/registration`).
  */
 import { sha256 } from "#crypto";
 import type { Verifier } from "../crypto/contract.js";
@@ -16,6 +17,7 @@ import type { KeyTable, KnownKey, Standing } from "../index/keys.js";
 import { type HashCache, packTerms, termsOf } from "../index/terms.js";
 import { registrationOf } from "../record/key-record.js";
 import { checkRecord, parseRecord, RECORD_MEDIA_TYPE, type Record, rulesOf } from "../record/record.js";
+import { hasLowS } from "../statement/es256.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import { verifierOf } from "../statement/key.js";
 import type { Form, Statement } from "../statement/statement.js";
@@ -63,6 +65,7 @@ export function admit(bytes: Uint8Array, form: Form, time: number, state: Admiss
   const { keys } = state;
   verifySignatures(statement, knownSigners(statement, keys), state.verifiers);
   const record = statement.contentType === RECORD_MEDIA_TYPE ? admitRecord(statement, keys, time) : null;
+  if (record === null) demandStanding(statement, keys, time);
   return { ...entryOf(statement, record, state.hashes), keyEvents: keys.events };
 }
 
@@ -72,6 +75,7 @@ export function demandStillBelieved(stored: Uint8Array, time: number, keys: KeyT
   knownSigners(statement, keys);
   if (statement.contentType === RECORD_MEDIA_TYPE)
     demandBelieved(statement, parseRecord(statement.payload), keys, time);
+  else demandStanding(statement, keys, time);
 }
 
 /** Admits any bytes: the policy `raw`. */
@@ -136,6 +140,12 @@ function verifySignatures(
     if (signer === undefined) throw new RangeError("a signer for each signature");
     const verifier = verifiers.get(keyId) ?? verifierOf(signer.key);
     verifiers.set(keyId, verifier);
+    if (statement.form === "dsse" && signer.key.algorithm === "ES256" && !hasLowS(signature)) {
+      throw new WritError(
+        "SIGNATURE_INVALID",
+        `the signature by key ${keyId} (ES256) has the high s: want the one with n − s in its place, or DER`,
+      );
+    }
     if (!verifier(signature, statement.signedBytes)) {
       throw new WritError(
         "SIGNATURE_INVALID",
@@ -148,10 +158,11 @@ function verifySignatures(
 function admitRecord(statement: Statement, keys: KeyTable, time: number): Record {
   const record = parseRecord(statement.payload);
   rulesOf(record);
-  if (statement.claimedIssuer !== null && statement.claimedIssuer !== record.issuer) {
+  const { claims } = statement;
+  if (claims !== null && claims.issuer !== record.issuer) {
     throw new WritError(
       "RECORD_MALFORMED",
-      `record, issuer: want the iss of the CWT claims, ${JSON.stringify(statement.claimedIssuer)}`,
+      `record, issuer: want the iss of the CWT claims, ${JSON.stringify(claims.issuer)}`,
       { path: "issuer" },
     );
   }
@@ -159,6 +170,15 @@ function admitRecord(statement: Statement, keys: KeyTable, time: number): Record
   checkRecord(record);
   if (record.type === "key") registrationOf(record);
   return record;
+}
+
+/** Foreign content, whose issuer and role are not ours to judge: one of its keys must stand for something. KEY_DISTRUSTED. */
+function demandStanding({ signatures }: Statement, keys: KeyTable, time: number): void {
+  if (signatures.some(({ keyId }) => keys.stands(keyId, time))) return;
+  throw new WritError(
+    "KEY_DISTRUSTED",
+    "the signing key was registered once, and is revoked, suspended, replaced or past its not_after now",
+  );
 }
 
 /** One of the keys must be believed for issuer and role; the others are co-signers. ROLE_MISSING, KEY_DISTRUSTED. */

@@ -2,8 +2,9 @@
  * Entry 0 of every log: its registration policy (SCITT's word), signed by the log's own key. It names the registrars,
  * whose `key` records make all other keys known.
  *
- * One key signs checkpoints and this: a note's text begins with the origin and a DSSE pre-authentication encoding with
- * `DSSEv1 `, so neither can be passed off as the other unless an origin begins so; `isOrigin` refuses those.
+ * One key signs checkpoints, receipts and this: a note's text begins with the origin, a DSSE pre-authentication encoding with
+ * `DSSEv1 ` and a Sig_structure with a byte that begins no text, so none can be passed off as another unless an origin begins
+ * with `DSSEv1`; `isOrigin` refuses those.
  */
 import { ProofError, WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES } from "../format/bundle.js";
@@ -15,6 +16,7 @@ import { parseDsse } from "../statement/dsse.js";
 import { canonicalJson } from "../statement/jcs.js";
 import { fromJwk, type PublicKey, publicKey, toJwk, verifierOf } from "../statement/key.js";
 import { type Signer, signDsse } from "../statement/sign.js";
+import { REGISTRATION_RULES } from "./registration.js";
 import { checkMembers, parseRecord, RECORD_MEDIA_TYPE, type Record, stringMember } from "./record.js";
 import { LOG_POLICY } from "./types.js";
 
@@ -28,6 +30,10 @@ export interface LogPolicy {
   /** The record as logged. */
   readonly record: Record;
 }
+
+const RECEIPTS =
+  "COSE Receipts (RFC 9942) of the profile RFC9162_SHA256, inclusion and consistency, under any published size: signed by the " +
+  "log's own Ed25519 key, the one that signs its checkpoints and this policy (alg -8, EdDSA), over the detached root.";
 
 const LEAF_RULE =
   "SHA-256(0x00 || statement as stored). COSE_Sign1: d2 84, protected header verbatim, a0, payload, signature. " +
@@ -54,6 +60,9 @@ export function signLogPolicy(
     registrars: policy.registrars.map(toJwk),
     max_entry_bytes: MAX_ENTRY_BYTES,
     leaf: LEAF_RULE,
+    rules: REGISTRATION_RULES,
+    receipts: RECEIPTS,
+    receipt_key: signer.publicKey.keyId,
   };
   return signDsse(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), signer);
 }

@@ -1,10 +1,11 @@
 /**
- * Strict CBOR: the gate that inbound COSE passes before cbor-x decodes it. RFC 8949 §4.2.1 as far as it concerns
- * acceptance: definite lengths, shortest integers and lengths, no duplicate map keys, no trailing bytes, valid UTF-8,
- * bounded depth. cbor-x forgives all of these, and its encoder, left alone, writes maps and integers in long forms.
+ * Deterministic CBOR (RFC 8949 §4.2.1), both ways. The gate that inbound COSE passes before cbor-x decodes it: definite
+ * lengths, shortest heads, shortest floats, map keys in bytewise order and each once, big numbers only where no integer
+ * reaches, valid UTF-8, nothing after the end, bounded depth. cbor-x forgives all of these, and its encoder, left alone,
+ * writes maps and integers in long forms.
  */
 import { Encoder } from "cbor-x";
-import { WritError } from "../errors.js";
+import { type ErrorCode, WritError } from "../errors.js";
 import { concat, fromUtf8, toHex, utf8 } from "../format/bytes.js";
 
 const MAX_DEPTH = 16;
@@ -16,33 +17,53 @@ const codec = new Encoder({
   tagUint8Array: false,
 });
 
-/**
- * The value of exactly these bytes: maps as Map, byte strings as Uint8Array. WritError ENVELOPE_MALFORMED.
- *
- * Nothing that we decode has a tag or a float in it, and cbor-x folds them into the plain value (1.0 is its 1, tag 64 its
- * byte string), where another reader keeps two keys apart. So they are refused, and map keys are integers or text.
- */
-export function decodeCbor(bytes: Uint8Array): unknown {
-  const reader = new CborReader(bytes, 0, true);
+/** How bytes are read. */
+export interface CborOptions {
+  /**
+   * No tags, no floats with a whole value, and map keys are integers or text. cbor-x folds the others into the plain value
+   * (1.0 is its 1, tag 64 its byte string), where another reader keeps the two apart.
+   */
+  readonly plain?: boolean;
+  /** May map keys stand in any order? Each still once. For what others have written and we never write again. */
+  readonly anyOrder?: boolean;
+  /** Where the first byte stands in what the sender sent: offsets in errors count from there. */
+  readonly base?: number;
+  /** The code of the error; ENVELOPE_MALFORMED unless given. */
+  readonly code?: ErrorCode;
+}
+
+/** The value of exactly these bytes, read as `plain`: maps as Map, byte strings as Uint8Array. */
+export function decodeCbor(bytes: Uint8Array, options: Omit<CborOptions, "plain"> = {}): unknown {
+  const reader = new CborReader(bytes, { ...options, plain: true });
   reader.skip();
   reader.end();
   try {
     return codec.decode(bytes);
   } catch (error) {
-    throw new WritError("ENVELOPE_MALFORMED", "CBOR: not decodable", {}, { cause: error });
+    throw new WritError(options.code ?? "ENVELOPE_MALFORMED", "CBOR: not decodable", {}, { cause: error });
   }
 }
 
-/** Deterministic CBOR of maps (as Map, in the order given), arrays, text, bytes and safe integers. */
+/**
+ * Deterministic CBOR of maps (as Map, in any order), arrays, text, bytes, safe integers, true, false and null. RangeError
+ * for other numbers.
+ */
 export function encodeCbor(value: unknown): Uint8Array {
   if (typeof value === "number") return encodeInteger(value);
   if (typeof value === "string") return concat(head(3, utf8(value).length), utf8(value));
-  if (value instanceof Uint8Array) return concat(head(2, value.length), value);
+  if (value instanceof Uint8Array) return encodeBytes(value);
   if (Array.isArray(value)) return concat(head(4, value.length), ...value.map(encodeCbor));
-  if (value instanceof Map) {
-    return concat(head(5, value.size), ...[...value].flatMap(([k, v]) => [encodeCbor(k), encodeCbor(v)]));
-  }
+  if (value instanceof Map) return encodeMap(value);
   return new Uint8Array(codec.encode(value));
+}
+
+export function encodeBytes(bytes: Uint8Array): Uint8Array {
+  return concat(head(2, bytes.length), bytes);
+}
+
+function encodeMap(map: ReadonlyMap<unknown, unknown>): Uint8Array {
+  const pairs = [...map].map(([key, value]) => [encodeCbor(key), encodeCbor(value)] as const);
+  return concat(head(5, map.size), ...pairs.toSorted(([a], [b]) => compareBytes(a, b)).flat());
 }
 
 function encodeInteger(n: number): Uint8Array {
@@ -65,13 +86,29 @@ export function head(major: number, argument: number): Uint8Array {
   return out;
 }
 
-/** Walks strict CBOR item by item. Every method throws WritError ENVELOPE_MALFORMED on anything else. */
+/** Bytewise lexicographic order (RFC 8949 §4.2.1): below 0 when `a` comes first, 0 when they are equal. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** A pair of a map, each side as its own bytes. */
+export interface CborPair {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** Walks deterministic CBOR item by item. Every method throws WritError, with the offset, on anything else. */
 export class CborReader {
-  /** `plain`: no tags, no floats, and no map keys but integers and text. */
+  private at = 0;
+
   constructor(
     private readonly bytes: Uint8Array,
-    private at = 0,
-    private readonly plain = false,
+    private readonly options: CborOptions = {},
   ) {}
 
   get offset(): number {
@@ -80,6 +117,12 @@ export class CborReader {
 
   end(): void {
     if (this.at !== this.bytes.length) this.fail(`${this.bytes.length - this.at} bytes after the end`);
+  }
+
+  /** The major type of the item that comes next, or undefined at the end. */
+  peek(): number | undefined {
+    const initial = this.bytes[this.at];
+    return initial === undefined ? undefined : Math.floor(initial / 32);
   }
 
   /** Reads a head of this major type and returns its argument. */
@@ -95,33 +138,63 @@ export class CborReader {
     return this.take(this.expect(2, what));
   }
 
+  /** Reads a byte string, or null. */
+  byteStringOrNull(what: string): Uint8Array | null {
+    if (this.bytes[this.at] !== NULL) return this.byteString(what);
+    this.at++;
+    return null;
+  }
+
+  /** Reads a non-negative integer below 2^53. */
+  uint(what: string): number {
+    const start = this.at;
+    const n = this.expect(0, what);
+    return Number.isSafeInteger(n) ? n : this.fail(`want ${what} below 2^53`, start);
+  }
+
+  /** Reads a map, its keys in order, as the bytes of its pairs. */
+  map(what: string): CborPair[] {
+    const count = this.expect(5, what);
+    const pairs: CborPair[] = [];
+    this.pairs(count, 0, (pair) => pairs.push(pair));
+    return pairs;
+  }
+
   /** Walks over one item of any kind, strictly. */
   skip(depth = 0): void {
     if (depth > MAX_DEPTH) this.fail(`at most ${MAX_DEPTH} levels`);
+    const start = this.at;
     const { major, argument } = this.head();
     if (major === 2) this.take(argument);
     else if (major === 3) this.demandText(this.take(argument));
     else if (major === 4) for (let i = 0; i < argument; i++) this.skip(depth + 1);
-    else if (major === 5) this.skipMap(argument, depth);
+    else if (major === 5) this.pairs(argument, depth);
     else if (major === 6) {
-      if (this.plain) this.fail("a tag where none belongs");
-      this.skip(depth + 1);
+      if (this.options.plain) this.fail("a tag where none belongs", start);
+      if (argument === 2 || argument === 3) this.demandBigNumber();
+      else this.skip(depth + 1);
     }
   }
 
-  private skipMap(pairs: number, depth: number): void {
-    const keys = new Set<string>();
-    for (let i = 0; i < pairs; i++) {
+  private pairs(count: number, depth: number, see?: (pair: CborPair) => void): void {
+    const keys = this.options.anyOrder ? new Set<string>() : null;
+    let last: Uint8Array | undefined;
+    for (let i = 0; i < count; i++) {
       const start = this.at;
-      if (this.plain && ![0, 1, 3].includes(Math.floor((this.bytes[start] ?? 0) / 32))) {
+      const major = this.peek();
+      if (this.options.plain && major !== 0 && major !== 1 && major !== 3 && major !== undefined)
         this.fail("a map key that is neither an integer nor text");
-      }
       this.skip(depth + 1);
-      // In strict form equal keys have equal bytes.
-      const key = toHex(this.bytes.subarray(start, this.at));
-      if (keys.has(key)) this.fail("a map key twice", start);
-      keys.add(key);
+      const key = this.bytes.subarray(start, this.at);
+      // In deterministic form equal keys have equal bytes.
+      const order = last === undefined ? -1 : compareBytes(last, key);
+      if (order === 0 || keys?.has(toHex(key))) this.fail("a map key twice", start);
+      if (order > 0 && keys === null) this.fail("map keys not in bytewise order", start);
+      keys?.add(toHex(key));
+      last = key;
+      const valueAt = this.at;
       this.skip(depth + 1);
+      see?.({ key, value: this.bytes.subarray(valueAt, this.at) });
     }
   }
 
@@ -130,7 +203,7 @@ export class CborReader {
     const [initial = 0] = this.take(1);
     const major = Math.floor(initial / 32);
     const info = initial % 32;
-    if (major === 7) return { major, argument: this.simpleOrFloat(info) };
+    if (major === 7) return { major, argument: this.simpleOrFloat(info, start) };
     if (info < 24) return { major, argument: info };
     if (info > 27) this.fail(info === 31 ? "an indefinite length" : "a reserved head", start);
     const width = 2 ** (info - 24);
@@ -142,13 +215,24 @@ export class CborReader {
     return { major, argument };
   }
 
-  private simpleOrFloat(info: number): number {
+  private simpleOrFloat(info: number, start: number): number {
     if (info <= 23) return info;
     if (info < 25 || info > 27)
-      this.fail(info === 31 ? "a break without an indefinite item" : "a reserved simple value");
-    if (this.plain) this.fail("a float where none belongs");
-    this.take(2 ** (info - 24));
+      this.fail(info === 31 ? "a break without an indefinite item" : "a reserved simple value", start);
+    const width = 2 ** (info - 24);
+    const encoded = this.take(width);
+    const value = floatOf(encoded);
+    if (width !== shortestFloat(value) || (Number.isNaN(value) && !isCanonicalNaN(encoded)))
+      this.fail("a float not in its shortest form", start);
+    if (this.options.plain && Number.isInteger(value)) this.fail("a float with a whole value", start);
     return info;
+  }
+
+  /** Tags 2 and 3 (RFC 8949 §3.4.3): for what no integer reaches, and without leading zeros. */
+  private demandBigNumber(): void {
+    const start = this.at;
+    const digits = this.byteString("the bytes of a big number");
+    if (digits.length <= 8 || digits[0] === 0) this.fail("a big number not in its shortest form", start);
   }
 
   private take(length: number): Uint8Array {
@@ -160,10 +244,50 @@ export class CborReader {
   }
 
   private demandText(bytes: Uint8Array): void {
-    if (fromUtf8(bytes) === undefined) this.fail("a text string that is not UTF-8");
+    if (fromUtf8(bytes) === undefined) this.fail("a text string that is not UTF-8", this.at - bytes.length);
   }
 
   private fail(why: string, at = this.at): never {
-    throw new WritError("ENVELOPE_MALFORMED", `CBOR: ${why} (at byte ${at})`);
+    const { base = 0, code = "ENVELOPE_MALFORMED" } = this.options;
+    throw new WritError(code, `CBOR: ${why} (at byte ${base + at})`);
   }
+}
+
+const NULL = 0xf6;
+
+/** The value of a float of 2, 4 or 8 bytes. */
+function floatOf(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length === 8) return view.getFloat64(0);
+  if (bytes.length === 4) return view.getFloat32(0);
+  return halfFloat(view.getUint16(0));
+}
+
+/** RFC 8949 appendix D. */
+function halfFloat(bits: number): number {
+  const sign = bits >= 0x8000 ? -1 : 1;
+  const exponent = Math.floor(bits / 1024) % 32;
+  const fraction = bits % 1024;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent < 31) return sign * (fraction + 1024) * 2 ** (exponent - 25);
+  return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+}
+
+/** The bytes that the shortest float with this value has. */
+function shortestFloat(value: number): 2 | 4 | 8 {
+  if (Number.isNaN(value) || fitsHalf(value)) return 2;
+  return Math.fround(value) === value ? 4 : 8;
+}
+
+/** Has a half float exactly this value: eleven bits, between 2^-24 and 65,504? */
+function fitsHalf(value: number): boolean {
+  const size = Math.abs(value);
+  if (size === 0 || size === Number.POSITIVE_INFINITY) return true;
+  if (size > 65_504) return false;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  return Number.isInteger(size * 2 ** (10 - exponent));
+}
+
+function isCanonicalNaN(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x7e && bytes[1] === 0;
 }

@@ -1,21 +1,26 @@
 /**
- * COSE_Sign1 (RFC 9052 §4.2) as SCITT signs statements (RFC 9943 §5): tag 18, everything that matters in the protected
- * header. Stored as `d2 84 <protected, verbatim> a0 <payload> <signature>`: the unprotected header is not signed, so it
- * is not kept.
+ * Signed statements as SCITT has them (RFC 9943 §6): COSE_Sign1 whose protected header says everything that matters.
+ * Stored as `d2 84 <protected, verbatim> a0 <payload> <signature>`: the unprotected header is not signed, so it is not kept
+ * ("MUST be set to an empty map", §7).
+ *
+ *     18([<<{1: -19, 3: "text/plain", 4: h'df85…1144', 15: {1: "https://issuer.example", 2: "urn:example:a"}}>>,
+ *         {}, h'…', h'…64 bytes'])
  */
-import { WritError } from "../errors.js";
-import { concat, toHex, utf8 } from "../format/bytes.js";
-import { CborReader, decodeCbor, encodeCbor, head } from "./cbor.js";
+import { type ErrorCode, WritError } from "../errors.js";
+import { toHex } from "../format/bytes.js";
+import { encodeCbor } from "./cbor.js";
 import type { Algorithm } from "./key.js";
-import type { Statement } from "./statement.js";
+import { formatSign1, openSign1, type Sign1, sigStructure } from "./sign1.js";
+import type { HashEnvelope, Statement } from "./statement.js";
 
-/** Header labels: RFC 9052 §3.1, RFC 9597 (CWT claims), RFC 9995 (hash envelope). */
+/** Header labels: RFC 9052 §3.1, RFC 9597 (CWT claims), RFC 9995 (hash envelope), RFC 9360 (certificates). */
 const ALG = 1;
 const CRIT = 2;
 const CONTENT_TYPE = 3;
 const KID = 4;
 const CWT_CLAIMS = 15;
-const HASH_ENVELOPE = [258, 259, 260];
+const [PAYLOAD_HASH_ALG, PREIMAGE_CONTENT_TYPE, PAYLOAD_LOCATION] = [258, 259, 260] as const;
+const HASH_ENVELOPE = [PAYLOAD_HASH_ALG, PREIMAGE_CONTENT_TYPE, PAYLOAD_LOCATION] as const;
 const UNDERSTOOD: ReadonlySet<unknown> = new Set([
   ALG,
   CRIT,
@@ -26,6 +31,16 @@ const UNDERSTOOD: ReadonlySet<unknown> = new Set([
 ]);
 /** Labels of drafts that the RFCs renumbered: a statement that uses them means something we would not see. */
 const LEGACY: readonly number[] = [-111, 13, 14, 391, 392, 393];
+/** What belongs beside a signature and never under it (RFC 9942 §4). */
+const RECEIPTS = 394;
+const [VDS, VDP] = [395, 396];
+const CERTIFICATES: ReadonlyMap<unknown, string> = new Map([
+  [32, "x5bag"],
+  [33, "x5chain"],
+  [34, "x5t"],
+  [35, "x5u"],
+]);
+const X5CHAIN = "1821";
 
 /** RFC 9864: -19 is Ed25519; -8 is EdDSA, of which we take the same curve; -7 is ES256. */
 const ALGORITHMS: ReadonlyMap<unknown, Algorithm> = new Map([
@@ -34,76 +49,66 @@ const ALGORITHMS: ReadonlyMap<unknown, Algorithm> = new Map([
   [-7, "ES256"],
 ]);
 
-const TAG_SIGN1 = 18;
+/** Bytes of a digest by its algorithm (RFC 9054): SHA-256, SHA-384, SHA-512. */
+const DIGEST_BYTES: ReadonlyMap<unknown, number> = new Map([
+  [-16, 32],
+  [-43, 48],
+  [-44, 64],
+]);
 
+const MAX_ISSUER_CHARACTERS = 8192;
+
+/** The algorithm that a COSE `alg` names, if it is one of ours. */
+export function algorithmOf(alg: unknown): Algorithm | undefined {
+  return ALGORITHMS.get(alg);
+}
+
+/**
+ * A signed statement that this log can register. ENVELOPE_MALFORMED (no deterministic COSE_Sign1), PAYLOAD_MISSING,
+ * SIGNATURE_MISSING, CERTIFICATES_UNSUPPORTED, ALGORITHM_UNSUPPORTED, ENVELOPE_INVALID with the path of the label.
+ */
 export function parseCose(bytes: Uint8Array): Statement {
-  const reader = new CborReader(bytes);
-  if (reader.expect(6, "a COSE_Sign1 (tag 18)") !== TAG_SIGN1) fail("", "tag 18 (COSE_Sign1)");
-  if (reader.expect(4, "an array") !== 4) fail("", "an array of 4");
-  const protectedBytes = reader.byteString("the protected header, a byte string");
-  const unprotectedAt = reader.offset;
-  reader.skip();
-  if (Math.floor((bytes[unprotectedAt] ?? 0) / 32) !== 5) fail("unprotected", "a map");
-  const payload = reader.byteString("the payload, attached, a byte string");
-  const signature = reader.byteString("the signature, a byte string");
-  reader.end();
+  const sign1 = openSign1(bytes);
+  const { protectedBytes, header, payload, signature } = sign1;
+  demandOnlyStatementLabels(sign1);
+  demandCritical(header, UNDERSTOOD, "ENVELOPE_INVALID");
+  const algorithm = demandAlgorithm(header.get(ALG));
+  const keyId = demandKeyId(sign1);
+  const hashed = hashEnvelope(header, payload);
+  const contentType = contentTypeOf(header);
+  const { issuer, subject } = claims(header.get(CWT_CLAIMS));
+  if (payload === null)
+    throw new WritError("PAYLOAD_MISSING", "COSE_Sign1: want the payload attached, got null (detached)");
+  if (signature.length === 0)
+    throw new WritError("SIGNATURE_MISSING", "COSE_Sign1: want a signature, got one of no bytes");
   if (signature.length !== 64) fail("signature", `64 bytes, got ${signature.length}`);
-  const header = parseHeader(protectedBytes);
   return {
     form: "cose",
-    stored: formatCose(protectedBytes, payload, signature),
-    contentType: header.contentType,
+    stored: formatSign1(protectedBytes, payload, signature),
+    contentType,
     payload,
     signedBytes: sigStructure(protectedBytes, payload),
-    signatures: [{ keyId: header.keyId, algorithm: header.algorithm, signature }],
-    claimedIssuer: header.issuer,
+    signatures: [{ keyId, algorithm, signature }],
+    claims: { issuer, subject },
+    hashed,
   };
 }
 
-export function formatCose(
-  protectedBytes: Uint8Array,
-  payload: Uint8Array,
-  signature: Uint8Array,
-): Uint8Array {
-  return concat(
-    Uint8Array.of(0xd2, 0x84),
-    head(2, protectedBytes.length),
-    protectedBytes,
-    Uint8Array.of(0xa0),
-    head(2, payload.length),
-    payload,
-    head(2, signature.length),
-    signature,
-  );
-}
-
-/** Sig_structure (RFC 9052 §4.4): `["Signature1", protected, external_aad = h'', payload]`. */
-export function sigStructure(protectedBytes: Uint8Array, payload: Uint8Array): Uint8Array {
-  return concat(
-    Uint8Array.of(0x84, 0x6a),
-    utf8("Signature1"),
-    head(2, protectedBytes.length),
-    protectedBytes,
-    Uint8Array.of(0x40),
-    head(2, payload.length),
-    payload,
-  );
-}
-
-/** A protected header as we write it: algorithm, content type, key id, CWT claims (iss, sub, iat). */
+/** A protected header as we write it: algorithm, content type or hash envelope, key id, CWT claims (iss, sub, iat). */
 export function formatHeader(header: {
   readonly algorithm: Algorithm;
-  readonly contentType: string;
+  readonly content: string | HashEnvelope;
   /** 32 bytes */
   readonly keyId: Uint8Array;
   readonly claims: { readonly issuer: string; readonly subject: string; readonly issuedAt: number };
 }): Uint8Array {
+  const { algorithm, content, keyId } = header;
   const { issuer, subject, issuedAt } = header.claims;
   return encodeCbor(
     new Map<number, unknown>([
-      [ALG, header.algorithm === "Ed25519" ? -19 : -7],
-      [CONTENT_TYPE, header.contentType],
-      [KID, header.keyId],
+      [ALG, algorithm === "Ed25519" ? -19 : -7],
+      ...(typeof content === "string" ? [[CONTENT_TYPE, content] as const] : hashLabels(content)),
+      [KID, keyId],
       [
         CWT_CLAIMS,
         new Map<number, unknown>([
@@ -116,59 +121,107 @@ export function formatHeader(header: {
   );
 }
 
-function parseHeader(bytes: Uint8Array): {
-  algorithm: Algorithm;
-  contentType: string | null;
-  keyId: string;
-  issuer: string | null;
-} {
-  const header = bytes.length === 0 ? new Map() : decodeCbor(bytes);
-  if (!(header instanceof Map)) fail("protected", "a map");
-  for (const label of LEGACY)
-    if (header.has(label)) fail(`protected[${label}]`, "no labels of superseded drafts");
-  demandCritical(header.get(CRIT), header);
-  const algorithm = ALGORITHMS.get(header.get(ALG));
-  if (algorithm === undefined) {
-    throw new WritError(
-      "ALGORITHM_UNSUPPORTED",
-      `COSE alg: want -19 or -8 (Ed25519) or -7 (ES256), got ${show(header.get(ALG))}`,
-    );
-  }
-  const keyId = header.get(KID);
-  if (!(keyId instanceof Uint8Array) || keyId.length !== 32) {
-    fail("protected[4]", "kid: the 32 bytes of the signing key's RFC 9679 thumbprint");
-  }
-  return { algorithm, contentType: contentType(header), keyId: toHex(keyId), issuer: claimedIssuer(header) };
+function hashLabels({ algorithm, contentType, location }: HashEnvelope): (readonly [number, unknown])[] {
+  return [
+    [PAYLOAD_HASH_ALG, algorithm],
+    ...(contentType === null ? [] : [[PREIMAGE_CONTENT_TYPE, contentType] as const]),
+    ...(location === null ? [] : [[PAYLOAD_LOCATION, location] as const]),
+  ];
 }
 
-function contentType(header: ReadonlyMap<unknown, unknown>): string | null {
-  const value = header.get(CONTENT_TYPE);
-  const hashed = HASH_ENVELOPE.some((label) => header.has(label));
-  if (hashed && value !== undefined) fail("protected[3]", "no content type beside a hash envelope (258–260)");
+/** RFC 9052 §3.1: labels in `crit` must be understood and in the protected header, or the message is refused. */
+export function demandCritical(
+  header: ReadonlyMap<unknown, unknown>,
+  understood: ReadonlySet<unknown>,
+  code: ErrorCode,
+): void {
+  const crit = header.get(CRIT);
+  if (crit === undefined) return;
+  if (!Array.isArray(crit) || crit.length === 0)
+    fail("protected[2]", "crit: a list of at least one label", code);
+  for (const label of crit) {
+    if (!understood.has(label) || !header.has(label))
+      fail("protected[2]", `no critical label that we do not know: ${show(label)}`, code);
+  }
+}
+
+function demandOnlyStatementLabels({ header, unprotected }: Sign1): void {
+  for (const label of LEGACY)
+    if (header.has(label)) fail(`protected[${label}]`, "no labels of superseded drafts");
+  for (const label of [RECEIPTS, VDS, VDP])
+    if (header.has(label))
+      fail(`protected[${label}]`, "no receipts or proofs under the signature: they stand beside it");
+  for (const [label, name] of CERTIFICATES) if (header.has(label)) noCertificates(name);
+  for (const label of HASH_ENVELOPE) {
+    const key = toHex(encodeCbor(label));
+    if (unprotected.some((pair) => toHex(pair.key) === key))
+      fail(`unprotected[${label}]`, "a hash envelope in the protected header only (RFC 9995)");
+  }
+}
+
+function noCertificates(name: string): never {
+  throw new WritError(
+    "CERTIFICATES_UNSUPPORTED",
+    `${name}: keys are known to this log by registration, not by certificates; name one by its kid`,
+  );
+}
+
+function demandAlgorithm(alg: unknown): Algorithm {
+  const algorithm = ALGORITHMS.get(alg);
+  if (algorithm !== undefined) return algorithm;
+  throw new WritError(
+    "ALGORITHM_UNSUPPORTED",
+    `COSE alg: want -19 or -8 (Ed25519) or -7 (ES256), got ${show(alg)}`,
+  );
+}
+
+function demandKeyId({ header, unprotected }: Sign1): string {
+  const keyId = header.get(KID);
+  if (keyId instanceof Uint8Array && keyId.length === 32) return toHex(keyId);
+  if (keyId === undefined && unprotected.some(({ key }) => toHex(key) === X5CHAIN)) noCertificates("x5chain");
+  return fail("protected[4]", "kid: the 32 bytes of the signing key's RFC 9679 thumbprint");
+}
+
+/** RFC 9995: the payload is a digest of what is meant. */
+function hashEnvelope(
+  header: ReadonlyMap<unknown, unknown>,
+  payload: Uint8Array | null,
+): HashEnvelope | null {
+  if (!HASH_ENVELOPE.some((label) => header.has(label))) return null;
+  const algorithm = header.get(PAYLOAD_HASH_ALG);
+  if (typeof algorithm !== "number" || !Number.isSafeInteger(algorithm))
+    fail("protected[258]", "the algorithm of the payload's digest, such as -16 (SHA-256)");
+  if (header.has(CONTENT_TYPE)) fail("protected[3]", "no content type beside a hash envelope (258–260)");
+  const bytes = DIGEST_BYTES.get(algorithm);
+  if (bytes !== undefined && payload !== null && payload.length !== bytes)
+    fail("payload", `a digest of ${bytes} bytes, as protected[258] says, got ${payload.length}`);
+  const location = header.get(PAYLOAD_LOCATION);
+  if (location !== undefined && typeof location !== "string")
+    fail("protected[260]", "the place of the payload, text");
+  return { algorithm, contentType: mediaTypeAt(header, PREIMAGE_CONTENT_TYPE), location: location ?? null };
+}
+
+function contentTypeOf(header: ReadonlyMap<unknown, unknown>): string | null {
+  return mediaTypeAt(header, CONTENT_TYPE);
+}
+
+function mediaTypeAt(header: ReadonlyMap<unknown, unknown>, label: number): string | null {
+  const value = header.get(label);
   if (value === undefined) return null;
   if (typeof value === "string" && value !== "") return value;
   // A CoAP Content-Format number (RFC 9052 §3.1) is a foreign type that we can name but not interpret.
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return `coap:${value}`;
-  return fail("protected[3]", "a content type: text, or a CoAP number");
+  return fail(`protected[${label}]`, "a content type: text, or a CoAP number");
 }
 
-function claimedIssuer(header: ReadonlyMap<unknown, unknown>): string | null {
-  const claims = header.get(CWT_CLAIMS);
-  if (claims === undefined) return null;
-  if (!(claims instanceof Map)) fail("protected[15]", "CWT claims: a map");
-  const issuer: unknown = claims.get(1);
-  if (issuer === undefined) return null;
-  return typeof issuer === "string" ? issuer : fail("protected[15][1]", "iss: text");
-}
-
-/** RFC 9052 §3.1: labels in `crit` must be understood and present, or the message is refused. */
-function demandCritical(crit: unknown, header: ReadonlyMap<unknown, unknown>): void {
-  if (crit === undefined) return;
-  if (!Array.isArray(crit) || crit.length === 0) fail("protected[2]", "crit: a list of at least one label");
-  for (const label of crit) {
-    if (!UNDERSTOOD.has(label) || !header.has(label))
-      fail("protected[2]", `no critical label that we do not know: ${show(label)}`);
-  }
+/** "The CWT Claims value MUST include the Issuer Claim and the Subject Claim" (RFC 9943 §6.1). */
+function claims(value: unknown): { issuer: string; subject: string } {
+  if (!(value instanceof Map)) fail("protected[15]", "CWT claims, a map with iss (1) and sub (2)");
+  const [issuer, subject] = [value.get(1), value.get(2)];
+  if (typeof issuer !== "string" || issuer === "" || issuer.length > MAX_ISSUER_CHARACTERS)
+    fail("protected[15][1]", `iss: text of 1 to ${MAX_ISSUER_CHARACTERS} characters`);
+  if (typeof subject !== "string") fail("protected[15][2]", "sub: text");
+  return { issuer, subject };
 }
 
 function show(value: unknown): string {
@@ -178,6 +231,6 @@ function show(value: unknown): string {
     : typeof value;
 }
 
-function fail(path: string, want: string): never {
-  throw new WritError("ENVELOPE_INVALID", `COSE_Sign1${path && `, ${path}`}: want ${want}`, { path });
+function fail(path: string, want: string, code: ErrorCode = "ENVELOPE_INVALID"): never {
+  throw new WritError(code, `COSE_Sign1, ${path}: want ${want}`, { path });
 }

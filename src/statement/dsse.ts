@@ -8,12 +8,16 @@ import { toBase64 } from "#crypto";
 import { WritError } from "../errors.js";
 import { parseBase64 } from "../format/base64.js";
 import { concat, utf8 } from "../format/bytes.js";
+import { fromDer } from "./es256.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "./json.js";
 import type { Statement, StatementSignature } from "./statement.js";
 
 const MAX_SIGNATURES = 16;
 
-/** Strict JSON; unknown members are ignored and not stored; base64 of either alphabet comes in, one goes out. */
+/**
+ * Strict JSON; unknown members are ignored and not stored; base64 of either alphabet comes in, one goes out, and so do ES256
+ * signatures as r ‖ s or in DER.
+ */
 export function parseDsse(bytes: Uint8Array): Statement {
   const envelope = parseJson(bytes, "ENVELOPE_MALFORMED");
   if (!isJsonObject(envelope)) fail("", "an object");
@@ -34,7 +38,8 @@ export function parseDsse(bytes: Uint8Array): Statement {
     payload,
     signedBytes: preAuthEncoding(payloadType, payload),
     signatures: parsed,
-    claimedIssuer: null,
+    claims: null,
+    hashed: null,
   };
 }
 
@@ -68,9 +73,10 @@ function parseSignature(value: Json, i: number): StatementSignature {
       "the signing key's RFC 9679 thumbprint in 64 lower-case hex digits; DSSE lets it be absent, this log's registration policy does not",
     );
   }
-  const signature = base64(value, "sig", `${path}.`);
-  if (signature.length !== 64)
-    fail(`${path}.sig`, `64 bytes (Ed25519, or ES256 as r ‖ s), got ${signature.length}`);
+  const bytes = base64(value, "sig", `${path}.`);
+  const signature = bytes.length === 64 ? bytes : fromDer(bytes);
+  if (signature === undefined)
+    fail(`${path}.sig`, `64 bytes (Ed25519, or ES256 as r ‖ s), or ES256 in DER; got ${bytes.length} others`);
   return { keyId, algorithm: null, signature };
 }
 

@@ -3,9 +3,11 @@ import { ed25519Sign, es256Sign } from "#crypto";
 import { WritError } from "../errors.js";
 import { fromHex } from "../format/bytes.js";
 import { ED25519, parseSigningKey } from "../format/vkey.js";
-import { formatCose, formatHeader, sigStructure } from "./cose.js";
+import { formatHeader } from "./cose.js";
 import { formatDsse, preAuthEncoding } from "./dsse.js";
 import { type PublicKey, publicKey } from "./key.js";
+import { formatSign1, sigStructure } from "./sign1.js";
+import type { HashEnvelope } from "./statement.js";
 
 /** A key that can sign, whatever holds its secret. */
 export interface Signer {
@@ -45,15 +47,18 @@ export function signDsse(
   return formatDsse(payloadType, payload, signatures);
 }
 
-/** A COSE_Sign1 with the claims that SCITT asks for; `issuedAt` in POSIX seconds. */
+/**
+ * A COSE_Sign1 with the claims that SCITT asks for; `issuedAt` in POSIX seconds. `content`: the payload's media type, or
+ * what it is the digest of.
+ */
 export function signCose(
-  contentType: string,
+  content: string | HashEnvelope,
   payload: Uint8Array,
   claims: { readonly issuer: string; readonly subject: string; readonly issuedAt: number },
   signer: Signer,
 ): Uint8Array {
   const keyId = fromHex(signer.publicKey.keyId);
   if (keyId === undefined) throw new RangeError("a key id is hex");
-  const header = formatHeader({ algorithm: signer.publicKey.algorithm, contentType, keyId, claims });
-  return formatCose(header, payload, signer.sign(sigStructure(header, payload)));
+  const header = formatHeader({ algorithm: signer.publicKey.algorithm, content, keyId, claims });
+  return formatSign1(header, payload, signer.sign(sigStructure(header, payload)));
 }

@@ -10,7 +10,7 @@ import { fromHex, fromUtf8, utf8 } from "../format/bytes.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { LIST_BYTES } from "../index/bits.js";
 import { encodeCbor } from "../statement/cbor.js";
-import { formatCose, sigStructure } from "../statement/cose.js";
+import { formatSign1, sigStructure } from "../statement/sign1.js";
 import { publicKey, toJwk } from "../statement/key.js";
 import { isJsonObject, type JsonObject, parseJson } from "../statement/json.js";
 import { listRoot } from "./root.js";
@@ -152,7 +152,7 @@ export function statusListCwt(lst: Uint8Array, facts: ListFacts, key: SigningKey
       ],
     ]),
   );
-  return formatCose(header, payload, ed25519Sign(sigStructure(header, payload), key.seed));
+  return formatSign1(header, payload, ed25519Sign(sigStructure(header, payload), key.seed));
 }
 
 /** The key that tokens are signed with, as a JWK with the `kid` that they name. */

@@ -1,0 +1,56 @@
+/**
+ * The registration policy (RFC 9943 §5.1.1) in rules that have names: entry 0 of every log says them, and each refusal names
+ * the one that it is by. They apply in this order, to statements of both forms, wherever they are submitted.
+ */
+import type { ErrorCode } from "../errors.js";
+
+export const REGISTRATION_RULES = {
+  size: "A statement has 1 to 65,535 bytes in its stored form.",
+  encoding:
+    "COSE is a COSE_Sign1 with tag 18 in deterministic CBOR (RFC 8949 §4.2.1), no label in both headers. DSSE is JSON as RFC 7493 has it.",
+  envelope:
+    "COSE has in its protected header kid (the key's RFC 9679 SHA-256 thumbprint), CWT claims with iss and sub (RFC 9597), a content type or a hash envelope (RFC 9995), no critical label that is not understood, no label of superseded drafts and no receipt; its payload is attached. DSSE has 1 to 16 signatures, each with that thumbprint in hex as its keyid.",
+  certificates: "Keys are known by registration: statements that name theirs by a certificate are refused.",
+  algorithm: "Ed25519 (-19, -8) or ES256 (-7), the one of the key.",
+  "known-key": "Every signing key is registered by a key record of a registrar, earlier in the log.",
+  signature:
+    "Every signature verifies: Ed25519 in canonical encodings and without keys or R of small order; ES256 with the low s in DSSE, with either s in COSE.",
+  standing: "The signing key is not revoked, suspended, replaced or past its not_after.",
+  record:
+    "A payload of application/vnd.writ.record+json is a record that keeps the rules of its type, by the issuer that the CWT claims name. Any other payload is logged as it is; what its iss and sub say is the signer's claim.",
+  role: "A record is signed by a key registered for its issuer and for a role that may sign its type.",
+  "single-use":
+    "A consumption is of a grant that is in the log, live, and not used up, itself and all grants above it.",
+} as const;
+
+export type RegistrationRule = keyof typeof REGISTRATION_RULES;
+
+const RULE_OF: Partial<Record<ErrorCode, RegistrationRule>> = {
+  BODY_TOO_LARGE: "size",
+  ENTRY_TOO_LARGE: "size",
+  ENVELOPE_MALFORMED: "encoding",
+  ENVELOPE_INVALID: "envelope",
+  PAYLOAD_MISSING: "envelope",
+  SIGNATURE_MISSING: "signature",
+  CERTIFICATES_UNSUPPORTED: "certificates",
+  ALGORITHM_UNSUPPORTED: "algorithm",
+  KEY_UNKNOWN: "known-key",
+  SIGNATURE_INVALID: "signature",
+  RECORD_MALFORMED: "record",
+  ROLE_MISSING: "role",
+  RECORD_INVALID: "record",
+  KEY_DISTRUSTED: "standing",
+  GRANT_UNKNOWN: "single-use",
+  GRANT_MISMATCH: "single-use",
+  GRANT_NOT_YET_VALID: "single-use",
+  GRANT_EXPIRED: "single-use",
+  GRANT_REVOKED: "single-use",
+  GRANT_SUSPENDED: "single-use",
+  GRANT_USED: "single-use",
+  USE_REPEATED: "single-use",
+};
+
+/** The rule by which a statement was refused; undefined when it was for another reason. */
+export function ruleOf(code: ErrorCode): RegistrationRule | undefined {
+  return RULE_OF[code];
+}
