@@ -23,6 +23,7 @@ export {
 } from "./range.js";
 export { expandRun, verifyRun } from "./run.js";
 export {
+  consistencyRoot,
   inclusionRoot,
   verifyConsistency,
   verifyInclusion,

@@ -79,6 +79,18 @@ export function verifyConsistency(
 }
 
 /**
+ * The root of the tree of `to` that a consistency proof leads to from the root of the tree of `from`: for whoever holds a
+ * signature over the newer root, and not the root. ProofError unless 0 < from ≤ to and the proof leads back to `fromRoot`.
+ */
+export function consistencyRoot(from: number, to: number, hashes: readonly Hash[], fromRoot: Hash): Hash {
+  demandSubtree(0, from, to);
+  if (from === 0) throw new ProofError("consistency from the empty tree proves nothing");
+  const { subtreeSide, treeSide } = climbBoth(0, from, to, hashes, fromRoot);
+  demandRoot(subtreeSide, fromRoot, `consistency of ${from} with ${to}, the older side`);
+  return treeSide;
+}
+
+/**
  * Is the subtree [start, end) with root `subtreeRoot` part of the tree of `size` with root `root`?
  * (draft-ietf-plants-merkle-tree-certs, "Verifying a Subtree Consistency Proof".) The empty subtree is part of
  * every tree that reaches it.
@@ -97,6 +109,20 @@ export function verifySubtreeConsistency(
     if (hashes.length > 0) throw new ProofError(`${what}: want no hashes, got ${hashes.length}`);
     return demandRoot(subtreeRoot, emptyRoot(), what);
   }
+  const { subtreeSide, treeSide } = climbBoth(start, end, size, hashes, subtreeRoot);
+  demandRoot(subtreeSide, subtreeRoot, `${what}, the older side`);
+  demandRoot(treeSide, root, `${what}, the newer side`);
+}
+
+/** The two roots that a proof leads to, from the subtree [start, end), which is not empty. */
+function climbBoth(
+  start: number,
+  end: number,
+  size: number,
+  hashes: readonly Hash[],
+  subtreeRoot: Hash,
+): { readonly subtreeSide: Hash; readonly treeSide: Hash } {
+  const what = `consistency of [${start}, ${end}) with ${size}`;
   // Numbers of the first leaf of the subtree, its last, and the last of the tree, climbing together.
   let climb: Climb = { fn: start, sn: end - 1, tn: size - 1 };
   // Skip the levels at which the subtree is a complete node on its own: no hash is needed there.
@@ -121,8 +147,7 @@ export function verifySubtreeConsistency(
     climb = up(climb);
   }
   if (climb.tn !== 0) throw new ProofError(`${what}: fewer hashes than the proof has`);
-  demandRoot(subtreeSide, subtreeRoot, `${what}, the older side`);
-  demandRoot(treeSide, root, `${what}, the newer side`);
+  return { subtreeSide, treeSide };
 }
 
 interface Climb {

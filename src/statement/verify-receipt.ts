@@ -1,0 +1,193 @@
+/**
+ * Checking receipts (RFC 9942 §5.2, §5.3; RFC 9943 §7.1): the root is computed from the statement and the proof, and the
+ * signature over it checked by a key that was pinned beforehand. Nothing in a receipt is believed, and nothing is fetched.
+ */
+import {
+  type Hash,
+  inclusionRoot,
+  leafHash,
+  consistencyRoot,
+  ProofError,
+  sameHash,
+} from "../../merkle/index.js";
+import { WritError } from "../errors.js";
+import { fromHex, sameBytes, toHex } from "../format/bytes.js";
+import { parseCoseKeySet, type ServiceKey } from "./cose-key.js";
+import { publicKey, verifierOf } from "./key.js";
+import { guessForm, parseStatement } from "./parse.js";
+import { type InclusionProof, parseReceipt, type Receipt, receiptMessage } from "./receipt.js";
+import { splitTransparent } from "./transparent.js";
+
+/** One transparency service as a verifier knows it. */
+export interface PinnedService {
+  /** What its receipts must call it (`iss`); null when only its keys are pinned. */
+  readonly url: string | null;
+  readonly keys: readonly ServiceKey[];
+}
+
+/** A log of ours, by the Ed25519 key (32 bytes) that signs its checkpoints and its receipts. RangeError when it is not sound. */
+export function serviceOfKey(ed25519Key: Uint8Array): PinnedService {
+  const key = publicKey("Ed25519", ed25519Key);
+  if (key === undefined) throw new RangeError("want a sound Ed25519 key");
+  return { url: null, keys: [{ kid: fromHex(key.keyId) ?? null, key }] };
+}
+
+/** A service by its key set, or by one key (`/.well-known/scitt-keys`). COSE_KEY_MALFORMED. */
+export function serviceOfKeySet(bytes: Uint8Array, url: string | null = null): PinnedService {
+  return { url, keys: parseCoseKeySet(bytes) };
+}
+
+export interface VerifiedReceipt {
+  readonly service: PinnedService;
+  /** As the receipt has them: the service's URL, and what the statement is about. */
+  readonly issuer: string | null;
+  readonly subject: string | null;
+  readonly index: number;
+  readonly size: number;
+  readonly root: Hash;
+}
+
+export type ReceiptOutcome =
+  | { readonly outcome: "verified"; readonly receipt: VerifiedReceipt }
+  /** By a service that is not pinned: it says nothing, for or against. */
+  | { readonly outcome: "unknown"; readonly reason: string }
+  | { readonly outcome: "invalid"; readonly reason: string };
+
+/**
+ * Is the statement in the tree of one of these services, on the word of this receipt? Any accepted form of the statement
+ * will do, with or without receipts in it. ProofError when the receipt is by none of the keys, or does not hold;
+ * RECEIPT_MALFORMED when it is no receipt of inclusion.
+ */
+export function verifyReceipt(
+  statement: Uint8Array,
+  receipt: Uint8Array,
+  services: readonly PinnedService[],
+): VerifiedReceipt {
+  const judged = judgeReceipt(statement, receipt, services);
+  if (judged.outcome === "verified") return judged.receipt;
+  throw new ProofError(judged.reason);
+}
+
+/** The same for whoever holds several receipts, of which some may be by strangers. RECEIPT_MALFORMED. */
+export function judgeReceipt(
+  statement: Uint8Array,
+  bytes: Uint8Array,
+  services: readonly PinnedService[],
+): ReceiptOutcome {
+  const receipt = parseReceipt(bytes);
+  const [proof] = receipt.inclusion;
+  if (proof === undefined) throw new WritError("RECEIPT_MALFORMED", "receipt: want one of inclusion");
+  const candidates = candidatesFor(receipt, services);
+  if (candidates.length === 0)
+    return { outcome: "unknown", reason: `by no pinned service: ${signerOf(receipt)}` };
+  let reason = "";
+  for (const entry of entryForms(statement)) {
+    const root = rootOf(receipt.inclusion, entry);
+    if (root instanceof ProofError) {
+      reason = root.message;
+      continue;
+    }
+    const found = candidates.find(({ key }) => isSignedBy(receipt, root, key));
+    if (found !== undefined) return verified(receipt, proof, root, found.service);
+    reason =
+      "the signature is not over this statement's root: the receipt is of another statement, or has been changed";
+  }
+  return { outcome: "invalid", reason };
+}
+
+function verified(
+  { issuer, subject }: Receipt,
+  { index, size }: InclusionProof,
+  root: Hash,
+  service: PinnedService,
+): ReceiptOutcome {
+  if (service.url !== null && issuer !== service.url)
+    return {
+      outcome: "invalid",
+      reason: `its issuer is ${issuer ?? "none"}, the keys are pinned for ${service.url}`,
+    };
+  return { outcome: "verified", receipt: { service, issuer, subject, index, size, root } };
+}
+
+/**
+ * The newer root that a receipt of consistency vouches for, from the older root that the verifier holds. ProofError,
+ * RECEIPT_MALFORMED.
+ */
+export function verifyConsistencyReceipt(
+  bytes: Uint8Array,
+  older: { readonly size: number; readonly root: Hash },
+  services: readonly PinnedService[],
+): { readonly service: PinnedService; readonly size: number; readonly root: Hash } {
+  const receipt = parseReceipt(bytes);
+  const proof = receipt.consistency.find(({ from }) => from === older.size);
+  if (proof === undefined)
+    throw new ProofError(`the receipt is not of consistency with a tree of ${older.size}`);
+  const root = consistencyRoot(proof.from, proof.to, proof.hashes, older.root);
+  const found = candidatesFor(receipt, services).find(({ key }) => isSignedBy(receipt, root, key));
+  if (found === undefined)
+    throw new ProofError(`the newer root is signed by no pinned key: ${signerOf(receipt)}`);
+  return { service: found.service, size: proof.to, root };
+}
+
+interface Candidate {
+  readonly service: PinnedService;
+  readonly key: ServiceKey;
+}
+
+/** The pinned keys that a receipt may be by: of its algorithm, and of its kid where both have one. */
+function candidatesFor({ algorithm, kid }: Receipt, services: readonly PinnedService[]): Candidate[] {
+  return services.flatMap((service) =>
+    service.keys
+      .filter(({ key }) => key.algorithm === algorithm)
+      .filter((key) => kid === null || key.kid === null || sameBytes(key.kid, kid))
+      .map((key) => ({ service, key })),
+  );
+}
+
+/** All proofs of a receipt lead to the one root that is signed, or none is believed. */
+function rootOf(proofs: readonly InclusionProof[], entry: Uint8Array): Hash | ProofError {
+  try {
+    const leaf = leafHash(entry);
+    const [root, ...others] = proofs.map(({ index, size, hashes }) =>
+      inclusionRoot(index, size, leaf, hashes),
+    );
+    if (root !== undefined && others.every((other) => sameHash(other, root))) return root;
+    return new ProofError("its proofs lead to different roots");
+  } catch (error) {
+    if (error instanceof ProofError) return error;
+    throw error;
+  }
+}
+
+function isSignedBy(
+  { protectedBytes, payload, signature }: Receipt,
+  root: Hash,
+  { key }: ServiceKey,
+): boolean {
+  if (payload !== null && !sameHash(payload, root)) return false;
+  return verifierOf(key)(signature, receiptMessage(protectedBytes, root));
+}
+
+/**
+ * The bytes that may be in a log for a statement: of COSE, with the unprotected header emptied (RFC 9943 §7), whatever else
+ * is in it; of DSSE, the stored form; and just what was given.
+ */
+function entryForms(statement: Uint8Array): Uint8Array[] {
+  try {
+    const stored = storedForm(statement);
+    return sameBytes(stored, statement) ? [stored] : [stored, statement];
+  } catch (error) {
+    if (error instanceof WritError) return [statement];
+    throw error;
+  }
+}
+
+/** What is hashed of a statement of either form. WritError when it is neither. */
+export function storedForm(statement: Uint8Array): Uint8Array {
+  if (guessForm(statement) === "cose") return splitTransparent(statement).statement;
+  return parseStatement(statement, "dsse").stored;
+}
+
+function signerOf({ kid, issuer }: Receipt): string {
+  return `its kid is ${kid === null ? "none" : toHex(kid)}, its issuer ${issuer ?? "none"}`;
+}
