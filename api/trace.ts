@@ -35,6 +35,7 @@ const FILTERS = {
   outcome: "outcome",
   subject: "subject",
   target: "target",
+  digest: "digest",
 } as const satisfies Record<string, Term["field"]>;
 type Filter = keyof typeof FILTERS;
 

@@ -17,6 +17,7 @@ import {
   valueLinksOf,
 } from "../record/links.js";
 import { RECORD_MEDIA_TYPE, type Record } from "../record/record.js";
+import { artifactsOf } from "../statement/artifacts.js";
 import { isJsonObject, type Json, type JsonObject } from "../statement/json.js";
 import type { Statement } from "../statement/statement.js";
 
@@ -51,6 +52,8 @@ const FIELDS = {
   sequence: 19,
   /** Names this audience. */
   audience: 20,
+  /** Is about the artifact of this digest, `sha256:…`: foreign content only. */
+  digest: 21,
 } as const;
 export type Field = keyof typeof FIELDS;
 
@@ -63,6 +66,8 @@ export interface Term {
 
 export const TERM_BYTES = 18;
 
+/** Digests that one statement is found by. */
+const MAX_DIGESTS = 1024;
 /** Strings inside one `target` that are found by `target`. */
 const MAX_TARGETS = 16;
 const SEAL_BUCKET = 1024;
@@ -72,9 +77,24 @@ const MAX_SEAL_BUCKETS = 64;
 export function termsOf(statement: Statement, record: Record | null): Term[] {
   const terms: Term[] = statement.signatures.map(({ keyId }) => ({ field: "signer", value: keyId }));
   if (record !== null) terms.push(...recordTerms(record));
-  else if (statement.contentType !== null)
-    terms.push({ field: "content_type", value: statement.contentType });
+  else terms.push(...foreignTerms(statement));
   return terms.length === 1 ? terms : distinct(terms);
+}
+
+/**
+ * Of what is not ours, what its envelope and its subjects say. Not its `iss`: an issuer is found under the name that a key is
+ * registered for, and nobody has checked that here.
+ */
+function foreignTerms(statement: Statement): Term[] {
+  const { contentType, claims } = statement;
+  const digests = artifactsOf(statement).flatMap((artifact) =>
+    [...artifact.digests].map(([algorithm, hex]) => `${algorithm}:${hex}`),
+  );
+  return [
+    ...(contentType === null ? [] : [{ field: "content_type", value: contentType } as const]),
+    ...(claims === null ? [] : [{ field: "subject", value: claims.subject } as const]),
+    ...digests.slice(0, MAX_DIGESTS).map((value) => ({ field: "digest", value }) as const),
+  ];
 }
 
 /** Is this our own content type, which has no term because nearly everything has it? */

@@ -2,7 +2,7 @@
 import { sha256, toBase64 } from "#crypto";
 import { type Hash, leafHash } from "../../merkle/index.js";
 import { fromUtf8, toHex } from "../format/bytes.js";
-import { recordIdOf, RECORD_MEDIA_TYPE } from "../record/record.js";
+import { idOf, parseRecord, recordIdOf, RECORD_MEDIA_TYPE } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Form, Statement } from "../statement/statement.js";
 
@@ -41,6 +41,19 @@ export function describeEntry(index: number, stored: Uint8Array, receivedAt: num
     record,
     receivedAt,
   };
+}
+
+/**
+ * What a receipt says that an entry is about (RFC 9943 §6.1, `sub`): what its own claims say; for a record in DSSE its trace,
+ * or itself; for anything else the statement itself.
+ */
+export function subjectOf(stored: Uint8Array, index: number, raw: boolean): string {
+  if (raw && index > 0) return entryHashOf(stored);
+  const { claims, contentType, payload } = parseStatement(stored, guessForm(stored));
+  if (claims !== null) return claims.subject;
+  if (contentType !== RECORD_MEDIA_TYPE) return entryHashOf(stored);
+  const record = parseRecord(payload);
+  return record.traceId ?? idOf(record);
 }
 
 function entryHashOf(stored: Uint8Array): string {

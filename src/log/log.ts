@@ -385,10 +385,16 @@ export class Log {
     if ("index" in ref) return ref.index < size ? [ref.index] : [];
     const hash = fromHex(ref.hash);
     if (hash === undefined) return [];
-    const [found] = await this.store.lookup("entry-hash", [hash]);
-    if (found !== undefined) return [readUint64(found)].filter((index) => index < size);
+    const place = await this.placeOf(hash);
+    if (place !== null) return [place].filter((index) => index < size);
     const rows = await this.store.rows("record-id", hash, { limit: MAX_SAME_RECORD });
     return rows.map(({ key }) => readUint64(key, 32)).filter((index) => index < size);
+  }
+
+  /** The index of the statement with this SHA-256 (32 bytes), published or not; null when it is not in the log. */
+  async placeOf(entryHash: Uint8Array): Promise<number | null> {
+    const [found] = await this.store.lookup("entry-hash", [entryHash]);
+    return found === undefined ? null : readUint64(found);
   }
 
   /** RangeError unless index < the published size. */

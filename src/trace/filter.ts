@@ -15,6 +15,7 @@ export const FILTER_FIELDS = [
   "outcome",
   "subject",
   "target",
+  "digest",
   "audience",
 ] as const satisfies readonly Field[];
 

@@ -30,7 +30,7 @@ async function stand(): Promise<Stand & { readonly played: Awaited<ReturnType<ty
   const app = createApp(log, {
     verifierKeys: [logKey],
     version: "test",
-    lists: { key: logKey, url: () => BASE, now: () => clock.now },
+    service: { key: logKey, url: () => BASE, now: () => clock.now },
   });
   const fetch: Fetch = async (url, headers = {}) => app.request(url.slice(BASE.length), { headers });
   return { log, fetch, clock, played };

@@ -58,7 +58,7 @@ async function served(log: () => Log, lie: Lie = () => undefined): Promise<EvilS
     const app = createApp(log(), {
       verifierKeys: [logKey],
       version: "test",
-      lists: { key: logKey, url: () => "http://log.example", now: () => shared.clock.now },
+      service: { key: logKey, url: () => "http://log.example", now: () => shared.clock.now },
     });
     const truth = async (): Promise<Response> => app.request(path);
     void (async () => {
