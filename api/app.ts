@@ -2,8 +2,12 @@
 import { Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
+import { BodyReader } from "./body.js";
 import { eventRoutes } from "./events.js";
-import { isUnexpected, problemResponse } from "./problem.js";
+import { errorResponse } from "./error-response.js";
+import { isUnexpected } from "./problem.js";
+import { Receipts } from "./receipts.js";
+import { scittRoutes } from "./scitt.js";
 import { type LogDescription, readRoutes } from "./read.js";
 import { statusRoutes } from "./status.js";
 import { statusListRoutes } from "./status-lists.js";
@@ -22,28 +26,38 @@ const DEFAULT_BODY_BUDGET = 64 * 1024 * 1024;
 
 export function createApp(log: Log, options: AppOptions): Hono {
   const app = new Hono();
-  submitRoutes(app, log, options.bodyBudget ?? DEFAULT_BODY_BUDGET);
+  const budget = options.bodyBudget ?? DEFAULT_BODY_BUDGET;
+  const bodies = new BodyReader(budget);
+  submitRoutes(app, log, bodies, new BodyReader(budget));
   readRoutes(app, log, options);
   statusRoutes(app, log);
   traceRoutes(app, log);
   eventRoutes(app, log);
-  if (options.lists !== undefined) statusListRoutes(app, log, options.lists);
+  const { service } = options;
+  if (service !== undefined) {
+    const receipts = new Receipts(log, service);
+    statusListRoutes(app, log, service);
+    scittRoutes(app, log, service, receipts, bodies);
+  }
   tileRoutes(app, log);
 
-  app.options("*", (c) => preflight(methodsAt(app, c.req.path)));
+  app.options("*", (c) => preflight(c.req.path, methodsAt(app, c.req.path)));
   app.notFound((c) => {
     const methods = methodsAt(app, c.req.path);
     if (methods.length === 0)
-      return problemResponse(new WritError("NOT_FOUND", `there is nothing at ${c.req.path.slice(0, 200)}`));
+      return errorResponse(
+        c.req.path,
+        new WritError("NOT_FOUND", `there is nothing at ${c.req.path.slice(0, 200)}`),
+      );
     const error = new WritError(
       "METHOD_NOT_ALLOWED",
       `${c.req.method} is not for this path; it takes ${methods.join(", ")}`,
     );
-    return problemResponse(error, { allow: methods.join(", ") });
+    return errorResponse(c.req.path, error, { allow: methods.join(", ") });
   });
   app.onError((error, c) => {
     if (isUnexpected(error)) options.onError?.(error, c.req.method, c.req.path);
-    return problemResponse(error);
+    return errorResponse(c.req.path, error);
   });
   return app;
 }
@@ -58,9 +72,9 @@ function methodsAt(app: Hono, path: string): string[] {
   return methods.length === 0 ? [] : [...methods, "OPTIONS"];
 }
 
-function preflight(methods: readonly string[]): Response {
+function preflight(path: string, methods: readonly string[]): Response {
   if (methods.length === 0)
-    return problemResponse(new WritError("NOT_FOUND", "there is nothing at this path"));
+    return errorResponse(path, new WritError("NOT_FOUND", "there is nothing at this path"));
   const reads = methods.filter((method) => method !== "POST").join(", ");
   return new Response(null, {
     status: 204,

@@ -16,8 +16,8 @@ import { askAgain, hashList, proofAnswer, tlogProof } from "./answers.js";
 import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
-import { indexesOf } from "./refs.js";
-import type { ListOptions } from "./status-lists.js";
+import { indexesOf, publishedAt } from "./refs.js";
+import type { ServiceOptions } from "./service.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
 import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
 import { witnessAnswers, witnessedAnswer } from "./witnesses.js";
@@ -29,11 +29,11 @@ const WITH_STATEMENT = { statement: true };
 export interface LogDescription {
   readonly verifierKeys: readonly VerifierKey[];
   readonly version: string;
-  /** What status lists are signed with and called by; without it there are none. */
-  readonly lists?: ListOptions;
+  /** What status lists and receipts are signed with and called by; without it there are none. */
+  readonly service?: ServiceOptions;
 }
 
-export function readRoutes(app: Hono, log: Log, { verifierKeys, version, lists }: LogDescription): void {
+export function readRoutes(app: Hono, log: Log, { verifierKeys, version, service }: LogDescription): void {
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
     const indexes = await indexesOf(log, c.req.param("ref"));
@@ -87,8 +87,8 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version, lists }
       size: published.size,
       root: toBase64(published.root),
       log_checkpoint: published.text,
-      url: lists?.url() ?? null,
-      status_issuer: lists === undefined ? null : didKey(lists.key.publicKey),
+      url: service?.url() ?? null,
+      status_issuer: service === undefined ? null : didKey(service.key.publicKey),
       policy: policy.record.value,
       witnesses: witnessAnswers(log),
       witness_policy: log.witnessing === null ? null : fromUtf8(formatPolicy(log.witnessing.policy)),
@@ -133,16 +133,6 @@ function onlyOne(indexes: readonly number[]): number {
     "REF_AMBIGUOUS",
     `entries ${indexes.join(", ")} carry this record; ask for one by its index`,
     { indexes },
-  );
-}
-
-async function publishedAt(log: Log, size: number): Promise<Published> {
-  const published = await log.checkpointAt(size);
-  if (published !== null) return published;
-  throw new WritError(
-    "SIZE_UNPUBLISHED",
-    `no checkpoint of size ${size} was published; the newest has ${log.published.size}`,
-    { path: "size" },
   );
 }
 

@@ -1,6 +1,7 @@
-/** The entries that a reference in a path means. */
+/** The entries that a reference in a path means, and the checkpoint that a size does. */
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
+import type { Published } from "../src/log/publish.js";
 import { parseRef } from "./params.js";
 
 /** At least one, in log order. ENTRY_NOT_FOUND. `unseen`: entries that are in the log and not published yet are found too. */
@@ -8,4 +9,15 @@ export async function indexesOf(log: Log, text: string, unseen = false): Promise
   const [first, ...rest] = await log.find(parseRef(text), unseen);
   if (first !== undefined) return [first, ...rest];
   throw new WritError("ENTRY_NOT_FOUND", `nothing in the log of ${log.published.size} entries is ${text}`);
+}
+
+/** The checkpoint of a size that was published once. SIZE_UNPUBLISHED. */
+export async function publishedAt(log: Log, size: number): Promise<Published> {
+  const published = await log.checkpointAt(size);
+  if (published !== null) return published;
+  throw new WritError(
+    "SIZE_UNPUBLISHED",
+    `no checkpoint of size ${size} was published; the newest has ${log.published.size}`,
+    { path: "size" },
+  );
 }

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { WritError } from "../src/errors.js";
+import { errorResponse } from "./error-response.js";
 import { PROBLEM_MEDIA_TYPE, problemOf, problemResponse } from "./problem.js";
 
 const LIMITS = {
@@ -39,15 +40,15 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   const server = createServer(LIMITS, (incoming, outgoing) => {
     open.begin(outgoing);
     if (incoming.httpVersion === "1.1" && incoming.headers.host === undefined)
-      refuse(outgoing, "HTTP/1.1 wants a Host header");
+      refuse(incoming, outgoing, "HTTP/1.1 wants a Host header");
     else void listener(incoming, outgoing);
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = IDLE_MS;
   server.on("connection", (socket: Socket) => open.add(socket));
   server.on("clientError", answerClientError);
-  server.on("checkExpectation", (_: IncomingMessage, outgoing: ServerResponse) => {
-    refuse(outgoing, "the only expectation that is met is 100-continue");
+  server.on("checkExpectation", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    refuse(incoming, outgoing, "the only expectation that is met is 100-continue");
   });
   server.on("connect", (_: IncomingMessage, socket: Socket) => {
     answerRaw(socket, new WritError("METHOD_NOT_ALLOWED", "CONNECT is not for a log"));
@@ -60,10 +61,15 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   return { host: address.address, port: address.port, close: () => open.drain(server) };
 }
 
-function refuse(outgoing: ServerResponse, why: string): void {
-  const problem = problemOf(new WritError("REQUEST_MALFORMED", why));
-  outgoing.writeHead(problem.status, { "content-type": PROBLEM_MEDIA_TYPE, connection: "close" });
-  outgoing.end(JSON.stringify(problem));
+function refuse({ url = "" }: IncomingMessage, outgoing: ServerResponse, why: string): void {
+  const response = errorResponse(pathOf(url), new WritError("REQUEST_MALFORMED", why));
+  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), connection: "close" });
+  void response.arrayBuffer().then((body) => outgoing.end(Buffer.from(body)));
+}
+
+/** The path of a request target, whatever else is wrong with the request. */
+function pathOf(target: string): string {
+  return target.replace(/[?#].*$/s, "");
 }
 
 /** Which connections are open, and on which a request is being answered: what draining has to wait for. */

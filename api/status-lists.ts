@@ -27,15 +27,7 @@ import {
 import { negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemResponse } from "./problem.js";
-
-export interface ListOptions {
-  /** Signs the lists: the log's own. */
-  readonly key: SigningKey;
-  /** The log's URL as the outside knows it, without a slash at the end. */
-  readonly url: () => string;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
+import type { ServiceOptions } from "./service.js";
 
 /** How long a list is served as it was signed, while nothing in it changes. */
 const WINDOW_MS = 30_000;
@@ -70,7 +62,7 @@ interface Kept extends Written {
   readonly madeAt: number;
 }
 
-export function statusListRoutes(app: Hono, log: Log, options: ListOptions): void {
+export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions): void {
   const lists = new ListCache(log, options);
   const jwt: Kind = { name: "jwt", write: (list, made) => utf8(token(statusListJwt, list, made)) };
   const cwt: Kind = { name: "cwt", write: (list, made) => token(statusListCwt, list, made) };
@@ -169,7 +161,7 @@ class ListCache {
 
   constructor(
     private readonly log: Log,
-    private readonly options: ListOptions,
+    private readonly options: ServiceOptions,
   ) {}
 
   uri(family: string, k: number): string {

@@ -6,10 +6,15 @@ import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import { isPlaced, type Log, type PlacedEntry, type SubmittedGroup } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
-import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE, type Form } from "../src/statement/statement.js";
+import {
+  COSE_MEDIA_TYPE,
+  DSSE_MEDIA_TYPE,
+  type Form,
+  STATEMENT_MEDIA_TYPE,
+} from "../src/statement/statement.js";
 import { askAgain, batchAnswer, tlogProof, transparencyEntry } from "./answers.js";
 import { type Splitter, splitLines, splitSequence } from "./batch.js";
-import { BodyReader } from "./body.js";
+import type { BodyReader } from "./body.js";
 import { mediaType, negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemOf } from "./problem.js";
@@ -20,6 +25,7 @@ export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
 const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   [COSE_MEDIA_TYPE, "cose"],
+  [STATEMENT_MEDIA_TYPE, "cose"],
   [DSSE_MEDIA_TYPE, "dsse"],
   ["application/json", "dsse"],
 ]);
@@ -33,10 +39,8 @@ const SPLITTERS: ReadonlyMap<string, Splitter> = new Map([
 
 const ANSWERS = ["application/json", "text/plain"] as const;
 
-export function submitRoutes(app: Hono, log: Log, bodyBudget: number): void {
-  // Apart, so that slow batches cannot keep single statements out.
-  const bodies = new BodyReader(bodyBudget);
-  const batchBodies = new BodyReader(bodyBudget);
+/** `batchBodies` apart, so that slow batches cannot keep single statements out. */
+export function submitRoutes(app: Hono, log: Log, bodies: BodyReader, batchBodies: BodyReader): void {
   const raw = log.policy.admission === "raw";
 
   app.post("/v1/entries", async (c) => {
@@ -102,13 +106,18 @@ async function answerOne(
 }
 
 /** What the answer is given under: null when the outside may not see the checkpoint yet. */
-interface Visible {
+export interface Visible {
   readonly published: Published | null;
   /** Null when nobody asked for witnesses; else whether they have come. */
   readonly witnessed: boolean | null;
 }
 
-async function visible(log: Log, { results, published }: SubmittedGroup, wait: Wait): Promise<Visible> {
+/** Waits for the witnesses when it was asked to, or when the log demands it for these entries. */
+export async function visible(
+  log: Log,
+  { results, published }: SubmittedGroup,
+  wait: Wait,
+): Promise<Visible> {
   const placed = results.filter(isPlaced);
   if (placed.length === 0) return { published: log.published, witnessed: null };
   // The witnesses are waited for under the smallest tree that has all of them, which may be an old one.
@@ -122,7 +131,7 @@ async function visible(log: Log, { results, published }: SubmittedGroup, wait: W
 }
 
 /** The entry of a group of one; throws why it was refused. */
-function onlyEntry({ results }: SubmittedGroup): PlacedEntry {
+export function onlyEntry({ results }: SubmittedGroup): PlacedEntry {
   const [result] = results;
   if (result === undefined) throw new RangeError("want a result");
   if (!isPlaced(result)) throw result;

@@ -1,0 +1,154 @@
+/**
+ * SCRAPI (draft-ietf-scitt-scrapi-11): the four operations of a SCITT transparency service, over the same tree and the same
+ * leaves as everything else here. An entry's id is the hex SHA-256 of its statement as stored.
+ */
+import type { Context, Hono } from "hono";
+import { WritError } from "../src/errors.js";
+import { parseBase64url } from "../src/format/base64.js";
+import { fromHex, sameBytes, toHex } from "../src/format/bytes.js";
+import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
+import { ByteLru } from "../src/log/byte-lru.js";
+import { subjectOf } from "../src/log/entry.js";
+import type { Log } from "../src/log/log.js";
+import { formatCoseKey, formatCoseKeySet } from "../src/statement/cose-key.js";
+import { RECEIPT_MEDIA_TYPE } from "../src/statement/receipt.js";
+import { COSE_MEDIA_TYPE, STATEMENT_MEDIA_TYPE } from "../src/statement/statement.js";
+import type { BodyReader } from "./body.js";
+import { mediaType, negotiate } from "./negotiate.js";
+import { query, sizeParam } from "./params.js";
+import type { Receipts } from "./receipts.js";
+import { publishedAt } from "./refs.js";
+import type { ServiceOptions } from "./service.js";
+import { onlyEntry, visible } from "./submit.js";
+import { RETRY_LATER } from "./wait.js";
+
+/** Clients ask for `application/cbor` too, and COSE is that. */
+const RECEIPT_TYPES = [COSE_MEDIA_TYPE, RECEIPT_MEDIA_TYPE, "application/cbor"] as const;
+const PUBLIC = { "access-control-allow-origin": "*" } as const;
+const SUBJECT_CACHE_BYTES = 16 * 1024 * 1024;
+
+export function scittRoutes(
+  app: Hono,
+  log: Log,
+  service: ServiceOptions,
+  receipts: Receipts,
+  bodies: BodyReader,
+): void {
+  const entries = new EntryLookup(log);
+  const location = (id: string): string => `${service.url()}/entries/${id}`;
+
+  // A raw log takes bytes and no statements: there is nothing that it could have verified.
+  if (log.policy.admission !== "raw")
+    app.post("/entries", async (c) => {
+      query(c, []);
+      const type = receiptType(c);
+      demandStatement(c);
+      const bytes = await bodies.read(c, MAX_SUBMITTED_BYTES);
+      const group = await log.submit([{ bytes, form: "cose" }]);
+      const { index, entry } = onlyEntry(group);
+      const id = toHex(entry.entryHash);
+      const { published, witnessed } = await visible(log, group, null);
+      if (published === null || witnessed === false)
+        return new Response(null, { status: 202, headers: { location: location(id), ...RETRY_LATER } });
+      const receipt = await receipts.inclusion(index, subjectOf(entry.stored, index, false), published);
+      return new Response(receipt, {
+        status: 201,
+        headers: { "content-type": type, location: location(id) },
+      });
+    });
+
+  app.get("/entries/:id", async (c) => {
+    const size = sizeParam(query(c, ["size"]).size, "size");
+    const type = receiptType(c);
+    const id = c.req.param("id");
+    const { index, subject } = await entries.find(id);
+    const headers = { location: location(id), ...PUBLIC };
+    const published = size === undefined ? log.published : await publishedAt(log, size);
+    if (size === undefined && (index >= published.size || subject === null))
+      return new Response(null, { status: 204, headers: { ...headers, ...RETRY_LATER } });
+    if (index >= published.size || subject === null)
+      throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
+        path: "size",
+      });
+    // Under a size that was named, it is the same for ever.
+    const cache = size === undefined ? "no-cache" : "public, max-age=31536000, immutable";
+    return new Response(await receipts.inclusion(index, subject, published), {
+      headers: { ...headers, "content-type": type, "cache-control": cache },
+    });
+  });
+
+  const keys = [receipts.publicKey, ...(service.pastKeys ?? [])];
+  const keySet = formatCoseKeySet(keys);
+
+  app.get("/.well-known/scitt-keys", (c) => {
+    query(c, []);
+    return keyAnswer(c, keySet, "application/cose-key-set");
+  });
+
+  app.get("/.well-known/scitt-keys/:kid", (c) => {
+    query(c, []);
+    const kid = parseBase64url(c.req.param("kid"));
+    const key = keys.find(({ keyId }) => kid !== undefined && sameBytes(fromHex(keyId) ?? kid, kid));
+    if (key === undefined)
+      throw new WritError(
+        "SERVICE_KEY_UNKNOWN",
+        "no key of this service has this kid; want the kid of a receipt in base64url without padding",
+      );
+    return keyAnswer(c, formatCoseKey(key), "application/cose-key");
+  });
+}
+
+function receiptType(c: Context): string {
+  const type = negotiate(c.req.header("accept"), RECEIPT_TYPES);
+  return type === "application/cbor" ? COSE_MEDIA_TYPE : type;
+}
+
+function demandStatement(c: Context): void {
+  const type = mediaType(c.req.header("content-type"));
+  if (type === COSE_MEDIA_TYPE || type === STATEMENT_MEDIA_TYPE) return;
+  throw new WritError(
+    "MEDIA_TYPE_UNSUPPORTED",
+    `a signed statement has a content type of ${COSE_MEDIA_TYPE} or ${STATEMENT_MEDIA_TYPE}; got ${type === "" ? "none" : type}`,
+  );
+}
+
+function keyAnswer(c: Context, body: Uint8Array, specific: string): Response {
+  const type = negotiate(c.req.header("accept"), ["application/cbor", specific]);
+  return new Response(body, {
+    headers: { "content-type": type, "cache-control": "public, max-age=300", ...PUBLIC },
+  });
+}
+
+/** Where an entry stands; its subject is null while it is not published. */
+interface FoundEntry {
+  readonly index: number;
+  readonly subject: string | null;
+}
+
+/** Entries by the hash of their statement, and what they are about: neither ever changes. */
+class EntryLookup {
+  private readonly kept = new ByteLru<string, FoundEntry>(SUBJECT_CACHE_BYTES);
+
+  constructor(private readonly log: Log) {}
+
+  /** REF_MALFORMED, ENTRY_NOT_FOUND. */
+  async find(id: string): Promise<FoundEntry> {
+    const known = this.kept.get(id);
+    if (known !== undefined) return known;
+    const hash = fromHex(id);
+    if (hash?.length !== 32)
+      throw new WritError(
+        "REF_MALFORMED",
+        `want the hex SHA-256 of a statement as stored, 64 lower-case digits, got ${JSON.stringify(id.slice(0, 80))}`,
+      );
+    const { log } = this;
+    const index = await log.placeOf(hash);
+    if (index === null)
+      throw new WritError("ENTRY_NOT_FOUND", `no statement with this id is known to this service: ${id}`);
+    if (index >= log.published.size) return { index, subject: null };
+    const stored = await log.statement(index);
+    const found = { index, subject: subjectOf(stored, index, log.policy.admission === "raw") };
+    this.kept.set(id, found, 256 + 2 * found.subject.length);
+    return found;
+  }
+}
