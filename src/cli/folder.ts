@@ -9,11 +9,11 @@ import { WritError } from "../errors.js";
 import { ML_DSA_44, type SigningKey } from "../format/vkey.js";
 import { createLog } from "../log/log.js";
 import { type Admission, isOrigin, signLogPolicy } from "../record/log-policy.js";
-import { publicKey } from "../statement/key.js";
+import { type PublicKey, publicKey } from "../statement/key.js";
 import { type Signer, secretSigner } from "../statement/sign.js";
 import { LevelStore } from "../store/level.js";
 import { unreadable } from "./files.js";
-import { newSigningKey, readSigningKey, writeKeyPair } from "./key-files.js";
+import { newSigningKey, readPublicKey, readSigningKey, writeKeyPair } from "./key-files.js";
 
 export const DEFAULT_FOLDER = "writ-data";
 
@@ -113,6 +113,17 @@ export async function mlDsaKey(folder: string, log: SigningKey): Promise<Signing
   const key = await readSigningKey(file);
   if (key.name === log.name && key.type === ML_DSA_44) return key;
   throw new WritError("LOG_KEY_MISMATCH", `${file}: want an ML-DSA-44 key named ${log.name}`);
+}
+
+/**
+ * The keys of logs that stood under this one's URL before it (`keys/past/*.pub`): a log cannot change its key, so whoever has
+ * to begins a new one, and the receipts of the old one go on to verify by the key set of the new.
+ */
+export async function pastKeys(folder: string): Promise<PublicKey[]> {
+  const place = join(folder, "keys", "past");
+  const files = (await names(place)).filter((name) => name.endsWith(".pub")).toSorted();
+  const keys = await Promise.all(files.map((name) => readPublicKey(join(place, name))));
+  return keys.map(({ key }) => key);
 }
 
 function signerOf(key: SigningKey): Signer {

@@ -20,6 +20,7 @@ export { traceFromTiles } from "./tiles-trace.js";
 export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js";
 export { noteSigner, secretSigner, signCose, signDsse, type Signer } from "../statement/sign.js";
 export { publicKey, type PublicKey } from "../statement/key.js";
+export { attachReceipts, splitTransparent, type TransparentStatement } from "../statement/transparent.js";
 export { canonicalJson } from "../statement/jcs.js";
 export {
   BuiltRecord,

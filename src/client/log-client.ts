@@ -19,6 +19,8 @@ import { seeCheckpoint } from "../format/trusted.js";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
 import { isJsonObject, type JsonObject } from "../statement/json.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
+import { RECEIPT_MEDIA_TYPE } from "../statement/receipt.js";
+import { serviceOfKey, storedForm, verifyReceipt } from "../statement/verify-receipt.js";
 import type { Form } from "../statement/statement.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { openBundle } from "../trace/open.js";
@@ -80,6 +82,8 @@ export interface SearchFilters {
   readonly outcome?: string;
   readonly subject?: string;
   readonly target?: string;
+  /** Of an artifact that foreign content is about: `sha256:` and hex. */
+  readonly digest?: string;
   /** A record id, in whichever member. */
   readonly linked?: string;
   /** Indexes [from, to). */
@@ -108,6 +112,8 @@ export interface SubmitOptions {
    */
   readonly witnessed?: boolean;
 }
+
+type SizedRoot = Pick<Checkpoint, "size" | "root">;
 
 const RESEND_PAUSE_MS = 200;
 
@@ -368,6 +374,37 @@ export class LogClient {
       yield* reader.push(chunk);
   }
 
+  /**
+   * The receipt (RFC 9942) of a statement that the log has, verified: under the newest checkpoint, or under `size`. Its root is
+   * consistent with the last checkpoint seen. SERVER_REFUSED when the log does not have it; NOT_WITNESSED when it does and may
+   * not show it yet.
+   */
+  async receipt(statement: Uint8Array, { size }: { readonly size?: number } = {}): Promise<Uint8Array> {
+    const id = toHex(sha256(storedForm(statement)));
+    const path = `/entries/${id}${size === undefined ? "" : `?size=${size}`}`;
+    const deadline = Date.now() + this.transport.patienceMs;
+    for (;;) {
+      const { status, body } = await this.transport.getAnswer(path, RECEIPT_MEDIA_TYPE);
+      if (status === 200) return this.demandReceipt(statement, body, size);
+      if (Date.now() > deadline)
+        throw new WritError("NOT_WITNESSED", "it is in the log, which may not show it before it is cosigned");
+      await this.transport.pause(RESEND_PAUSE_MS);
+    }
+  }
+
+  private async demandReceipt(
+    statement: Uint8Array,
+    receipt: Uint8Array,
+    size: number | undefined,
+  ): Promise<Uint8Array> {
+    const verified = verifyReceipt(statement, receipt, [serviceOfKey(this.key.publicKey)]);
+    if (size !== undefined && verified.size !== size)
+      throw new ProofError(`the log answered with a receipt of size ${verified.size}, not of ${size}`);
+    const last = this.keptCheckpoint(await this.memory.load(formatVerifierKey(this.key)));
+    if (last !== null) await this.demandConsistency(last, verified);
+    return receipt;
+  }
+
   /** A checkpoint that was shown somewhere: verified, and consistent with the last one seen. ProofError when it is not. */
   async seen(note: Uint8Array): Promise<Checkpoint> {
     return this.accept(note);
@@ -493,7 +530,7 @@ export class LogClient {
     }
   }
 
-  private async demandConsistency(a: Checkpoint, b: Checkpoint): Promise<void> {
+  private async demandConsistency(a: SizedRoot, b: SizedRoot): Promise<void> {
     const [older, newer] = a.size <= b.size ? [a, b] : [b, a];
     if (older.size === 0) {
       if (!sameHash(older.root, emptyRoot()))

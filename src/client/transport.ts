@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { WritError } from "../errors.js";
 import { collect, fromUtf8 } from "../format/bytes.js";
+import { decodeCbor } from "../statement/cbor.js";
 
 export interface TransportOptions {
   /** The log's origin as a URL, such as `http://127.0.0.1:6962`. */
@@ -201,18 +202,42 @@ export function isRefusal(error: unknown): error is WritError {
 }
 
 /** The code and detail of a problem body, where there is one. */
-function problemIn(body: Uint8Array): { code: string | null; detail: string | null } {
+interface ProblemFacts {
+  readonly code: string | null;
+  readonly detail: string | null;
+}
+
+/** What a problem body says, in either of the two forms that a log has for it. */
+function problemIn(body: Uint8Array): ProblemFacts {
+  const text = fromUtf8(body);
+  return text?.trimStart().startsWith("{") ? jsonProblem(text) : conciseProblem(body);
+}
+
+function jsonProblem(text: string): ProblemFacts {
   try {
-    const problem: unknown = JSON.parse(fromUtf8(body) ?? "");
-    if (typeof problem !== "object" || problem === null) return { code: null, detail: null };
-    const { code, detail } = problem as { code?: unknown; detail?: unknown };
+    const { code, detail } = JSON.parse(text) as { code?: unknown; detail?: unknown };
+    return { code: textOrNull(code), detail: textOrNull(detail) };
+  } catch {
+    return { code: null, detail: null };
+  }
+}
+
+/** RFC 9290: title and detail, and no code. */
+function conciseProblem(body: Uint8Array): ProblemFacts {
+  try {
+    const problem = decodeCbor(body);
+    const [title, detail] = problem instanceof Map ? [problem.get(-1), problem.get(-2)] : [];
     return {
-      code: typeof code === "string" ? code : null,
-      detail: typeof detail === "string" ? detail : null,
+      code: null,
+      detail: [title, detail].filter((part) => typeof part === "string").join(": ") || null,
     };
   } catch {
     return { code: null, detail: null };
   }
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 function reasonOf(error: unknown): string {

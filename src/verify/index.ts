@@ -11,6 +11,7 @@ import { parseTlogProof, type TlogProof } from "../format/tlog-proof.js";
 import { type Cosigner, seeCheckpoint } from "../format/trusted.js";
 import { parseVerifierKey } from "../format/vkey.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
+import { type PinnedService, serviceOfKey } from "../statement/verify-receipt.js";
 
 export { ProofError, WritError } from "../errors.js";
 export { parsePolicy, type Policy } from "../format/policy.js";
@@ -21,6 +22,23 @@ export { evaluate, type EvaluateOptions, type TraceVerdict, verdictJson } from "
 export type { Finding, FindingCode, Outcome, VerdictWord } from "../trace/verdict.js";
 export { type Evidence, looksLikeEvidence, parseEvidence } from "../format/evidence.js";
 export { type ProvenFork, verifyEvidence } from "./evidence.js";
+export {
+  judgeReceipt,
+  type PinnedService,
+  type ReceiptOutcome,
+  serviceOfKeySet,
+  type VerifiedReceipt,
+  verifyConsistencyReceipt,
+  verifyReceipt,
+} from "../statement/verify-receipt.js";
+export { attachReceipts, splitTransparent, type TransparentStatement } from "../statement/transparent.js";
+export {
+  type Artifact,
+  artifactsOf,
+  type DigestAlgorithm,
+  matchArtifact,
+  verifySignature,
+} from "./artifacts.js";
 export { parseTlogProof, formatTlogProof, type TlogProof } from "../format/tlog-proof.js";
 
 export interface VerifiedCheckpoint extends Checkpoint {
@@ -40,6 +58,11 @@ export interface VerifiedEntry {
 /** Trust in one log's key alone, from its verifier key text; no witnesses. */
 export function trustKey(vkey: string): Policy {
   return policyOfKey(parseVerifierKey(vkey.trim()));
+}
+
+/** The same for its receipts: a service that is known by its verifier key text. */
+export function trustService(vkey: string): PinnedService {
+  return serviceOfKey(parseVerifierKey(vkey.trim()).publicKey);
 }
 
 /** Trust as a policy file says (c2sp.org/tlog-policy). */

@@ -220,8 +220,8 @@ async function openTheatre(invocation: Invocation, voice: Voice): Promise<Theatr
   const { store, key } = await openFolder(folder);
   const log = await Log.open(store, { key });
   let own = "";
-  const lists = { key, url: () => own, now: Date.now };
-  const app = createApp(log, { verifierKeys: [key], version: version(), lists });
+  const service = { key, url: () => own, now: Date.now };
+  const app = createApp(log, { verifierKeys: [key], version: version(), service });
   const server = await listen(app, "127.0.0.1", 0);
   own = urlOf(server);
   voice.say(`playing against a log of its own at ${own}`);

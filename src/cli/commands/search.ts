@@ -17,6 +17,7 @@ const TEXT_FILTERS = [
   "outcome",
   "subject",
   "target",
+  "digest",
   "linked",
   "since",
   "until",
@@ -26,7 +27,7 @@ const TEXT_FILTERS = [
 export const search: Command = {
   usage: `writ search [${TEXT_FILTERS.map((name) => `--${name} …`).join("] [")}] [--from INDEX] [--to INDEX] [--desc] [--limit N] [--all] --log URL [--key VKEY]`,
   about:
-    "Finds entries by what their records say; several filters must all hold. --linked takes a record id and finds what names it; --since and --until are times of the log's clock. --desc: newest first. --all goes on to the last page. What is found is the log's word: writ get verifies an entry.",
+    "Finds entries by what their records say; several filters must all hold. --linked takes a record id and finds what names it; --digest (sha256:…) finds what was attested of an artifact; --since and --until are times of the log's clock. --desc: newest first. --all goes on to the last page. What is found is the log's word: writ get verifies an entry.",
   options: {
     ...REMOTE_OPTIONS,
     ...Object.fromEntries(TEXT_FILTERS.map((name) => [name, STRING])),

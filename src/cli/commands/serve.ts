@@ -11,7 +11,7 @@ import { RISK_TIERS } from "../../log/tier.js";
 import type { WitnessTrouble } from "../../log/witnessing.js";
 import { type Command, FLAG, type Invocation, STRING, usageError, type Voice } from "../command.js";
 import { readBytes } from "../files.js";
-import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder } from "../folder.js";
+import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder, pastKeys } from "../folder.js";
 import { demandNoRollback, forgetShown, PublishedFile, readShown } from "../published-file.js";
 import { cannotListen, firstSignal, parseListen, urlOf } from "../listen.js";
 import { version } from "../version.js";
@@ -24,7 +24,7 @@ const DEFAULT_LISTEN = "127.0.0.1:6962";
 export const serve: Command = {
   usage:
     "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--origin NAME] [--log] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, for status lists (where it listens, unless given). --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
   options: {
     listen: STRING,
     url: STRING,
@@ -68,7 +68,7 @@ export const serve: Command = {
     const app = createApp(log, {
       verifierKeys: [key, second],
       version: version(),
-      lists: { key, url: () => publicUrl ?? "", now: Date.now },
+      service: { key, url: () => publicUrl ?? "", now: Date.now, pastKeys: await pastKeys(folder) },
       onError: (error, method, path) => logger.error({ err: error, method, path }, "request failed"),
     });
     const server = await listen(app, host, port).catch(async (error: unknown) => {

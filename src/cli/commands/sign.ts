@@ -15,34 +15,51 @@ import { type Command, FLAG, type Invocation, onlyWord, required, STRING, type V
 import { readBytes, writeWhole } from "../files.js";
 import { type NamedSigner, readSigner } from "../key-files.js";
 import { setMembers } from "../set-members.js";
+import { isForeign, type Signed, signForeign } from "../sign-foreign.js";
 
 export const sign: Command = {
   usage:
-    "writ sign (RECORD.json | --type TYPE [--set NAME=TEXT | NAME:=JSON]…) --key FILE [--cose] [-o STATEMENT]",
+    "writ sign (RECORD.json | --type TYPE [--set NAME=TEXT | NAME:=JSON]… | FILE --content-type TYPE [--subject TEXT] [--issuer ID] [--hash [--location URL]]) --key FILE [--cose] [-o STATEMENT]",
   about:
-    "Signs a record (a file, or - for standard input) as a DSSE envelope, or as COSE. With --type the record is made of --set members, in a file's or nobody's place: target.vendor=acme sets a member of a member, := takes JSON, and a time may be now, +600s or -600s. The record is written in RFC 8785 form; v, issuer, issued_at and the member that must equal the issuer are filled in where they are missing. Its rules are checked before it is signed.",
+    "Signs a record (a file, or - for standard input) as a DSSE envelope, or as COSE. With --type the record is made of --set members, in a file's or nobody's place: target.vendor=acme sets a member of a member, := takes JSON, and a time may be now, +600s or -600s. The record is written in RFC 8785 form; v, issuer, issued_at and the member that must equal the issuer are filled in where they are missing. Its rules are checked before it is signed. With --content-type FILE is anything, and is signed as it is: as DSSE (an in-toto statement, say), or with --cose as a SCITT statement about --subject by --issuer (the name of the key, unless given); --hash signs the SHA-256 of FILE in its place (RFC 9995), so that it may be large, and stay where it is.",
   options: {
     key: STRING,
     cose: FLAG,
     type: STRING,
     set: { type: "string", multiple: true, more: (word) => /^[^=]+=/.test(word) },
+    "content-type": STRING,
+    subject: STRING,
+    issuer: STRING,
+    hash: FLAG,
+    location: STRING,
     output: { type: "string", short: "o" },
   },
   async run(invocation, voice) {
-    const bytes = await recordBytes(invocation);
     const signer = await readSigner(required(invocation, "key"));
-    const { statement, recordId } = signRecord(bytes, signer, invocation.flag("cose"), voice);
+    const { statement, id } = isForeign(invocation)
+      ? await signForeign(invocation, signer)
+      : signRecordFrom(await recordBytes(invocation), signer, invocation, voice);
     const output = invocation.text("output");
     if (output === undefined)
       return {
         ok: true,
         text: statement,
-        json: { record_id: recordId, statement: Buffer.from(statement).toString("base64") },
+        json: { ...id, statement: Buffer.from(statement).toString("base64") },
       };
     await writeWhole(output, statement);
-    return { ok: true, text: recordId, json: { record_id: recordId, file: output } };
+    return { ok: true, text: Object.values(id).join(), json: { ...id, file: output } };
   },
 };
+
+function signRecordFrom(
+  bytes: Uint8Array,
+  signer: NamedSigner,
+  invocation: Invocation,
+  voice: Voice,
+): Signed {
+  const { statement, recordId } = signRecord(bytes, signer, invocation.flag("cose"), voice);
+  return { statement, id: { record_id: recordId } };
+}
 
 /** The record in the file, with what `--type` and `--set` say put into it. */
 async function recordBytes(invocation: Invocation): Promise<Uint8Array> {

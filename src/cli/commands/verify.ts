@@ -7,29 +7,59 @@ import type { SeenCheckpoint } from "../../format/trusted.js";
 import {
   looksLikeEvidence,
   type ProvenFork,
+  splitTransparent,
   trustPolicy,
   type VerifiedEntry,
   verifyEntry,
   verifyEvidence,
+  verifySignature,
 } from "../../verify/index.js";
-import { type Command, type Invocation, onlyWord, STRING, usageError } from "../command.js";
+import { demandArtifacts } from "../artifact-files.js";
+import {
+  type Command,
+  FLAG,
+  type Invocation,
+  onlyWord,
+  type Outcome,
+  STRING,
+  usageError,
+} from "../command.js";
 import { readBytes } from "../files.js";
 import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
+import { readPublicKey } from "../key-files.js";
+import { demandReceipts, outcomeJson, pinnedServices } from "../receipts.js";
 import { verifierKeyOf } from "../remote.js";
+import { receiptBeside, receiptFile } from "./receipt.js";
 
 export const verify: Command = {
   usage:
-    "writ verify (STATEMENT --proof FILE | EVIDENCE.json | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) (--key VKEY | --policy FILE)",
+    "writ verify (STATEMENT --proof FILE (--key VKEY | --policy FILE) | STATEMENT [--receipt FILE]… (--keys [URL=]FILE… | --key VKEY) [--all] | EVIDENCE.json | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) [--issuer-key FILE.pub] [--artifact FILE]…",
   about:
-    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions). EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does.",
-  options: { proof: STRING, key: STRING, policy: STRING, ...JUDGE_OPTIONS },
+    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions). EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
+  options: {
+    proof: STRING,
+    receipt: { type: "string", multiple: true },
+    key: STRING,
+    keys: { type: "string", multiple: true },
+    policy: STRING,
+    all: FLAG,
+    "issuer-key": STRING,
+    artifact: { type: "string", multiple: true },
+    ...JUDGE_OPTIONS,
+  },
   async run(invocation) {
-    const file = await readBytes(onlyWord(invocation, "statement or bundle"));
-    const proofFile = invocation.text("proof");
-    const proof = proofFile === undefined ? null : await readBytes(proofFile);
-    const policy = await trustOf(invocation);
+    const path = onlyWord(invocation, "statement or bundle");
+    const file = await readBytes(path);
     try {
-      if (proof !== null) return verified(verifyEntry(file, proof, policy));
+      const proofFile = invocation.text("proof");
+      if (proofFile !== undefined) {
+        const entry = verifyEntry(file, await readBytes(proofFile), await trustOf(invocation));
+        return withChecks(invocation, file, verified(entry));
+      }
+      const receipts = await receiptsOf(invocation, path, file);
+      if (receipts !== null)
+        return await withChecks(invocation, file, await byReceipts(invocation, file, receipts));
+      const policy = await trustOf(invocation);
       if (looksLikeEvidence(file)) return proven(verifyEvidence(file, policy));
       return verdictOutcome(evaluate(file, policy, judgeOptions(invocation)), invocation);
     } catch (error) {
@@ -42,6 +72,69 @@ export const verify: Command = {
     }
   },
 };
+
+/** The receipts of a statement, or null when what was given is to be judged without any. */
+async function receiptsOf(
+  invocation: Invocation,
+  path: string,
+  file: Uint8Array,
+): Promise<Uint8Array[] | null> {
+  const named = await Promise.all(invocation.texts("receipt").map(readBytes));
+  const beside = path === "-" ? null : await receiptBeside(path);
+  const isCose = file[0] === COSE_TAG;
+  const inside = isCose ? splitTransparent(file).receipts : [];
+  const all = [...inside, ...named, ...(beside === null ? [] : [beside])];
+  const asked = named.length > 0 || invocation.texts("keys").length > 0;
+  if (all.length > 0) return all;
+  if (!isCose && !asked) return null;
+  throw new ProofError(
+    `there is no receipt: none in ${path}, none named by --receipt, and no ${receiptFile(path)}; or give --proof FILE`,
+  );
+}
+
+/** The first byte of a COSE_Sign1 with its tag. */
+const COSE_TAG = 0xd2;
+
+async function byReceipts(
+  invocation: Invocation,
+  file: Uint8Array,
+  receipts: readonly Uint8Array[],
+): Promise<Verified> {
+  const services = await pinnedServices(invocation);
+  const { outcomes, lines } = demandReceipts(file, receipts, services, invocation.flag("all"));
+  const trust =
+    "a receipt carries no cosignatures: the operator is trusted not to show others another history";
+  return {
+    text: [...lines, trust].join("\n"),
+    json: { verified: true, receipts: outcomes.map(outcomeJson) },
+  };
+}
+
+interface Verified {
+  readonly text: string;
+  readonly json: object;
+}
+
+/** What else was asked of a statement whose place in a log is proven: who signed it, and what it is about. */
+async function withChecks(invocation: Invocation, file: Uint8Array, found: Verified): Promise<Outcome> {
+  const keyFile = invocation.text("issuer-key");
+  const issuer = keyFile === undefined ? null : (await readPublicKey(keyFile)).key;
+  if (issuer !== null) verifySignature(file, issuer);
+  const artifacts = await demandArtifacts(file, invocation.texts("artifact"));
+  const lines = [
+    ...(issuer === null ? [] : [`signed by key ${issuer.keyId}`]),
+    ...artifacts.map(({ file: of, name }) => `about ${of}${name === null ? "" : `, which it calls ${name}`}`),
+  ];
+  return {
+    ok: true,
+    text: [found.text, ...lines].join("\n"),
+    json: {
+      ...found.json,
+      ...(issuer === null ? {} : { signed_by: issuer.keyId }),
+      ...(artifacts.length === 0 ? {} : { artifacts }),
+    },
+  };
+}
 
 async function trustOf(invocation: Invocation): Promise<Policy> {
   const key = invocation.text("key");
@@ -66,14 +159,13 @@ function proven({ log, older, newer }: ProvenFork): { ok: true; text: string; js
   };
 }
 
-function verified({ index, checkpoint }: VerifiedEntry): { ok: true; text: string; json: object } {
+function verified({ index, checkpoint }: VerifiedEntry): Verified {
   const { origin, size, root, cosigners, witnessed } = checkpoint;
   const names = cosigners.map(({ name }) => name);
   const trust = witnessed
     ? `cosigned by ${names.join(", ")}`
     : "no witness was asked for: the operator is trusted not to show others another history";
   return {
-    ok: true,
     text: `VERIFIED: entry ${index} of ${origin}, under the checkpoint of ${size} entries\n${trust}`,
     json: {
       verified: true,
