@@ -29,13 +29,13 @@ export function createApp(log: Log, options: AppOptions): Hono {
   const budget = options.bodyBudget ?? DEFAULT_BODY_BUDGET;
   const bodies = new BodyReader(budget);
   submitRoutes(app, log, bodies, new BodyReader(budget));
-  readRoutes(app, log, options);
+  const { service } = options;
+  const receipts = service === undefined ? null : new Receipts(log, service);
+  readRoutes(app, log, options, receipts);
   statusRoutes(app, log);
   traceRoutes(app, log);
   eventRoutes(app, log);
-  const { service } = options;
-  if (service !== undefined) {
-    const receipts = new Receipts(log, service);
+  if (service !== undefined && receipts !== null) {
     statusListRoutes(app, log, service);
     scittRoutes(app, log, service, receipts, bodies);
   }

@@ -11,12 +11,14 @@ import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import { entryJson, type LogEntry } from "../src/log/entry.js";
 import { type Log, MAX_SAME_RECORD } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
+import { RECEIPT_MEDIA_TYPE } from "../src/statement/receipt.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { askAgain, hashList, proofAnswer, tlogProof } from "./answers.js";
 import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
 import { indexesOf, publishedAt } from "./refs.js";
+import type { Receipts } from "./receipts.js";
 import type { ServiceOptions } from "./service.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
 import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
@@ -33,7 +35,13 @@ export interface LogDescription {
   readonly service?: ServiceOptions;
 }
 
-export function readRoutes(app: Hono, log: Log, { verifierKeys, version, service }: LogDescription): void {
+/** `receipts` null: there are none, and proofs are JSON. */
+export function readRoutes(
+  app: Hono,
+  log: Log,
+  { verifierKeys, version, service }: LogDescription,
+  receipts: Receipts | null,
+): void {
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
     const indexes = await indexesOf(log, c.req.param("ref"));
@@ -72,6 +80,21 @@ export function readRoutes(app: Hono, log: Log, { verifierKeys, version, service
       throw new WritError("QUERY_INVALID", `want from ≤ to, got ${from} > ${to}`, { path: "from" });
     if (to > size)
       throw new WritError("SIZE_UNPUBLISHED", `the published size is ${size}, got to ${to}`, { path: "to" });
+    const type = negotiate(c.req.header("accept"), [
+      "application/json",
+      ...(receipts === null ? [] : [COSE_MEDIA_TYPE, RECEIPT_MEDIA_TYPE]),
+    ]);
+    if (receipts !== null && type !== "application/json") {
+      if (from === 0)
+        throw new WritError("QUERY_INVALID", "a receipt wants from ≥ 1: every tree extends the empty one", {
+          path: "from",
+        });
+      // What is signed is a root, so it is one that was published.
+      const receipt = await receipts.consistency(from, await publishedAt(log, to));
+      return new Response(receipt, {
+        headers: { "content-type": type, "access-control-allow-origin": "*" },
+      });
+    }
     const hashes = await log.consistency(from, to);
     return new Response(`{"from":${from},"to":${to},"hashes":${hashList(hashes)}}`, {
       headers: JSON_HEADERS,

@@ -25,6 +25,8 @@ import { RETRY_LATER } from "./wait.js";
 /** Clients ask for `application/cbor` too, and COSE is that. */
 const RECEIPT_TYPES = [COSE_MEDIA_TYPE, RECEIPT_MEDIA_TYPE, "application/cbor"] as const;
 const PUBLIC = { "access-control-allow-origin": "*" } as const;
+/** SCRAPI has a way to come back later, so nobody is kept waiting for witnesses for long. */
+const DEMANDED_WAIT_MS = 1_000;
 const SUBJECT_CACHE_BYTES = 16 * 1024 * 1024;
 
 export function scittRoutes(
@@ -47,7 +49,7 @@ export function scittRoutes(
       const group = await log.submit([{ bytes, form: "cose" }]);
       const { index, entry } = onlyEntry(group);
       const id = toHex(entry.entryHash);
-      const { published, witnessed } = await visible(log, group, null);
+      const { published, witnessed } = await visible(log, group, null, DEMANDED_WAIT_MS);
       if (published === null || witnessed === false)
         return new Response(null, { status: 202, headers: { location: location(id), ...RETRY_LATER } });
       const receipt = await receipts.inclusion(index, subjectOf(entry.stored, index, false), published);

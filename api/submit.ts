@@ -112,11 +112,12 @@ export interface Visible {
   readonly witnessed: boolean | null;
 }
 
-/** Waits for the witnesses when it was asked to, or when the log demands it for these entries. */
+/** Waits for the witnesses when it was asked to, or, for `demandedWaitMs`, when the log demands it for these entries. */
 export async function visible(
   log: Log,
   { results, published }: SubmittedGroup,
   wait: Wait,
+  demandedWaitMs = DEFAULT_WAIT_MS,
 ): Promise<Visible> {
   const placed = results.filter(isPlaced);
   if (placed.length === 0) return { published: log.published, witnessed: null };
@@ -125,7 +126,7 @@ export async function visible(
     ? published.size
     : Math.max(...placed.map(({ index }) => index + 1));
   if (wait === null && !(await log.demandsWitnesses(placed))) return { published, witnessed: null };
-  const witnessed = await log.reached(size, wait ?? DEFAULT_WAIT_MS);
+  const witnessed = await log.reached(size, wait ?? demandedWaitMs);
   if (witnessed !== null) return { published: witnessed, witnessed: true };
   return { published: log.requirement === "all" ? null : published, witnessed: false };
 }

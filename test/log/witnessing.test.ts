@@ -35,6 +35,8 @@ import {
   request,
 } from "../support/log.js";
 import { type EvilServer, evilServer, serveApp, urlOf } from "../support/servers.js";
+import { appOf as scittAppOf, bytesOf, foreign, ours } from "../support/scitt.js";
+import { verifyReceipt } from "../../src/statement/verify-receipt.js";
 import { listOf, openWitness, seed } from "../support/witness.js";
 
 const mlDsaKey = signingKey(ORIGIN, seed(91), ML_DSA_44);
@@ -249,6 +251,40 @@ test("a batch waits as one; refused statements do not spoil it; unmet, each says
   const answer = (await json(met)) as { results: Body[]; witnessed: unknown; run: unknown };
   assert.deepEqual([met.status, answer.witnessed, answer.results[0]?.["status"]], [200, true, 201]);
   assert.ok(answer.run);
+  await log.close();
+});
+
+test("SCRAPI under --require-witnesses: 202 and 204 while the quorum is missing, then the receipt; one Location throughout", async () => {
+  const flaky = await evil(1, cosigning(witnessKey(1)));
+  const { log } = await watched(policyOf(1, flaky), { requirement: "all" });
+  const app = scittAppOf(log);
+  await log.submit([register()]);
+  assert.ok(await log.reached(2, 20_000));
+  flaky.server.answer = (outgoing) => outgoing.writeHead(500).end();
+  const statement = foreign(utf8("hello"));
+  const pending = await post(app, "/entries", statement, "application/cose");
+  const location = pending.headers.get("location") ?? "";
+  assert.deepEqual(
+    [pending.status, await pending.text(), pending.headers.get("retry-after")],
+    [202, "", "1"],
+  );
+  const path = location.replace(/^https:\/\/[^/]*/, "");
+  const waiting = await app.request(path);
+  assert.deepEqual(
+    [
+      waiting.status,
+      await waiting.text(),
+      waiting.headers.get("retry-after"),
+      waiting.headers.get("location"),
+    ],
+    [204, "", "1", location],
+  );
+  assert.equal((await app.request(`${path}?size=3`)).status, 404, "no size that was not shown");
+  flaky.server.answer = cosigning(flaky.key);
+  assert.ok(await log.reached(3, 20_000));
+  const done = await app.request(path);
+  assert.deepEqual([done.status, done.headers.get("location")], [200, location]);
+  assert.equal(verifyReceipt(statement, await bytesOf(done), [ours]).index, 2);
   await log.close();
 });
 
