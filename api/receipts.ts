@@ -2,26 +2,24 @@
  * Receipts (RFC 9942) as the log issues them: a proof under a published root, signed with the log's own Ed25519 key.
  *
  * One signature would do for all receipts under a checkpoint, if their protected headers were the same. They are not: RFC
- * 9943 §6.1 puts the statement's subject there. So a signature is made once for each root and subject, and kept: statements
- * about the same thing share it, and so do all fresh receipts of one entry.
+ * 9943 §6.1 puts the statement's subject there. So a signature is made once for each root and subject, and kept while that
+ * root is asked for: statements about the same thing share it, and so do all fresh receipts of one entry.
  */
 import { ed25519Signer } from "#crypto";
 import type { Hash } from "../merkle/index.js";
-import { ByteLru } from "../src/log/byte-lru.js";
 import type { Log } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { type PublicKey, publicKey } from "../src/statement/key.js";
 import {
   formatConsistencyReceipt,
   formatInclusionReceipt,
-  receiptHeader,
+  ReceiptHeaders,
   receiptMessage,
 } from "../src/statement/receipt.js";
 import type { ServiceOptions } from "./service.js";
 
-const CACHE_BYTES = 8 * 1024 * 1024;
-/** What one kept signature takes, with its header and its name. */
-const KEPT_BYTES = 512;
+/** Signatures kept under the newest checkpoint that was asked for. */
+const MAX_KEPT = 16_384;
 
 interface Signed {
   readonly header: Uint8Array;
@@ -33,7 +31,9 @@ export class Receipts {
   /** The key that they verify by. */
   readonly publicKey: PublicKey;
   private readonly sign: (message: Uint8Array) => Uint8Array;
-  private readonly kept = new ByteLru<string, Signed>(CACHE_BYTES);
+  /** By subject, under one size: a log has one root of each. */
+  private kept: { size: number; signed: Map<string, Signed> } = { size: 0, signed: new Map() };
+  private headers: ReceiptHeaders | undefined;
 
   constructor(
     private readonly log: Log,
@@ -60,13 +60,15 @@ export class Receipts {
   }
 
   private signed(size: number, root: Hash, subject: string): Signed {
-    // A log has one root of each size.
-    const name = `${size} ${subject}`;
-    const known = this.kept.get(name);
+    if (this.kept.size !== size || this.kept.signed.size >= MAX_KEPT) this.kept = { size, signed: new Map() };
+    const { signed } = this.kept;
+    const known = signed.get(subject);
     if (known !== undefined) return known;
-    const header = receiptHeader(this.publicKey.keyId, this.service.url(), subject);
+    // The URL is known once the log listens, and is the same from then on.
+    this.headers ??= new ReceiptHeaders(this.publicKey.keyId, this.service.url());
+    const header = this.headers.about(subject);
     const made = { header, signature: this.sign(receiptMessage(header, root)) };
-    this.kept.set(name, made, KEPT_BYTES + 2 * subject.length);
+    signed.set(subject, made);
     return made;
   }
 }

@@ -52,7 +52,8 @@ export function scittRoutes(
       const { published, witnessed } = await visible(log, group, null, DEMANDED_WAIT_MS);
       if (published === null || witnessed === false)
         return new Response(null, { status: 202, headers: { location: location(id), ...RETRY_LATER } });
-      const receipt = await receipts.inclusion(index, subjectOf(entry.stored, index, false), published);
+      const subject = entry.subject ?? subjectOf(entry.stored, index, false);
+      const receipt = await receipts.inclusion(index, subject, published);
       return new Response(receipt, {
         status: 201,
         headers: { "content-type": type, location: location(id) },

@@ -77,6 +77,7 @@ function entry(n: number): Admitted {
     previousTraceHash: null,
     terms: packTerms(termsOf(statement, record), hashes),
     facts: NOTHING,
+    subject: null,
     keyEvents: keys.events,
   };
 }

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { batches, disk, type Question, raw, type Row, single, sizes, steady } from "./questions.js";
+import { receipts, registering } from "./scitt-questions.js";
 import { cascade, gateway, kept, lists, restart, revoked, standing } from "./status-questions.js";
 import { consume, lookups, typed } from "./trace-questions.js";
 import { cosigning, unwaited, witnessed } from "./witness-questions.js";
@@ -24,6 +25,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   kept,
   restart,
   cascade,
+  registering,
+  receipts,
   sizes,
   lookups,
 };

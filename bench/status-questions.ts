@@ -63,7 +63,7 @@ function revocationOf(stage: Stage, target: RecordRef): Uint8Array {
 }
 
 /** The same number of bytes, answered by the framework alone. */
-async function bareRate(path: string, count: number, connections: number): Promise<number> {
+export async function bareRate(path: string, count: number, connections: number): Promise<number> {
   const base = await startBaseline("baseline.js");
   const requests = Array.from({ length: count }, () => renderGet(path));
   await closedLoop(base.port, requests.slice(0, 5_000), connections, () => {});

@@ -33,6 +33,8 @@ export interface Admitted {
   readonly type: string | null;
   readonly traceId: string | null;
   readonly previousTraceHash: string | null;
+  /** What the claims of a COSE statement say that it is about; null for all others. */
+  readonly subject: string | null;
   /** The names of its terms, 18 bytes each (`src/index/terms`). */
   readonly terms: Uint8Array;
   /** Of a grant or a consumption (`src/index/grants`); empty for any other. */
@@ -89,6 +91,7 @@ export function admitRaw(bytes: Uint8Array): Admitted {
     type: null,
     traceId: null,
     previousTraceHash: null,
+    subject: null,
     terms: NOTHING,
     facts: NOTHING,
     keyEvents: 0,
@@ -210,6 +213,7 @@ function entryOf(statement: Statement, record: Record | null, hashes?: HashCache
     type: record?.type ?? null,
     traceId: record?.traceId ?? null,
     previousTraceHash: record?.previousTraceHash ?? null,
+    subject: statement.claims?.subject ?? null,
     terms: packTerms(termsOf(statement, record), hashes),
     facts: record === null ? NOTHING : factsOf(record),
     keyEvents: 0,

@@ -51,6 +51,7 @@ export interface FromVerifier {
   readonly types: readonly (string | null)[];
   readonly traceIds: readonly (string | null)[];
   readonly previousTraceHashes: readonly (string | null)[];
+  readonly subjects: readonly (string | null)[];
   readonly refusals: readonly {
     readonly code: ErrorCode;
     readonly message: string;
@@ -97,6 +98,7 @@ export function packVerdicts(id: number, keyEvents: number, verdicts: readonly V
     types: admitted.map(({ type }) => type),
     traceIds: admitted.map(({ traceId }) => traceId),
     previousTraceHashes: admitted.map(({ previousTraceHash }) => previousTraceHash),
+    subjects: admitted.map(({ subject }) => subject),
     refusals: verdicts
       .filter((verdict) => verdict instanceof WritError)
       .map(({ code, message, facts }) => ({ code, message, facts })),
@@ -128,6 +130,7 @@ export function unpackVerdicts(reply: FromVerifier): Verdict[] {
       type,
       traceId: reply.traceIds[n] ?? null,
       previousTraceHash: reply.previousTraceHashes[n] ?? null,
+      subject: reply.subjects[n] ?? null,
       terms: bytes.subarray(terms, facts),
       facts: bytes.subarray(facts, end),
       keyEvents,

@@ -10,8 +10,8 @@
  */
 import { asHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
-import { concat, fromHex, sameBytes } from "../format/bytes.js";
-import { CborReader, encodeBytes, encodeCbor, head } from "./cbor.js";
+import { fromHex, sameBytes, utf8 } from "../format/bytes.js";
+import { CborReader, CborWriter, encodeCbor, headLength, stringLength } from "./cbor.js";
 import { algorithmOf, demandCritical } from "./cose.js";
 import { kidOf } from "./cose-key.js";
 import type { Algorithm } from "./key.js";
@@ -62,24 +62,47 @@ export interface Receipt {
   readonly signature: Uint8Array;
 }
 
-/** The protected header of a receipt by an Ed25519 key. `keyId`: 64 hex digits. */
-export function receiptHeader(keyId: string, issuer: string, subject: string): Uint8Array {
-  const kid = fromHex(keyId);
-  if (kid === undefined) throw new RangeError("a key id is hex");
-  return encodeCbor(
-    new Map<number, unknown>([
-      [ALG, EDDSA],
-      [KID, kid],
-      [
-        CWT_CLAIMS,
-        new Map<number, unknown>([
-          [1, issuer],
-          [2, subject],
-        ]),
-      ],
-      [VDS, RFC9162_SHA256],
-    ]),
-  );
+/**
+ * The protected headers of one service's receipts, signed by an Ed25519 key (`keyId`: 64 hex digits): all but the subject is
+ * encoded once.
+ */
+export class ReceiptHeaders {
+  private readonly before: Uint8Array;
+  private readonly after: Uint8Array;
+
+  constructor(keyId: string, issuer: string) {
+    const kid = fromHex(keyId);
+    if (kid === undefined) throw new RangeError("a key id is hex");
+    const whole = encodeCbor(
+      new Map<number, unknown>([
+        [ALG, EDDSA],
+        [KID, kid],
+        [
+          CWT_CLAIMS,
+          new Map<number, unknown>([
+            [1, issuer],
+            [2, ""],
+          ]),
+        ],
+        [VDS, RFC9162_SHA256],
+      ]),
+    );
+    // The empty subject is the one byte before the last label and its value.
+    const at = whole.length - encodeCbor(VDS).length - 2;
+    this.before = whole.slice(0, at);
+    this.after = whole.slice(at + 1);
+  }
+
+  /** The header of a receipt about `subject`. */
+  about(subject: string): Uint8Array {
+    const text = utf8(subject);
+    return new CborWriter(this.before.length + stringLength(text.length) + this.after.length)
+      .raw(this.before)
+      .head(3, text.length)
+      .raw(text)
+      .raw(this.after)
+      .finish();
+  }
 }
 
 /** What is signed: the Sig_structure over the detached root. */
@@ -113,17 +136,12 @@ function formatReceipt(
   hashes: readonly Hash[],
   signature: Uint8Array,
 ): Uint8Array {
-  const path = hashes.map((hash) => encodeBytes(hash));
-  const proof = concat(Uint8Array.of(0x83), head(0, a), head(0, b), head(4, hashes.length), ...path);
-  const proofs = concat(
-    Uint8Array.of(0xa1),
-    VDP_LABEL,
-    Uint8Array.of(0xa1),
-    kind,
-    Uint8Array.of(0x81),
-    encodeBytes(proof),
-  );
-  return formatSign1(header, null, signature, proofs);
+  const proofLength = 1 + headLength(a) + headLength(b) + headLength(hashes.length) + 34 * hashes.length;
+  const out = new CborWriter(1 + VDP_LABEL.length + 3 + stringLength(proofLength));
+  out.head(5, 1).raw(VDP_LABEL).head(5, 1).raw(kind).head(4, 1);
+  out.head(2, proofLength).head(4, 3).head(0, a).head(0, b).head(4, hashes.length);
+  for (const hash of hashes) out.bytes(hash);
+  return formatSign1(header, null, signature, out.finish());
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, WritError } from "../errors.js";
 import { concat, utf8 } from "../format/bytes.js";
-import { type CborPair, CborReader, decodeCbor, encodeBytes, head } from "./cbor.js";
+import { type CborPair, CborReader, CborWriter, decodeCbor, stringLength } from "./cbor.js";
 
 export interface Sign1 {
   /** The protected header, verbatim: what its byte string holds. */
@@ -55,29 +55,24 @@ export function formatSign1(
   signature: Uint8Array,
   unprotected: Uint8Array = EMPTY_MAP,
 ): Uint8Array {
-  return concat(
-    Uint8Array.of(0xd2, 0x84),
-    head(2, protectedBytes.length),
-    protectedBytes,
-    unprotected,
-    payload === null ? NULL : encodeBytes(payload),
-    head(2, signature.length),
-    signature,
-  );
+  const payloadLength = payload === null ? 1 : stringLength(payload.length);
+  const length =
+    2 +
+    stringLength(protectedBytes.length) +
+    unprotected.length +
+    payloadLength +
+    stringLength(signature.length);
+  const out = new CborWriter(length).head(6, TAG_SIGN1).head(4, 4).bytes(protectedBytes).raw(unprotected);
+  return (payload === null ? out.raw(NULL) : out.bytes(payload)).bytes(signature).finish();
 }
 
 const EMPTY_MAP = Uint8Array.of(0xa0);
 
 /** Sig_structure (RFC 9052 §4.4): `["Signature1", protected, external_aad = h'', payload]`. */
 export function sigStructure(protectedBytes: Uint8Array, payload: Uint8Array): Uint8Array {
-  return concat(
-    SIGNATURE1,
-    head(2, protectedBytes.length),
-    protectedBytes,
-    NO_AAD,
-    head(2, payload.length),
-    payload,
-  );
+  const length =
+    SIGNATURE1.length + stringLength(protectedBytes.length) + NO_AAD.length + stringLength(payload.length);
+  return new CborWriter(length).raw(SIGNATURE1).bytes(protectedBytes).raw(NO_AAD).bytes(payload).finish();
 }
 
 const SIGNATURE1 = concat(Uint8Array.of(0x84, 0x6a), utf8("Signature1"));

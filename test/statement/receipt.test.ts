@@ -10,7 +10,7 @@ import {
   formatConsistencyReceipt,
   formatInclusionReceipt,
   parseReceipt,
-  receiptHeader,
+  ReceiptHeaders,
   receiptMessage,
 } from "../../src/statement/receipt.js";
 import { parseStatement } from "../../src/statement/parse.js";
@@ -70,7 +70,7 @@ test("the worked example: inclusion receipts of its seeds, byte for byte", skip,
     ["urn:example:action:2", { size: 3, index: 2, hashes: [rootOfTwo] }, receipts.r2_at_3],
   ] as const;
   for (const [subject, proof, want] of cases) {
-    const header = receiptHeader(kid, LOG, subject);
+    const header = new ReceiptHeaders(kid, LOG).about(subject);
     assert.equal(hex(header), want.protected);
     const root = inclusionRoot(proof.index, proof.size, leaves[proof.index] as Hash, proof.hashes);
     assert.equal(hex(root), want.root);
@@ -94,7 +94,7 @@ test("the worked example: consistency receipts, byte for byte", skip, () => {
     [{ from: 2, to: 3, hashes: [hashOf(s2.leaf_hash)] }, c2_3],
   ] as const;
   for (const [proof, want] of cases) {
-    const header = receiptHeader(kid, LOG, LOG);
+    const header = new ReceiptHeaders(kid, LOG).about(LOG);
     const root = consistencyRoot(proof.from, proof.to, proof.hashes, hashOf(roots[proof.from - 1] ?? ""));
     assert.equal(hex(root), want.root);
     const signature = ed25519Sign(receiptMessage(header, root), bytesOf(seed));
