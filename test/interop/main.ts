@@ -1,6 +1,7 @@
 /**
- * `npm run interop`: other people's witnesses, unmodified, against a running log, and their load test against our witness.
- * Needs Go and its module proxy; says what it skipped without them. Exit 0 when all that ran has passed.
+ * `npm run interop`: other people's witnesses, unmodified, against a running log, their load test against our witness, and
+ * their COSE libraries on our statements and receipts. Needs Go and Python and their package indexes; says what it skipped
+ * without. Exit 0 when all that ran has passed.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -8,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { PROJECT } from "../support/process.js";
+import { goCose, pythonEnvironment, secondOpinions } from "./cose.js";
 import { loadTest } from "./load.js";
 import { litewitness, omniwitness } from "./programs.js";
 import { witnessScenario } from "./scenario.js";
@@ -25,46 +27,54 @@ const LITE_NEXT = "v0.9.1-0.20260706112420-c22a68158d96";
 const LOADTEST = "v0.0.0-20260617164027-9332986a94a4";
 const COMMANDS = "github.com/transparency-dev/witness/cmd";
 
-const problem = await whyNoGo();
-if (problem !== null) {
-  console.log(`skipped: omniwitness, litewitness and loadtest (${problem})`);
-} else process.exitCode = await all();
+const programs = join(PROJECT, "dist", "interop");
+const results: boolean[] = [];
+await mkdir(programs, { recursive: true });
 
-async function whyNoGo(): Promise<string | null> {
+const noGo = await whyNot("go", "version");
+if (noGo !== null) console.log(`skipped: omniwitness, litewitness, loadtest and go-cose (${noGo})`);
+else await withGo();
+const noPython = await whyNot("python3", "--version");
+if (noPython !== null) console.log(`skipped: the second opinions in Python (${noPython})`);
+else await attempt("second opinions", async () => secondOpinions(await pythonEnvironment(programs)));
+
+const passed = results.filter(Boolean).length;
+console.log(`${passed} passed, ${results.length - passed} failed`);
+process.exitCode = passed === results.length ? 0 : 1;
+
+async function whyNot(command: string, ...args: readonly string[]): Promise<string | null> {
   try {
-    await run("go", ["version"]);
+    await run(command, args);
     return null;
   } catch {
-    return "there is no go command here";
+    return `there is no ${command} command here`;
   }
 }
 
-async function all(): Promise<number> {
-  const programs = join(PROJECT, "dist", "interop");
-  await mkdir(programs, { recursive: true });
+async function attempt(name: string, what: () => Promise<string>): Promise<void> {
+  const start = performance.now();
+  try {
+    const said = await what();
+    console.log(`ok      ${name}: ${said} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+    results.push(true);
+  } catch (error) {
+    console.log(
+      `FAILED  ${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    results.push(false);
+  }
+}
+
+async function withGo(): Promise<void> {
   console.log("building the programs at their pinned versions");
-  await install(programs, "omni", `${COMMANDS}/omniwitness@${OMNI}`, `${COMMANDS}/generate_keys@${OMNI}`);
-  await install(programs, "loadtest", `${COMMANDS}/loadtest@${LOADTEST}`);
-  await install(programs, "lite", `filippo.io/torchwood/cmd/litewitness@${LITE}`);
-  await install(programs, "lite-next", `filippo.io/torchwood/cmd/litewitness@${LITE_NEXT}`);
+  await install("omni", `${COMMANDS}/omniwitness@${OMNI}`, `${COMMANDS}/generate_keys@${OMNI}`);
+  await install("loadtest", `${COMMANDS}/loadtest@${LOADTEST}`);
+  await install("lite", `filippo.io/torchwood/cmd/litewitness@${LITE}`);
+  await install("lite-next", `filippo.io/torchwood/cmd/litewitness@${LITE_NEXT}`);
   const helper = join(programs, "lite-helper");
   await run("go", ["build", "-o", helper, "."], { cwd: join(PROJECT, "test/interop/lite") });
 
   const folder = await mkdtemp(join(tmpdir(), "writ-interop-"));
-  const results: boolean[] = [];
-  const attempt = async (name: string, what: () => Promise<string>): Promise<void> => {
-    const start = performance.now();
-    try {
-      const said = await what();
-      console.log(`ok      ${name}: ${said} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
-      results.push(true);
-    } catch (error) {
-      console.log(
-        `FAILED  ${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
-      results.push(false);
-    }
-  };
   const omni = { program: join(programs, "omni/omniwitness"), keys: join(programs, "omni/generate_keys") };
   await attempt(`omniwitness ${OMNI}, Ed25519`, () =>
     witnessScenario(folder, "omni", omniwitness(omni, false)),
@@ -82,13 +92,11 @@ async function all(): Promise<number> {
   await attempt(`loadtest ${LOADTEST} against writ witness`, () =>
     loadTest(folder, join(programs, "loadtest/loadtest")),
   );
+  await attempt("go-cose v1.3.0", () => goCose(programs));
   if (results.every(Boolean)) await rm(folder, { recursive: true, force: true });
-  const passed = results.filter(Boolean).length;
-  console.log(`${passed} passed, ${results.length - passed} failed`);
-  return passed === results.length ? 0 : 1;
 }
 
-async function install(programs: string, name: string, ...paths: readonly string[]): Promise<void> {
+async function install(name: string, ...paths: readonly string[]): Promise<void> {
   const environment = { ...process.env, GOBIN: join(programs, name) };
   for (const path of paths)
     await run("go", ["install", path], { env: environment, maxBuffer: 64 * 1024 * 1024 });
