@@ -17,7 +17,7 @@ async function newcomer() {
   const shell = (text: string) =>
     run(folder, "bash", [
       "-euc",
-      `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }\n${text.replace("127.0.0.1:6962", `127.0.0.1:${port}`)}`,
+      `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }\n${text.replaceAll("127.0.0.1:6962", `127.0.0.1:${port}`)}`,
     ]);
   return { folder, port, log, shell };
 }
@@ -60,9 +60,38 @@ test("the README's second session: a wire transfer traced, verified offline, the
   assert.deepEqual([tampered.code, tampered.stdout.startsWith("AUTHORIZED")], [1, false]);
 });
 
+test("the README's fifth session: signed, registered, attested, and verified by receipts with the server stopped", async () => {
+  const { port, log, shell } = await newcomer();
+  const first = (await readmeBlock("session")).split("\ncat >")[0] ?? "";
+  const online = await shell([first, await readmeBlock("session-scitt")].join("\n"));
+  assert.equal(online.code, 0, online.stderr);
+  assert.match(online.stdout, /sbom\.transparent\.cose: 1 receipt\n/);
+  assert.match(online.stdout, /#3 {2}foreign .*\n1 found; complete up to size 4\n$/);
+  assert.equal(await end(log, "SIGTERM"), 0);
+  const offline = await shell(await readmeBlock("session-scitt-offline"));
+  assert.equal(offline.code, 0, offline.stderr);
+  const name = `http://127\\.0\\.0\\.1:${port}`;
+  assert.match(
+    offline.stdout,
+    new RegExp(
+      `^VERIFIED: entry 2 of ${name}, in its tree of 3 entries; about pkg:npm/shop@1\\.2\\.3\n.*\nsigned by key `,
+    ),
+  );
+  assert.match(
+    offline.stdout,
+    /\nVERIFIED: entry 3 of [^\n]*\n[^\n]*\nabout sbom\.json, which it calls sbom\.json\n$/,
+  );
+  const changed = await shell(await readmeBlock("session-scitt-changed"));
+  assert.equal(changed.code, 1);
+  assert.match(changed.stdout, /^NOT VERIFIED: sbom\.json: none of the 1 artifacts/);
+});
+
 async function readmeCurls(): Promise<string> {
   const readme = await readFile(join(PROJECT, "README.md"), "utf8");
-  return [...readme.matchAll(/^curl .*$/gm)].map(([line]) => line.replace("curl ", "curl -sSf ")).join("\n");
+  const examples = /## Over HTTP\n\n```sh\n([^]*?)```/.exec(readme)?.[1] ?? assert.fail("no examples");
+  return [...examples.matchAll(/^curl .*$/gm)]
+    .map(([line]) => line.replace("curl ", "curl -sSf "))
+    .join("\n");
 }
 
 test("init refuses to overwrite; secrets are 0600; serve refuses a second process and another log's key", async () => {

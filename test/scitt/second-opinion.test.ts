@@ -105,7 +105,11 @@ test("securesystemslib's in-toto envelopes are logged, found by their subjects, 
   for (const pair of [generateKeyPairSync("ed25519"), generateKeyPairSync("ec", { namedCurve: "P-256" })]) {
     const key = fromJwk(pair.publicKey.export({ format: "jwk" }) as Json) ?? assert.fail("a key");
     const registered = await running.submit([
-      registration({ publicKey: key, sign: (message) => registrar.sign(message) }, ["agent"], ["builder://acme"]),
+      registration(
+        { publicKey: key, sign: (message) => registrar.sign(message) },
+        ["agent"],
+        ["builder://acme"],
+      ),
     ]);
     assert.ok(registered.results.every(isPlaced));
     const digest = toHex(sha256(Buffer.from(key.keyId)));

@@ -1,6 +1,7 @@
 /** Receipts and transparent statements: byte for byte the worked example, and every hash, number and label refused when it is another. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as fc from "fast-check";
 import { ed25519Sign } from "#crypto";
 import { asHash, consistencyRoot, type Hash, inclusionRoot, leafHash } from "../../merkle/index.js";
 import { WritError } from "../../src/errors.js";
@@ -15,6 +16,7 @@ import {
 } from "../../src/statement/receipt.js";
 import { parseStatement } from "../../src/statement/parse.js";
 import { attachReceipts, splitTransparent } from "../../src/statement/transparent.js";
+import { FUZZ_RUNS } from "../support/runs.js";
 import { readJsonVector, without } from "../support/vectors.js";
 
 interface GoldenReceipt {
@@ -151,4 +153,28 @@ test("a receipt that is not one is refused with what was wanted", skip, () => {
         error instanceof WritError && error.code === "RECEIPT_MALFORMED" && error.message.includes(want),
       want,
     );
+});
+
+test("any bytes are a receipt, a key set and a transparent statement, or a coded error", skip, () => {
+  const { r2_at_3: receipt, cose_key_set: set, transparent_s0: transparent } = golden();
+  const seeds = [receipt.receipt, set, transparent].map(bytesOf);
+  const edit = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom("set", "insert", "remove"));
+  const readers = [parseReceipt, parseCoseKeySet, splitTransparent];
+  fc.assert(
+    fc.property(fc.nat(2), fc.nat(2), fc.array(edit, { maxLength: 3 }), (seed, reader, edits) => {
+      let bytes: number[] = [...(seeds[seed] ?? [])];
+      for (const [at, value, how] of edits)
+        bytes = bytes.toSpliced(
+          at % bytes.length,
+          how === "insert" ? 0 : 1,
+          ...(how === "remove" ? [] : [value]),
+        );
+      try {
+        readers[reader]?.(Uint8Array.from(bytes));
+      } catch (error) {
+        if (!(error instanceof WritError)) throw error;
+      }
+    }),
+    { numRuns: FUZZ_RUNS },
+  );
 });

@@ -67,7 +67,11 @@ export const receiptAttach: Command = {
     const transparent = attachReceipts(await readBytes(file), receipts);
     await writeWhole(output, transparent);
     const count = splitTransparent(transparent).receipts.length;
-    return { ok: true, text: `${output}: ${count} receipts`, json: { file: output, receipts: count } };
+    return {
+      ok: true,
+      text: `${output}: ${count} ${count === 1 ? "receipt" : "receipts"}`,
+      json: { file: output, receipts: count },
+    };
   },
 };
 
