@@ -188,7 +188,8 @@ export class Transport {
 
 function refusalOf(method: string, path: string, { status, body }: Answer): WritError {
   const { code, detail } = problemIn(body);
-  const message = `${method} ${path}: ${status} ${code ?? ""} ${detail ?? ""}`.trim();
+  const said = [status, code, detail].filter((part) => part !== null).join(" ");
+  const message = `${method} ${path}: ${said}`;
   return new WritError("SERVER_REFUSED", message, { status, ...(code === null ? {} : { refusal: code }) });
 }
 
