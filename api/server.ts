@@ -1,11 +1,18 @@
 /** The app on Node's HTTP server: limits against slow clients, problem bodies for what never reaches the app, draining. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { WritError } from "../src/errors.js";
+import { isScittPath } from "./concise.js";
 import { errorResponse } from "./error-response.js";
-import { PROBLEM_MEDIA_TYPE, problemOf, problemResponse } from "./problem.js";
+import { problemResponse } from "./problem.js";
 
 const LIMITS = {
   headersTimeout: 10_000,
@@ -30,17 +37,13 @@ export interface RunningServer {
 }
 
 export async function listen(app: Hono, host: string, port: number): Promise<RunningServer> {
-  const listener = getRequestListener(app.fetch, {
-    // For HTTP/1.0, which knows no Host header; no answer depends on it.
-    hostname: "localhost",
-    errorHandler: () =>
-      problemResponse(new WritError("REQUEST_MALFORMED", "the request line or Host header is not valid")),
-  });
+  const [listener, scittListener] = [listenerOf(app, "/"), listenerOf(app, "/entries")];
   const open = new Connections();
   const server = createServer(LIMITS, (incoming, outgoing) => {
     open.begin(outgoing);
     if (incoming.httpVersion === "1.1" && incoming.headers.host === undefined)
       refuse(incoming, outgoing, "HTTP/1.1 wants a Host header");
+    else if (isScittPath(pathOf(incoming.url ?? ""))) void scittListener(incoming, outgoing);
     else void listener(incoming, outgoing);
   });
   server.maxConnections = MAX_CONNECTIONS;
@@ -51,7 +54,7 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
     refuse(incoming, outgoing, "the only expectation that is met is 100-continue");
   });
   server.on("connect", (_: IncomingMessage, socket: Socket) => {
-    answerRaw(socket, new WritError("METHOD_NOT_ALLOWED", "CONNECT is not for a log"));
+    void answerRaw(socket, problemResponse(new WritError("METHOD_NOT_ALLOWED", "CONNECT is not for a log")));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -59,6 +62,16 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   });
   const address = server.address() as AddressInfo;
   return { host: address.address, port: address.port, close: () => open.drain(server) };
+}
+
+/** The app for Node. What the request line or Host header make impossible is answered as on `path`. */
+function listenerOf(app: Hono, path: string): ReturnType<typeof getRequestListener> {
+  return getRequestListener(app.fetch, {
+    // For HTTP/1.0, which knows no Host header; no answer depends on it.
+    hostname: "localhost",
+    errorHandler: () =>
+      errorResponse(path, new WritError("REQUEST_MALFORMED", "the request line or Host header is not valid")),
+  });
 }
 
 function refuse({ url = "" }: IncomingMessage, outgoing: ServerResponse, why: string): void {
@@ -113,12 +126,22 @@ class Connections {
 }
 
 /** What Node's parser refuses still gets a problem body, if the socket can take one. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerClientError(error: ParserError, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  answerRaw(socket, clientError(error.code));
+  void answerRaw(socket, errorResponse(pathIn(error.rawPacket), clientError(error.code)));
+}
+
+/** What Node says of a request that it could not read; the packet is what it read last. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+/** The path of the request line, if that is in the packet: it decides the form of the answer. */
+function pathIn(packet: Buffer | undefined): string {
+  return pathOf(/^[A-Z]+ (\S+) /.exec(packet?.toString("latin1", 0, 200) ?? "")?.[1] ?? "");
 }
 
 function clientError(code = "no code"): WritError {
@@ -129,13 +152,14 @@ function clientError(code = "no code"): WritError {
   return new WritError("REQUEST_MALFORMED", `not HTTP/1.1 as we read it (${code})`);
 }
 
-/** A problem body on a bare socket, which is then closed. */
-function answerRaw(socket: Socket, error: WritError): void {
-  const problem = problemOf(error);
-  const body = JSON.stringify(problem);
+/** An answer on a bare socket, which is then closed. */
+async function answerRaw(socket: Socket, response: Response): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const fields = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const reason = STATUS_CODES[response.status] ?? "";
   const head =
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\n` +
-    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+    `HTTP/1.1 ${response.status} ${reason}\r\n${fields}` +
+    `content-length: ${body.length}\r\nconnection: close\r\n\r\n`;
   // Ended and destroyed: the other side may never close its half.
-  socket.end(head + body, () => socket.destroy());
+  socket.end(Buffer.concat([Buffer.from(head, "latin1"), body]), () => socket.destroy());
 }

@@ -7,10 +7,11 @@ import { listen, type RunningServer } from "../../api/server.js";
 import type { Log } from "../../src/log/log.js";
 import { logKey, logWithAgent, request } from "../support/log.js";
 import { skipUnlessSlow } from "../support/runs.js";
+import { appOf } from "../support/scitt.js";
 
 async function withServer(use: (server: RunningServer, log: Log) => Promise<void>): Promise<void> {
   const log = await logWithAgent();
-  const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", 0);
+  const server = await listen(appOf(log), "127.0.0.1", 0);
   try {
     await use(server, log);
   } finally {
@@ -47,7 +48,7 @@ test("what is not HTTP, or too much header, gets a problem body", async () => {
       const answer = await raw(port, bad);
       assert.match(
         answer,
-        /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/,
+        /^HTTP\/1\.1 400 Bad Request\r\n[^]*content-type: application\/problem\+json\r\n/,
         JSON.stringify(bad.slice(0, 60)),
       );
       assert.match(answer, /"code":"REQUEST_MALFORMED"/);
@@ -64,6 +65,31 @@ test("what is not HTTP, or too much header, gets a problem body", async () => {
     const host = await raw(port, "GET /checkpoint HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n");
     assert.match(host, /^HTTP\/1\.1 400 /);
     assert.match(host, /application\/problem\+json/);
+  });
+});
+
+test("on SCRAPI's paths what never reaches the app has a concise problem body, too", async () => {
+  await withServer(async ({ port }) => {
+    const post = "POST /entries HTTP/1.1\r\nhost: a\r\ncontent-type: application/cose\r\n";
+    for (const [bad, status, title] of [
+      ["GET /entries/ab HTTP/1.1\r\nhost: a\r\nx y: z\r\n\r\n", 400, "Malformed request"],
+      [`${post}content-length: x\r\n\r\n`, 400, "Malformed request"],
+      [
+        `GET /.well-known/scitt-keys HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`,
+        431,
+        "Request Header Fields Too Large",
+      ],
+      ["GET /entries HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "Malformed request"],
+      ["GET /entries/a?b HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\n\r\n", 400, "Malformed request"],
+      ["GET /entries/ab HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n", 400, "Malformed request"],
+      [`${post}content-length: 200000\r\n\r\n`, 413, "Content Too Large"],
+      ["GET /entries/%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 400, "Invalid locator"],
+    ] as const) {
+      const answer = await raw(port, bad, /concise[^]*\r\n\r\n[^]+/);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), bad.slice(0, 60));
+      assert.match(answer, /content-type: application\/concise-problem-details\+cbor\r\n/);
+      assert.ok(answer.includes(title), `${bad.slice(0, 40)}: ${answer}`);
+    }
   });
 });
 
