@@ -92,12 +92,12 @@ export function readRoutes(
       // What is signed is a root, so it is one that was published.
       const receipt = await receipts.consistency(from, await publishedAt(log, to));
       return new Response(receipt, {
-        headers: { "content-type": type, "access-control-allow-origin": "*" },
+        headers: { "content-type": type, "access-control-allow-origin": "*", vary: "accept" },
       });
     }
     const hashes = await log.consistency(from, to);
     return new Response(`{"from":${from},"to":${to},"hashes":${hashList(hashes)}}`, {
-      headers: JSON_HEADERS,
+      headers: { ...JSON_HEADERS, vary: "accept" },
     });
   });
 

@@ -18,8 +18,10 @@ import {
 } from "../src/statement/receipt.js";
 import type { ServiceOptions } from "./service.js";
 
-/** Signatures kept under the newest checkpoint that was asked for. */
-const MAX_KEPT = 16_384;
+/** What is kept under the checkpoint that was asked for last: a subject may be nearly as long as an entry. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+/** Of one signature, beside its subject. */
+const KEPT_BYTES = 512;
 
 interface Signed {
   readonly header: Uint8Array;
@@ -27,12 +29,18 @@ interface Signed {
   readonly signature: Uint8Array;
 }
 
+interface Kept {
+  readonly size: number;
+  bytes: number;
+  readonly signed: Map<string, Signed>;
+}
+
 export class Receipts {
   /** The key that they verify by. */
   readonly publicKey: PublicKey;
   private readonly sign: (message: Uint8Array) => Uint8Array;
   /** By subject, under one size: a log has one root of each. */
-  private kept: { size: number; signed: Map<string, Signed> } = { size: 0, signed: new Map() };
+  private kept: Kept = { size: 0, bytes: 0, signed: new Map() };
   private headers: ReceiptHeaders | undefined;
 
   constructor(
@@ -60,15 +68,17 @@ export class Receipts {
   }
 
   private signed(size: number, root: Hash, subject: string): Signed {
-    if (this.kept.size !== size || this.kept.signed.size >= MAX_KEPT) this.kept = { size, signed: new Map() };
-    const { signed } = this.kept;
-    const known = signed.get(subject);
+    if (this.kept.size !== size || this.kept.bytes >= MAX_KEPT_BYTES)
+      this.kept = { size, bytes: 0, signed: new Map() };
+    const known = this.kept.signed.get(subject);
     if (known !== undefined) return known;
     // The URL is known once the log listens, and is the same from then on.
     this.headers ??= new ReceiptHeaders(this.publicKey.keyId, this.service.url());
     const header = this.headers.about(subject);
     const made = { header, signature: this.sign(receiptMessage(header, root)) };
-    signed.set(subject, made);
+    this.kept.signed.set(subject, made);
+    // As the map's key, and in the header.
+    this.kept.bytes += KEPT_BYTES + 2 * subject.length + header.length;
     return made;
   }
 }

@@ -24,7 +24,7 @@ import { RETRY_LATER } from "./wait.js";
 
 /** Clients ask for `application/cbor` too, and COSE is that. */
 const RECEIPT_TYPES = [COSE_MEDIA_TYPE, RECEIPT_MEDIA_TYPE, "application/cbor"] as const;
-const PUBLIC = { "access-control-allow-origin": "*" } as const;
+const PUBLIC = { "access-control-allow-origin": "*", vary: "accept" } as const;
 /** SCRAPI has a way to come back later, so nobody is kept waiting for witnesses for long. */
 const DEMANDED_WAIT_MS = 1_000;
 const SUBJECT_CACHE_BYTES = 16 * 1024 * 1024;
@@ -73,8 +73,9 @@ export function scittRoutes(
       throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
         path: "size",
       });
-    // Under a size that was named, it is the same for ever.
-    const cache = size === undefined ? "no-cache" : "public, max-age=31536000, immutable";
+    // Under a size that was named it is the same for ever; a log that demands witnesses does not keep every size open.
+    const isFinal = size !== undefined && log.requirement !== "all";
+    const cache = isFinal ? "public, max-age=31536000, immutable" : "no-cache";
     return new Response(await receipts.inclusion(index, subject, published), {
       headers: { ...headers, "content-type": type, "cache-control": cache },
     });

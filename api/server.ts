@@ -40,7 +40,7 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   const [listener, scittListener] = [listenerOf(app, "/"), listenerOf(app, "/entries")];
   const open = new Connections();
   const server = createServer(LIMITS, (incoming, outgoing) => {
-    open.begin(outgoing);
+    open.begin(outgoing, pathOf(incoming.url ?? ""));
     if (incoming.httpVersion === "1.1" && incoming.headers.host === undefined)
       refuse(incoming, outgoing, "HTTP/1.1 wants a Host header");
     else if (isScittPath(pathOf(incoming.url ?? ""))) void scittListener(incoming, outgoing);
@@ -49,7 +49,7 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = IDLE_MS;
   server.on("connection", (socket: Socket) => open.add(socket));
-  server.on("clientError", answerClientError);
+  server.on("clientError", (error: ParserError, socket: Socket) => answerClientError(error, socket, open));
   server.on("checkExpectation", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     refuse(incoming, outgoing, "the only expectation that is met is 100-continue");
   });
@@ -80,14 +80,20 @@ function refuse({ url = "" }: IncomingMessage, outgoing: ServerResponse, why: st
   void response.arrayBuffer().then((body) => outgoing.end(Buffer.from(body)));
 }
 
-/** The path of a request target, whatever else is wrong with the request. */
+/** The path of a request target as the app will see it, whatever else is wrong with the request. */
 function pathOf(target: string): string {
-  return target.replace(/[?#].*$/s, "");
+  try {
+    return decodeURI(new URL(target, "http://localhost").pathname);
+  } catch {
+    return target.replace(/[?#].*$/s, "");
+  }
 }
 
 /** Which connections are open, and on which a request is being answered: what draining has to wait for. */
 class Connections {
   private readonly busy = new Map<Socket, number>();
+  /** What is being answered on a connection, or was last. */
+  private readonly paths = new WeakMap<Socket, string>();
   private draining = false;
 
   add(socket: Socket): void {
@@ -96,15 +102,21 @@ class Connections {
   }
 
   /** A request has arrived; its connection is busy until the answer has left. */
-  begin(outgoing: ServerResponse): void {
+  begin(outgoing: ServerResponse, path: string): void {
     const { socket } = outgoing;
     if (socket === null) return;
+    this.paths.set(socket, path);
     this.busy.set(socket, (this.busy.get(socket) ?? 0) + 1);
     if (this.draining) outgoing.setHeader("connection", "close");
     outgoing.once("close", () => {
       this.busy.set(socket, (this.busy.get(socket) ?? 1) - 1);
       if (this.draining) this.endIfIdle(socket);
     });
+  }
+
+  /** The path of the request that is under way on a connection; undefined when there is none. */
+  pathOn(socket: Socket): string | undefined {
+    return (this.busy.get(socket) ?? 0) > 0 ? this.paths.get(socket) : undefined;
   }
 
   /**
@@ -126,12 +138,14 @@ class Connections {
 }
 
 /** What Node's parser refuses still gets a problem body, if the socket can take one. */
-function answerClientError(error: ParserError, socket: Socket): void {
+function answerClientError(error: ParserError, socket: Socket, open: Connections): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  void answerRaw(socket, errorResponse(pathIn(error.rawPacket), clientError(error.code)));
+  // Of a request that had begun, the path is known; else it may stand in what could not be read.
+  const path = open.pathOn(socket) ?? pathIn(error.rawPacket);
+  void answerRaw(socket, errorResponse(path, clientError(error.code)));
 }
 
 /** What Node says of a request that it could not read; the packet is what it read last. */

@@ -57,7 +57,7 @@ export function demandReceipts(
   if (good.length === 0) {
     const [first] = outcomes;
     throw new ProofError(
-      first?.outcome === "unknown" ? `the receipt is ${first.reason}` : "there is no receipt",
+      first?.outcome === "unknown" ? `no receipt counts: one ${first.reason}` : "there is no receipt",
     );
   }
   const missing = services.filter((service) => good.every((one) => one.service !== service));
@@ -67,7 +67,7 @@ export function demandReceipts(
 }
 
 function lineOf(one: ReceiptOutcome): string {
-  if (one.outcome !== "verified") return `not counted: a receipt ${one.reason}`;
+  if (one.outcome !== "verified") return `not counted: one ${one.reason}`;
   const { index, size, issuer, subject } = one.receipt;
   return `VERIFIED: entry ${index} of ${issuer ?? "a service without a name"}, in its tree of ${size} entries; about ${subject ?? "nothing named"}`;
 }

@@ -165,7 +165,7 @@ function admitRecord(statement: Statement, keys: KeyTable, time: number): Record
   if (claims !== null && claims.issuer !== record.issuer) {
     throw new WritError(
       "RECORD_MALFORMED",
-      `record, issuer: want the iss of the CWT claims, ${JSON.stringify(claims.issuer)}`,
+      `record, issuer: want the iss of the CWT claims, ${JSON.stringify(claims.issuer.slice(0, 80))}`,
       { path: "issuer" },
     );
   }

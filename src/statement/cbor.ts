@@ -20,8 +20,9 @@ const codec = new Encoder({
 /** How bytes are read. */
 export interface CborOptions {
   /**
-   * No tags, no floats with a whole value, and map keys are integers or text. cbor-x folds the others into the plain value
-   * (1.0 is its 1, tag 64 its byte string), where another reader keeps the two apart.
+   * No tags, no floats with a whole value, no simple values but true, false and null, and map keys are integers or text.
+   * cbor-x folds the others into the plain value (1.0 is its 1, tag 64 its byte string, and undefined as good as absent),
+   * where another reader keeps the two apart.
    */
   readonly plain?: boolean;
   /** May map keys stand in any order? Each still once. For what others have written and we never write again. */
@@ -144,6 +145,15 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 export interface CborPair {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+  /** Where they stand in what the sender sent. */
+  readonly keyAt: number;
+  readonly valueAt: number;
+}
+
+/** The bytes in a byte string, and where they stand in what the sender sent. */
+export interface CborBytes {
+  readonly bytes: Uint8Array;
+  readonly at: number;
 }
 
 /** Walks deterministic CBOR item by item. Every method throws WritError, with the offset, on anything else. */
@@ -155,8 +165,13 @@ export class CborReader {
     private readonly options: CborOptions = {},
   ) {}
 
+  /** Where the next item stands in what the sender sent. */
   get offset(): number {
-    return this.at;
+    return this.base + this.at;
+  }
+
+  private get base(): number {
+    return this.options.base ?? 0;
   }
 
   end(): void {
@@ -182,6 +197,12 @@ export class CborReader {
     return this.take(this.expect(2, what));
   }
 
+  /** Reads a byte string that holds CBOR of its own. */
+  nested(what: string): CborBytes {
+    const bytes = this.byteString(what);
+    return { bytes, at: this.base + this.at - bytes.length };
+  }
+
   /** Reads a byte string, or null. */
   byteStringOrNull(what: string): Uint8Array | null {
     if (this.bytes[this.at] !== NULL) return this.byteString(what);
@@ -196,9 +217,11 @@ export class CborReader {
     return Number.isSafeInteger(n) ? n : this.fail(`want ${what} below 2^53`, start);
   }
 
-  /** Reads a map, its keys in order, as the bytes of its pairs. */
-  map(what: string): CborPair[] {
+  /** Reads a map of at most `most` pairs as the bytes of each. */
+  map(what: string, most = Number.POSITIVE_INFINITY): CborPair[] {
+    const start = this.at;
     const count = this.expect(5, what);
+    if (count > most) this.fail(`want ${what}, with at most ${most} keys, got ${count}`, start);
     const pairs: CborPair[] = [];
     this.pairs(count, 0, (pair) => pairs.push(pair));
     return pairs;
@@ -238,20 +261,26 @@ export class CborReader {
       last = key;
       const valueAt = this.at;
       this.skip(depth + 1);
-      see?.({ key, value: this.bytes.subarray(valueAt, this.at) });
+      see?.({
+        key,
+        value: this.bytes.subarray(valueAt, this.at),
+        keyAt: this.base + start,
+        valueAt: this.base + valueAt,
+      });
     }
   }
 
   private head(): { major: number; argument: number } {
     const start = this.at;
-    const [initial = 0] = this.take(1);
+    const initial = this.bytes[start] ?? this.fail("1 bytes short");
+    this.at++;
     const major = Math.floor(initial / 32);
     const info = initial % 32;
     if (major === 7) return { major, argument: this.simpleOrFloat(info, start) };
     if (info < 24) return { major, argument: info };
     if (info > 27) this.fail(info === 31 ? "an indefinite length" : "a reserved head", start);
     const width = 2 ** (info - 24);
-    const argument = this.take(width).reduce((sum, byte) => sum * 256 + byte, 0);
+    const argument = this.number(width);
     const least = width === 1 ? 24 : 2 ** (4 * width);
     if (argument < least) this.fail("an integer or length not in its shortest form", start);
     // Integers up to 2^64 are well-formed values; as a length or tag such a number can only be wrong.
@@ -259,9 +288,18 @@ export class CborReader {
     return { major, argument };
   }
 
+  /** The next `width` bytes as a number; beyond 2^53 it is rounded, and only its size matters. */
+  private number(width: number): number {
+    const end = this.at + width;
+    if (end > this.bytes.length) this.fail(`${end - this.bytes.length} bytes short`);
+    let sum = 0;
+    while (this.at < end) sum = sum * 256 + (this.bytes[this.at++] ?? 0);
+    return sum;
+  }
+
   private simpleOrFloat(info: number, start: number): number {
-    if (info <= 23) return info;
-    if (info < 25 || info > 27)
+    if (info <= 24) return this.simple(info, start);
+    if (info > 27)
       this.fail(info === 31 ? "a break without an indefinite item" : "a reserved simple value", start);
     const width = 2 ** (info - 24);
     const encoded = this.take(width);
@@ -270,6 +308,15 @@ export class CborReader {
       this.fail("a float not in its shortest form", start);
     if (this.options.plain && Number.isInteger(value)) this.fail("a float with a whole value", start);
     return info;
+  }
+
+  /** RFC 8949 §3.3: below 24 in the head itself, from 32 on in a byte of its own. */
+  private simple(info: number, start: number): number {
+    const value = info === 24 ? this.number(1) : info;
+    if (info === 24 && value < 32) this.fail("a reserved simple value", start);
+    if (this.options.plain && (value < FALSE || value > NULL_VALUE))
+      this.fail("a simple value other than true, false and null", start);
+    return value;
   }
 
   /** Tags 2 and 3 (RFC 8949 §3.4.3): for what no integer reaches, and without leading zeros. */
@@ -292,12 +339,14 @@ export class CborReader {
   }
 
   private fail(why: string, at = this.at): never {
-    const { base = 0, code = "ENVELOPE_MALFORMED" } = this.options;
-    throw new WritError(code, `CBOR: ${why} (at byte ${base + at})`);
+    const { code = "ENVELOPE_MALFORMED" } = this.options;
+    throw new WritError(code, `CBOR: ${why} (at byte ${this.base + at})`);
   }
 }
 
 const NULL = 0xf6;
+/** The simple values false, true and null are 20, 21 and 22. */
+const [FALSE, NULL_VALUE] = [20, 22];
 
 /** The value of a float of 2, 4 or 8 bytes. */
 function floatOf(bytes: Uint8Array): number {

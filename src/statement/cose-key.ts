@@ -10,7 +10,9 @@ import { CborReader, decodeCbor, encodeCbor, head } from "./cbor.js";
 import { algorithmOf } from "./cose.js";
 import { type PublicKey, publicKey } from "./key.js";
 
-const [KTY, KID, ALG, CRV, X, Y] = [1, 2, 3, -1, -2, -3];
+const [KTY, KID, ALG, KEY_OPS, CRV, X, Y] = [1, 2, 3, 4, -1, -2, -3];
+/** Of `key_ops` (RFC 9052 §7.1). */
+const VERIFY = 2;
 const [OKP, EC2] = [1, 2];
 const [P_256, ED25519] = [1, 6];
 
@@ -48,15 +50,11 @@ export function formatCoseKeySet(keys: readonly PublicKey[]): Uint8Array {
 }
 
 /**
- * The keys in a set, or in a single key: those that we can verify by; others are passed over, as RFC 9052 §7 says.
- * COSE_KEY_MALFORMED when it is neither, or holds none that we can use.
+ * The keys in a set, or in a single key: those that we can verify by; others are passed over, as RFC 9052 §7 says, whatever
+ * they are. COSE_KEY_MALFORMED when it is neither, or holds none that we can use.
  */
 export function parseCoseKeySet(bytes: Uint8Array): ServiceKey[] {
-  const options = { code: "COSE_KEY_MALFORMED", anyOrder: true } as const;
-  const isSet = new CborReader(bytes, options).peek() === 4;
-  const value = decodeCbor(bytes, options);
-  const keys: readonly unknown[] = isSet ? (value as unknown[]) : [value];
-  const known = keys.flatMap((key) => serviceKey(key) ?? []);
+  const known = itemsIn(bytes).flatMap((item) => serviceKey(decodeKey(item)) ?? []);
   if (known.length > 0) return known;
   throw new WritError(
     "COSE_KEY_MALFORMED",
@@ -64,11 +62,39 @@ export function parseCoseKeySet(bytes: Uint8Array): ServiceKey[] {
   );
 }
 
+const READING = { code: "COSE_KEY_MALFORMED", anyOrder: true } as const;
+const ARRAY = 4;
+
+/** The elements of an array, or the one item that is none. */
+function itemsIn(bytes: Uint8Array): Uint8Array[] {
+  const reader = new CborReader(bytes, READING);
+  const count = reader.peek() === ARRAY ? reader.expect(ARRAY, "a set of keys") : 1;
+  const items: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) {
+    const start = reader.offset;
+    reader.skip();
+    items.push(bytes.subarray(start, reader.offset));
+  }
+  reader.end();
+  return items;
+}
+
+/** A key of a kind that is not ours may hold what we do not read. */
+function decodeKey(item: Uint8Array): unknown {
+  try {
+    return decodeCbor(item, READING);
+  } catch (error) {
+    if (error instanceof WritError) return null;
+    throw error;
+  }
+}
+
 function serviceKey(value: unknown): ServiceKey | undefined {
   if (!(value instanceof Map)) return undefined;
   const key = keyOf(value);
-  const alg = value.get(ALG);
+  const [alg, operations] = [value.get(ALG), value.get(KEY_OPS)];
   if (key === undefined || (alg !== undefined && algorithmOf(alg) !== key.algorithm)) return undefined;
+  if (Array.isArray(operations) && !operations.includes(VERIFY)) return undefined;
   return { kid: kidOf(value.get(KID)), key };
 }
 

@@ -58,9 +58,12 @@ const DIGEST_BYTES: ReadonlyMap<unknown, number> = new Map([
 
 const MAX_ISSUER_CHARACTERS = 8192;
 
-/** The algorithm that a COSE `alg` names, if it is one of ours. */
+/** RFC 9864: ESP256 is ES256 by another number. Ours are not signed so, and others' keys and receipts may be. */
+const ESP256 = -9;
+
+/** The algorithm that the `alg` of a key or a receipt names, if we can verify it. */
 export function algorithmOf(alg: unknown): Algorithm | undefined {
-  return ALGORITHMS.get(alg);
+  return alg === ESP256 ? "ES256" : ALGORITHMS.get(alg);
 }
 
 /**
@@ -69,7 +72,8 @@ export function algorithmOf(alg: unknown): Algorithm | undefined {
  */
 export function parseCose(bytes: Uint8Array): Statement {
   const sign1 = openSign1(bytes);
-  const { protectedBytes, header, payload, signature } = sign1;
+  const { header, payload, signature } = sign1;
+  const { bytes: protectedBytes } = sign1.protected;
   demandOnlyStatementLabels(sign1);
   demandCritical(header, UNDERSTOOD, "ENVELOPE_INVALID");
   const algorithm = demandAlgorithm(header.get(ALG));
@@ -135,10 +139,10 @@ export function demandCritical(
   understood: ReadonlySet<unknown>,
   code: ErrorCode,
 ): void {
+  if (!header.has(CRIT)) return;
   const crit = header.get(CRIT);
-  if (crit === undefined) return;
-  if (!Array.isArray(crit) || crit.length === 0)
-    fail("protected[2]", "crit: a list of at least one label", code);
+  if (!Array.isArray(crit) || crit.length === 0 || crit.length > header.size)
+    fail("protected[2]", "crit: a list of at least one label, each of them in the header", code);
   for (const label of crit) {
     if (!understood.has(label) || !header.has(label))
       fail("protected[2]", `no critical label that we do not know: ${show(label)}`, code);
@@ -152,12 +156,20 @@ function demandOnlyStatementLabels({ header, unprotected }: Sign1): void {
     if (header.has(label))
       fail(`protected[${label}]`, "no receipts or proofs under the signature: they stand beside it");
   for (const [label, name] of CERTIFICATES) if (header.has(label)) noCertificates(name);
-  for (const label of HASH_ENVELOPE) {
-    const key = toHex(encodeCbor(label));
-    if (unprotected.some((pair) => toHex(pair.key) === key))
-      fail(`unprotected[${label}]`, "a hash envelope in the protected header only (RFC 9995)");
+  for (const { key } of unprotected) {
+    const label = SIGNED_LABELS.get(toHex(key));
+    if (label !== undefined)
+      fail(
+        `unprotected[${label}]`,
+        "crit and hash envelopes in the protected header only (RFC 9052, RFC 9995)",
+      );
   }
 }
+
+/** What counts only under the signature, by its encoding in hex. */
+const SIGNED_LABELS: ReadonlyMap<string, number> = new Map(
+  [CRIT, ...HASH_ENVELOPE].map((label) => [toHex(encodeCbor(label)), label]),
+);
 
 function noCertificates(name: string): never {
   throw new WritError(

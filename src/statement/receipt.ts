@@ -11,7 +11,15 @@
 import { asHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { fromHex, sameBytes, utf8 } from "../format/bytes.js";
-import { CborReader, CborWriter, encodeCbor, headLength, stringLength } from "./cbor.js";
+import {
+  type CborBytes,
+  type CborPair,
+  CborReader,
+  CborWriter,
+  encodeCbor,
+  headLength,
+  stringLength,
+} from "./cbor.js";
 import { algorithmOf, demandCritical } from "./cose.js";
 import { kidOf } from "./cose-key.js";
 import type { Algorithm } from "./key.js";
@@ -27,9 +35,11 @@ const CONSISTENCY = Uint8Array.of(0x21);
 const VDP_LABEL = encodeCbor(VDP);
 /** EdDSA by its older number: -19 says the same, and most published COSE libraries do not know it yet. */
 const EDDSA = -8;
-const UNDERSTOOD: ReadonlySet<unknown> = new Set([ALG, CRIT, TYP, KID, CWT_CLAIMS, VDS]);
+/** Without the claims: whoever says that they are critical may mean `exp`, which is not judged here. */
+const UNDERSTOOD: ReadonlySet<unknown> = new Set([ALG, CRIT, TYP, KID, VDS]);
 const MAX_HASHES = 63;
-const MAX_RECEIPT_BYTES = 65_536;
+/** A subject may fill nearly the whole of an entry, and the receipt repeats it. */
+const MAX_RECEIPT_BYTES = 2 * 65_536;
 
 export interface InclusionProof {
   readonly size: number;
@@ -151,7 +161,7 @@ function formatReceipt(
 export function parseReceipt(bytes: Uint8Array): Receipt {
   if (bytes.length > MAX_RECEIPT_BYTES) fail(`at most ${MAX_RECEIPT_BYTES} bytes, got ${bytes.length}`);
   const sign1 = openSign1(bytes, { code: "RECEIPT_MALFORMED", anyOrder: true });
-  const { header, payload, signature, protectedBytes } = sign1;
+  const { header, payload, signature } = sign1;
   demandCritical(header, UNDERSTOOD, "RECEIPT_MALFORMED");
   if (header.get(VDS) !== RFC9162_SHA256)
     fail("395 (the verifiable data structure): want 1, RFC9162_SHA256, in the protected header");
@@ -162,7 +172,7 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
     kid: kidOf(header.get(KID)),
     issuer: claimOf(claims, 1),
     subject: claimOf(claims, 2),
-    protectedBytes,
+    protectedBytes: sign1.protected.bytes,
     ...proofsOf(sign1),
     payload,
     signature,
@@ -177,33 +187,33 @@ function claimOf(claims: unknown, label: number): string | null {
 function proofsOf({ unprotected }: Sign1): Pick<Receipt, "inclusion" | "consistency"> {
   const proofs = unprotected.find(({ key }) => sameBytes(key, VDP_LABEL));
   if (proofs === undefined) fail("396 (the proofs): missing in the unprotected header");
-  const pairs = readerOf(proofs.value).map("396, a map of proofs");
+  const pairs = readerOf({ bytes: proofs.value, at: proofs.valueAt }).map("396, a map of proofs");
   const [pair, ...others] = pairs;
   if (pair === undefined || others.length > 0) fail("396: want proofs of one kind");
   if (sameBytes(pair.key, INCLUSION)) {
-    const inclusion = proofsIn(pair.value).map(([size, index, hashes]) => ({ size, index, hashes }));
+    const inclusion = proofsIn(pair).map(([size, index, hashes]) => ({ size, index, hashes }));
     return { inclusion, consistency: [] };
   }
   if (!sameBytes(pair.key, CONSISTENCY)) fail("396: want proofs of inclusion (-1) or consistency (-2)");
   return {
     inclusion: [],
-    consistency: proofsIn(pair.value).map(([from, to, hashes]) => ({ from, to, hashes })),
+    consistency: proofsIn(pair).map(([from, to, hashes]) => ({ from, to, hashes })),
   };
 }
 
 /** `[+ bstr .cbor [uint, uint, [* bstr]]]`; a tree of one entry has an empty path. */
-function proofsIn(bytes: Uint8Array): (readonly [number, number, Hash[]])[] {
-  const reader = readerOf(bytes);
+function proofsIn({ value, valueAt }: CborPair): (readonly [number, number, Hash[]])[] {
+  const reader = readerOf({ bytes: value, at: valueAt });
   const count = reader.expect(4, "an array of proofs");
   if (count === 0 || count > MAX_HASHES) fail(`want 1 to ${MAX_HASHES} proofs, got ${count}`);
   const proofs = Array.from({ length: count }, () =>
-    proofIn(reader.byteString("a proof, CBOR in a byte string")),
+    proofIn(reader.nested("a proof, CBOR in a byte string")),
   );
   reader.end();
   return proofs;
 }
 
-function proofIn(bytes: Uint8Array): readonly [number, number, Hash[]] {
+function proofIn(bytes: CborBytes): readonly [number, number, Hash[]] {
   const reader = readerOf(bytes);
   if (reader.expect(4, "a proof, an array") !== 3) fail("a proof: want an array of 3");
   const a = reader.uint("a number of the proof");
@@ -218,8 +228,8 @@ function proofIn(bytes: Uint8Array): readonly [number, number, Hash[]] {
   return [a, b, hashes];
 }
 
-function readerOf(bytes: Uint8Array): CborReader {
-  return new CborReader(bytes, { code: "RECEIPT_MALFORMED", anyOrder: true });
+function readerOf({ bytes, at }: CborBytes): CborReader {
+  return new CborReader(bytes, { code: "RECEIPT_MALFORMED", anyOrder: true, base: at });
 }
 
 function fail(why: string): never {

@@ -3,19 +3,23 @@
  * mean is for others to say: a statement (`cose.ts`), a receipt (`receipt.ts`).
  */
 import { type ErrorCode, WritError } from "../errors.js";
-import { concat, utf8 } from "../format/bytes.js";
-import { type CborPair, CborReader, CborWriter, decodeCbor, stringLength } from "./cbor.js";
+import { concat, toHex, utf8 } from "../format/bytes.js";
+import { type CborBytes, type CborPair, CborReader, CborWriter, decodeCbor, stringLength } from "./cbor.js";
 
-export interface Sign1 {
-  /** The protected header, verbatim: what its byte string holds. */
-  readonly protectedBytes: Uint8Array;
-  /** The same, decoded. */
-  readonly header: ReadonlyMap<unknown, unknown>;
+/** The parts of a COSE_Sign1, its protected header not yet looked into. */
+export interface Sign1Parts {
+  /** What the byte string of the protected header holds, verbatim. */
+  readonly protected: CborBytes;
   /** The unprotected header's pairs, in order. */
   readonly unprotected: readonly CborPair[];
   /** Null when it is detached. */
   readonly payload: Uint8Array | null;
   readonly signature: Uint8Array;
+}
+
+export interface Sign1 extends Sign1Parts {
+  /** The protected header, decoded. */
+  readonly header: ReadonlyMap<unknown, unknown>;
 }
 
 export interface Sign1Options {
@@ -27,25 +31,29 @@ export interface Sign1Options {
 
 const TAG_SIGN1 = 18;
 const NULL = Uint8Array.of(0xf6);
+/** Labels in one header: more say nothing, and cost whoever reads them. */
+const MAX_LABELS = 64;
 
-/**
- * Reads a COSE_Sign1, deterministic to the last byte. Labels are integers or text, and no label is in both headers (RFC
- * 9052 §3). WritError with the offset.
- */
-export function openSign1(bytes: Uint8Array, options: Sign1Options = {}): Sign1 {
-  const { code = "ENVELOPE_MALFORMED" } = options;
+/** Reads the parts of a COSE_Sign1, deterministic to the last byte but for what its byte strings hold. */
+export function readSign1(bytes: Uint8Array, options: Sign1Options = {}): Sign1Parts {
   const reader = new CborReader(bytes, options);
-  if (reader.expect(6, "a COSE_Sign1 (tag 18)") !== TAG_SIGN1) notSign1(code, "tag 18");
-  if (reader.expect(4, "an array") !== 4) notSign1(code, "an array of 4");
-  const protectedBytes = reader.byteString("the protected header, a byte string");
-  const header = decodeHeader(protectedBytes, { ...options, base: reader.offset - protectedBytes.length });
-  const unprotectedAt = reader.offset;
-  const unprotected = reader.map("the unprotected header, a map");
-  demandLabels(unprotected, header, { ...options, base: unprotectedAt });
+  if (reader.expect(6, "a COSE_Sign1 (tag 18)") !== TAG_SIGN1) notSign1(options, "tag 18");
+  if (reader.expect(4, "an array") !== 4) notSign1(options, "an array of 4");
+  const protectedHeader = reader.nested("the protected header, a byte string");
+  const unprotected = reader.map("the unprotected header, a map", MAX_LABELS);
   const payload = reader.byteStringOrNull("the payload, a byte string or null");
   const signature = reader.byteString("the signature, a byte string");
   reader.end();
-  return { protectedBytes, header, unprotected, payload, signature };
+  return { protected: protectedHeader, unprotected, payload, signature };
+}
+
+/**
+ * Reads a COSE_Sign1 and its protected header, deterministic throughout. Labels are integers or text, at most 64 in a header,
+ * and no label is in both (RFC 9052 §3). WritError with the offset.
+ */
+export function openSign1(bytes: Uint8Array, options: Sign1Options = {}): Sign1 {
+  const parts = readSign1(bytes, options);
+  return { ...parts, header: decodeHeader(parts, options) };
 }
 
 /** A COSE_Sign1; `unprotected` is the map's own encoding, empty unless given. */
@@ -79,32 +87,33 @@ const SIGNATURE1 = concat(Uint8Array.of(0x84, 0x6a), utf8("Signature1"));
 const NO_AAD = Uint8Array.of(0x40);
 
 /** An empty protected header is an empty byte string (RFC 9052 §3). */
-function decodeHeader(
-  bytes: Uint8Array,
-  options: Sign1Options & { readonly base: number },
-): ReadonlyMap<unknown, unknown> {
-  const header = bytes.length === 0 ? new Map() : decodeCbor(bytes, options);
-  if (header instanceof Map) return header;
-  return notSign1(options.code ?? "ENVELOPE_MALFORMED", "a map in the protected header");
+function decodeHeader(parts: Sign1Parts, options: Sign1Options): ReadonlyMap<unknown, unknown> {
+  const { bytes, at } = parts.protected;
+  const labels =
+    bytes.length === 0
+      ? []
+      : new CborReader(bytes, { ...options, base: at }).map("a map in the protected header", MAX_LABELS);
+  demandLabels(labels, parts.unprotected, options);
+  const header = bytes.length === 0 ? new Map() : decodeCbor(bytes, { ...options, base: at });
+  return header instanceof Map ? header : notSign1(options, "a map in the protected header");
 }
 
 function demandLabels(
+  inProtected: readonly CborPair[],
   unprotected: readonly CborPair[],
-  header: ReadonlyMap<unknown, unknown>,
-  options: Sign1Options & { readonly base: number },
+  options: Sign1Options,
 ): void {
-  for (const { key } of unprotected) {
-    const label = decodeCbor(key, options);
-    if (typeof label !== "number" && typeof label !== "string" && typeof label !== "bigint")
-      notSign1(options.code ?? "ENVELOPE_MALFORMED", "labels that are integers or text");
-    if (header.has(label))
-      notSign1(
-        options.code ?? "ENVELOPE_MALFORMED",
-        `each label in one header, ${JSON.stringify(String(label).slice(0, 40))} is in both`,
-      );
+  if (unprotected.length === 0) return;
+  // In deterministic form equal labels have equal bytes.
+  const names = new Set(inProtected.map(({ key }) => toHex(key)));
+  for (const { key, keyAt } of unprotected) {
+    const major = Math.floor((key[0] ?? 0) / 32);
+    if (major !== 0 && major !== 1 && major !== 3)
+      notSign1(options, `labels that are integers or text (at byte ${keyAt})`);
+    if (names.has(toHex(key))) notSign1(options, `each label in one header only (at byte ${keyAt})`);
   }
 }
 
-function notSign1(code: ErrorCode, want: string): never {
+function notSign1({ code = "ENVELOPE_MALFORMED" }: Sign1Options, want: string): never {
   throw new WritError(code, `COSE_Sign1: want ${want}`);
 }

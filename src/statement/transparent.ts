@@ -5,7 +5,7 @@
 import { concat, sameBytes } from "../format/bytes.js";
 import { type CborPair, CborReader, compareBytes, encodeBytes, encodeCbor, head } from "./cbor.js";
 import { WritError } from "../errors.js";
-import { formatSign1, openSign1 } from "./sign1.js";
+import { formatSign1, readSign1 } from "./sign1.js";
 
 const RECEIPTS = encodeCbor(394);
 const MAX_RECEIPTS = 64;
@@ -14,14 +14,14 @@ const ANY = { anyOrder: true } as const;
 
 /** The statement with these receipts beside those that it has; one that it has already is not there twice. */
 export function attachReceipts(statement: Uint8Array, receipts: readonly Uint8Array[]): Uint8Array {
-  const { protectedBytes, unprotected, payload, signature } = openSign1(statement, ANY);
+  const { protected: header, unprotected, payload, signature } = readSign1(statement, ANY);
   const all = [...receiptsIn(unprotected)];
   for (const receipt of receipts) if (!all.some((one) => sameBytes(one, receipt))) all.push(receipt);
   if (all.length > MAX_RECEIPTS) fail(`at most ${MAX_RECEIPTS} receipts, got ${all.length}`);
   const others = unprotected.filter(({ key }) => !sameBytes(key, RECEIPTS));
   const value = concat(head(4, all.length), ...all.map(encodeBytes));
   const pairs = all.length === 0 ? others : [...others, { key: RECEIPTS, value }];
-  return formatSign1(protectedBytes, payload, signature, formatPairs(pairs));
+  return formatSign1(header.bytes, payload, signature, formatPairs(pairs));
 }
 
 /** A statement taken apart: what a log hashes, and the receipts that were beside it. */
@@ -33,9 +33,9 @@ export interface TransparentStatement {
 
 /** ENVELOPE_MALFORMED unless it is a COSE_Sign1; its own signature and headers are not judged. */
 export function splitTransparent(bytes: Uint8Array): TransparentStatement {
-  const { protectedBytes, unprotected, payload, signature } = openSign1(bytes, ANY);
+  const { protected: header, unprotected, payload, signature } = readSign1(bytes, ANY);
   return {
-    statement: formatSign1(protectedBytes, payload, signature),
+    statement: formatSign1(header.bytes, payload, signature),
     receipts: receiptsIn(unprotected),
   };
 }
@@ -43,7 +43,7 @@ export function splitTransparent(bytes: Uint8Array): TransparentStatement {
 function receiptsIn(unprotected: readonly CborPair[]): Uint8Array[] {
   const found = unprotected.find(({ key }) => sameBytes(key, RECEIPTS));
   if (found === undefined) return [];
-  const reader = new CborReader(found.value);
+  const reader = new CborReader(found.value, { base: found.valueAt });
   const count = reader.expect(4, "394, an array of receipts");
   if (count === 0 || count > MAX_RECEIPTS) fail(`want 1 to ${MAX_RECEIPTS} receipts, got ${count}`);
   return Array.from({ length: count }, () =>
@@ -51,7 +51,7 @@ function receiptsIn(unprotected: readonly CborPair[]): Uint8Array[] {
   );
 }
 
-function formatPairs(pairs: readonly CborPair[]): Uint8Array {
+function formatPairs(pairs: readonly Pick<CborPair, "key" | "value">[]): Uint8Array {
   const sorted = pairs.toSorted((a, b) => compareBytes(a.key, b.key));
   return concat(head(5, sorted.length), ...sorted.flatMap(({ key, value }) => [key, value]));
 }

@@ -42,14 +42,19 @@ export interface VerifiedReceipt {
   /** As the receipt has them: the service's URL, and what the statement is about. */
   readonly issuer: string | null;
   readonly subject: string | null;
+  /**
+   * The place and the size of the tree, as the receipt counts them. Only the root is signed (RFC 9942 §5.2): a proof can be
+   * rewritten to other numbers that lead to the same root. That the statement is under that root is what is proven.
+   */
   readonly index: number;
   readonly size: number;
+  /** 32 bytes */
   readonly root: Hash;
 }
 
 export type ReceiptOutcome =
   | { readonly outcome: "verified"; readonly receipt: VerifiedReceipt }
-  /** By a service that is not pinned: it says nothing, for or against. */
+  /** By a service that is not pinned, or in a form that is not ours to read: it says nothing, for or against. */
   | { readonly outcome: "unknown"; readonly reason: string }
   | { readonly outcome: "invalid"; readonly reason: string };
 
@@ -63,23 +68,34 @@ export function verifyReceipt(
   receipt: Uint8Array,
   services: readonly PinnedService[],
 ): VerifiedReceipt {
-  const judged = judgeReceipt(statement, receipt, services);
+  const judged = judge(statement, parseReceipt(receipt), services);
   if (judged.outcome === "verified") return judged.receipt;
   throw new ProofError(judged.reason);
 }
 
-/** The same for whoever holds several receipts, of which some may be by strangers. RECEIPT_MALFORMED. */
+/**
+ * The same for whoever holds several receipts, of which some may be by strangers: anybody can attach one, so what cannot be
+ * read, or is by nobody who is pinned, is unknown and spoils nothing.
+ */
 export function judgeReceipt(
   statement: Uint8Array,
-  bytes: Uint8Array,
+  receipt: Uint8Array,
   services: readonly PinnedService[],
 ): ReceiptOutcome {
-  const receipt = parseReceipt(bytes);
+  let read: Receipt;
+  try {
+    read = parseReceipt(receipt);
+  } catch (error) {
+    if (!(error instanceof WritError)) throw error;
+    return { outcome: "unknown", reason: `that is not read here: ${error.message}` };
+  }
+  return judge(statement, read, services);
+}
+
+function judge(statement: Uint8Array, receipt: Receipt, services: readonly PinnedService[]): ReceiptOutcome {
   const [proof] = receipt.inclusion;
-  if (proof === undefined) throw new WritError("RECEIPT_MALFORMED", "receipt: want one of inclusion");
+  if (proof === undefined) return { outcome: "unknown", reason: "that is not of inclusion" };
   const candidates = candidatesFor(receipt, services);
-  if (candidates.length === 0)
-    return { outcome: "unknown", reason: `by no pinned service: ${signerOf(receipt)}` };
   let reason = "";
   for (const entry of entryForms(statement)) {
     const root = rootOf(receipt.inclusion, entry);
@@ -92,7 +108,9 @@ export function judgeReceipt(
     reason =
       "the signature is not over this statement's root: the receipt is of another statement, or has been changed";
   }
-  return { outcome: "invalid", reason };
+  // Only a kid says whose it would be: without one, a stranger's receipt is told from a broken one by nobody.
+  if (candidates.some(({ isNamed }) => isNamed)) return { outcome: "invalid", reason };
+  return { outcome: "unknown", reason: `by no pinned service: ${signerOf(receipt)}` };
 }
 
 function verified(
@@ -101,17 +119,12 @@ function verified(
   root: Hash,
   service: PinnedService,
 ): ReceiptOutcome {
-  if (service.url !== null && issuer !== service.url)
-    return {
-      outcome: "invalid",
-      reason: `its issuer is ${issuer ?? "none"}, the keys are pinned for ${service.url}`,
-    };
   return { outcome: "verified", receipt: { service, issuer, subject, index, size, root } };
 }
 
 /**
- * The newer root that a receipt of consistency vouches for, from the older root that the verifier holds. ProofError,
- * RECEIPT_MALFORMED.
+ * The newer root that a receipt of consistency vouches for, from the older root that the verifier holds; its size is the
+ * receipt's own count, as in `VerifiedReceipt`. ProofError, RECEIPT_MALFORMED.
  */
 export function verifyConsistencyReceipt(
   bytes: Uint8Array,
@@ -119,29 +132,44 @@ export function verifyConsistencyReceipt(
   services: readonly PinnedService[],
 ): { readonly service: PinnedService; readonly size: number; readonly root: Hash } {
   const receipt = parseReceipt(bytes);
-  const proof = receipt.consistency.find(({ from }) => from === older.size);
-  if (proof === undefined)
+  const proofs = receipt.consistency.filter(({ from }) => from === older.size);
+  if (proofs.length === 0)
     throw new ProofError(`the receipt is not of consistency with a tree of ${older.size}`);
-  const root = consistencyRoot(proof.from, proof.to, proof.hashes, older.root);
-  const found = candidatesFor(receipt, services).find(({ key }) => isSignedBy(receipt, root, key));
-  if (found === undefined)
-    throw new ProofError(`the newer root is signed by no pinned key: ${signerOf(receipt)}`);
-  return { service: found.service, size: proof.to, root };
+  let refused: unknown;
+  for (const { from, to, hashes } of proofs) {
+    try {
+      const root = consistencyRoot(from, to, hashes, older.root);
+      const found = candidatesFor(receipt, services).find(({ key }) => isSignedBy(receipt, root, key));
+      if (found !== undefined) return { service: found.service, size: to, root };
+      refused = new ProofError(`the newer root is signed by no pinned key: ${signerOf(receipt)}`);
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error;
+      refused = error;
+    }
+  }
+  throw refused;
 }
 
 interface Candidate {
   readonly service: PinnedService;
   readonly key: ServiceKey;
+  /** Does the receipt name the key by its kid? */
+  readonly isNamed: boolean;
 }
 
-/** The pinned keys that a receipt may be by: of its algorithm, and of its kid where both have one. */
-function candidatesFor({ algorithm, kid }: Receipt, services: readonly PinnedService[]): Candidate[] {
-  return services.flatMap((service) =>
-    service.keys
-      .filter(({ key }) => key.algorithm === algorithm)
-      .filter((key) => kid === null || key.kid === null || sameBytes(key.kid, kid))
-      .map((key) => ({ service, key })),
-  );
+/**
+ * The pinned keys that a receipt may be by: of its algorithm, of its kid where both have one, and of a service that it calls
+ * by its URL where that is pinned.
+ */
+function candidatesFor({ algorithm, kid, issuer }: Receipt, services: readonly PinnedService[]): Candidate[] {
+  return services
+    .filter(({ url }) => url === null || url === issuer)
+    .flatMap((service) =>
+      service.keys
+        .filter(({ key }) => key.algorithm === algorithm)
+        .filter((key) => kid === null || key.kid === null || sameBytes(key.kid, kid))
+        .map((key) => ({ service, key, isNamed: kid !== null && key.kid !== null })),
+    );
 }
 
 /** All proofs of a receipt lead to the one root that is signed, or none is believed. */

@@ -83,6 +83,10 @@ test("on SCRAPI's paths what never reaches the app has a concise problem body, t
       ["GET /entries/a?b HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\n\r\n", 400, "Malformed request"],
       ["GET /entries/ab HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n", 400, "Malformed request"],
       [`${post}content-length: 200000\r\n\r\n`, 413, "Content Too Large"],
+      ["GET /%65ntries/ab HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "Malformed request"],
+      ["GET http://a/entries/ab HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "Malformed request"],
+      ["GET /./entries/ab HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "Malformed request"],
+      [`${post}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400, "Malformed request"],
       ["GET /entries/%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 400, "Invalid locator"],
     ] as const) {
       const answer = await raw(port, bad, /concise[^]*\r\n\r\n[^]+/);

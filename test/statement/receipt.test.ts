@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { ed25519Sign } from "#crypto";
+import { ed25519Sign, es256PublicKey, es256Sign } from "#crypto";
 import { asHash, consistencyRoot, type Hash, inclusionRoot, leafHash } from "../../merkle/index.js";
-import { WritError } from "../../src/errors.js";
+import { ProofError, WritError } from "../../src/errors.js";
+import { concat, utf8 } from "../../src/format/bytes.js";
+import { encodeCbor } from "../../src/statement/cbor.js";
 import { formatCoseKeySet, parseCoseKeySet } from "../../src/statement/cose-key.js";
 import { publicKey } from "../../src/statement/key.js";
 import {
@@ -15,6 +17,13 @@ import {
   receiptMessage,
 } from "../../src/statement/receipt.js";
 import { parseStatement } from "../../src/statement/parse.js";
+import { formatSign1 } from "../../src/statement/sign1.js";
+import {
+  judgeReceipt,
+  serviceOfKeySet,
+  verifyConsistencyReceipt,
+  verifyReceipt,
+} from "../../src/statement/verify-receipt.js";
 import { attachReceipts, splitTransparent } from "../../src/statement/transparent.js";
 import { FUZZ_RUNS } from "../support/runs.js";
 import { readJsonVector, without } from "../support/vectors.js";
@@ -153,6 +162,211 @@ test("a receipt that is not one is refused with what was wanted", skip, () => {
         error instanceof WritError && error.code === "RECEIPT_MALFORMED" && error.message.includes(want),
       want,
     );
+});
+
+/** Receipts of any shape, signed by the example's service: what other services might write, and what strangers attach. */
+function receiptOf(
+  seed: string,
+  root: Hash,
+  {
+    header,
+    proofs,
+    payload = null,
+  }: { header: Map<unknown, unknown>; proofs: unknown; payload?: Uint8Array | null },
+): Uint8Array {
+  const protectedBytes = encodeCbor(header);
+  const signature = ed25519Sign(receiptMessage(protectedBytes, root), bytesOf(seed));
+  return formatSign1(protectedBytes, payload, signature, encodeCbor(new Map([[396, proofs]])));
+}
+
+test("strangers' receipts spoil nothing; what a pinned key names and does not hold does", skip, () => {
+  const { ts_seed: seed, ts_kid: kid, cose_key_set: set, s0, s1, s2, roots, r0_at_3: good } = golden();
+  const statement = bytesOf(s0.signed_statement);
+  const pinned = serviceOfKeySet(bytesOf(set), LOG);
+  const path = [s1, s2].map(({ leaf_hash: leaf }) => bytesOf(leaf));
+  const inclusion = new Map([[-1, [encodeCbor([3, 0, path])]]]);
+  const root = hashOf(roots[2] ?? "");
+  const header = (...more: [unknown, unknown][]): Map<unknown, unknown> =>
+    new Map<unknown, unknown>([
+      [1, -8],
+      [4, bytesOf(kid)],
+      [
+        15,
+        new Map([
+          [1, LOG],
+          [2, "s"],
+        ]),
+      ],
+      [395, 1],
+      ...more,
+    ]);
+  const headerWithout = (label: number): Map<unknown, unknown> => {
+    const map = header();
+    map.delete(label);
+    return map;
+  };
+  const make = (
+    of: Map<unknown, unknown>,
+    proofs: unknown = inclusion,
+    at: Hash = root,
+    payload: Uint8Array | null = null,
+  ) => receiptOf(seed, at, { header: of, proofs, payload });
+  const wrongRoot = hashOf(roots[1] ?? "");
+  const cases: readonly (readonly [string, Uint8Array, string])[] = [
+    ["the example's", bytesOf(good.receipt), "verified"],
+    ["of our making", make(header()), "verified"],
+    ["-19", make(header([1, -19])), "verified"],
+    ["without a kid", make(headerWithout(4)), "verified"],
+    ["the root attached", make(header(), inclusion, root, root), "verified"],
+    [
+      "the same proof twice",
+      make(header(), new Map([[-1, [encodeCbor([3, 0, path]), encodeCbor([3, 0, path])]]])),
+      "verified",
+    ],
+    ["another root attached", make(header(), inclusion, root, wrongRoot), "invalid"],
+    ["another root signed", make(header(), inclusion, wrongRoot), "invalid"],
+    [
+      "a path that is too short",
+      make(header(), new Map([[-1, [encodeCbor([3, 0, path.slice(1)])]]])),
+      "invalid",
+    ],
+    [
+      "two proofs, two roots",
+      make(header(), new Map([[-1, [encodeCbor([3, 0, path]), encodeCbor([2, 0, path.slice(1)])]]])),
+      "invalid",
+    ],
+    ["without a kid, and broken", make(headerWithout(4), inclusion, wrongRoot), "unknown"],
+    ["by another kid", make(header([4, utf8("other")])), "unknown"],
+    [
+      "under another URL",
+      make(
+        header([
+          15,
+          new Map([
+            [1, "https://evil.example"],
+            [2, "s"],
+          ]),
+        ]),
+      ),
+      "unknown",
+    ],
+    ["by an algorithm that is not ours", make(header([1, -35])), "unknown"],
+    ["of another profile", make(header([395, 2])), "unknown"],
+    ["of an unknown critical label", make(header([2, [99]], [99, 1])), "unknown"],
+    ["of critical claims", make(header([2, [15]])), "unknown"],
+    ["of consistency", make(header(), new Map([[-2, [encodeCbor([1, 3, path])]]])), "unknown"],
+    ["junk", utf8("junk"), "unknown"],
+  ];
+  for (const [what, receipt, outcome] of cases) {
+    assert.equal(judgeReceipt(statement, receipt, [pinned]).outcome, outcome, what);
+    if (outcome === "verified") assert.ok(verifyReceipt(statement, receipt, [pinned]));
+    else assert.throws(() => verifyReceipt(statement, receipt, [pinned]), Error, what);
+  }
+  const elsewhere = serviceOfKeySet(bytesOf(set), "https://b.example");
+  for (const services of [
+    [elsewhere, pinned],
+    [elsewhere, { ...pinned, url: null }],
+  ])
+    assert.equal(
+      judgeReceipt(statement, bytesOf(good.receipt), services).outcome,
+      "verified",
+      "whichever is pinned first",
+    );
+  assert.equal(judgeReceipt(statement, bytesOf(good.receipt), [elsewhere]).outcome, "unknown");
+});
+
+test(
+  "ES256 receipts and key sets of other services, in any order of labels, with keys that are not ours among them",
+  skip,
+  () => {
+    const { s0 } = golden();
+    const secret = new Uint8Array(32).fill(5);
+    const key = publicKey("ES256", es256PublicKey(secret)) ?? assert.fail("a key");
+    const statement = bytesOf(s0.signed_statement);
+    // kid, alg, vds, claims: the order of the draft's own example.
+    const header = bytesOf(`a4 0443010203 01 28 19018b 01 0f a2 01 6162 02 6173`.replaceAll(" ", ""));
+    const root = leafHash(statement);
+    const signature = es256Sign(receiptMessage(header, root), secret);
+    const receipt = formatInclusionReceipt(header, { size: 1, index: 0, hashes: [] }, signature);
+    const own = new Map<unknown, unknown>([
+      [1, 2],
+      [2, Uint8Array.of(1, 2, 3)],
+      [-1, 1],
+      [-2, key.bytes.subarray(0, 32)],
+      [-3, key.bytes.subarray(32)],
+    ]);
+    const p384 = new Map<unknown, unknown>([
+      [1, 2],
+      [-1, 2],
+      [-2, new Uint8Array(48)],
+      [-3, new Uint8Array(48)],
+    ]);
+    const tagged = bytesOf("a1 01 d864 00".replaceAll(" ", ""));
+    const set = concat(bytesOf("83"), encodeCbor(p384), tagged, encodeCbor(own));
+    assert.ok(verifyReceipt(statement, receipt, [serviceOfKeySet(set)]), "-9 is ES256 by another name");
+    const signOnly = encodeCbor(new Map<unknown, unknown>([...own, [4, [1]]]));
+    assert.throws(
+      () => serviceOfKeySet(signOnly),
+      (error) => error instanceof WritError && error.code === "COSE_KEY_MALFORMED",
+    );
+    assert.ok(serviceOfKeySet(encodeCbor(new Map<unknown, unknown>([...own, [4, [2]]]))));
+    for (const bad of ["", "80", "f6", "82", "a0", "8101"])
+      assert.throws(
+        () => parseCoseKeySet(bytesOf(bad)),
+        (error) => error instanceof WritError && error.code === "COSE_KEY_MALFORMED",
+        bad,
+      );
+  },
+);
+
+test("a statement whose header is another service's business gives its receipts all the same", skip, () => {
+  const { r0_at_3: receipt } = golden();
+  // x5u with its tag, a date as a whole float, and an integer in its long form, all under somebody's signature.
+  const header = bytesOf("a3 1823 d820 6161 06 f93c00 01 1826".replaceAll(" ", ""));
+  const statement = formatSign1(header, utf8("x"), new Uint8Array(64));
+  const transparent = attachReceipts(statement, [bytesOf(receipt.receipt)]);
+  assert.deepEqual(splitTransparent(transparent).receipts.map(hex), [receipt.receipt]);
+  assert.equal(hex(splitTransparent(transparent).statement), hex(statement));
+});
+
+test(
+  "consistency: every proof from the root that is held is tried, for the service that is pinned",
+  skip,
+  () => {
+    const { ts_seed: seed, ts_kid: kid, cose_key_set: set, s2, roots, c2_3: good } = golden();
+    const older = { size: 2, root: hashOf(roots[1] ?? "") };
+    const pinned = [serviceOfKeySet(bytesOf(set), LOG)];
+    assert.equal(hex(verifyConsistencyReceipt(bytesOf(good.receipt), older, pinned).root), roots[2]);
+    const header = new Map<unknown, unknown>([
+      [1, -8],
+      [4, bytesOf(kid)],
+      [
+        15,
+        new Map([
+          [1, LOG],
+          [2, LOG],
+        ]),
+      ],
+      [395, 1],
+    ]);
+    const proofs = new Map([[-2, [encodeCbor([2, 2, []]), encodeCbor([2, 3, [bytesOf(s2.leaf_hash)]])]]]);
+    const several = receiptOf(seed, hashOf(roots[2] ?? ""), { header, proofs });
+    assert.equal(verifyConsistencyReceipt(several, older, pinned).size, 3);
+    for (const [receipt, held, services] of [
+      [good.receipt, { ...older, root: hashOf(roots[0] ?? "") }, pinned],
+      [good.receipt, { ...older, size: 1 }, pinned],
+      [good.receipt, older, [serviceOfKeySet(bytesOf(set), "https://evil.example")]],
+      [golden().r0_at_3.receipt, older, pinned],
+    ] as const)
+      assert.throws(() => verifyConsistencyReceipt(bytesOf(receipt), held, services), ProofError);
+  },
+);
+
+test("a receipt about the longest subject that an entry can have is read again", () => {
+  const header = new ReceiptHeaders("ab".repeat(32), LOG).about("s".repeat(65_400));
+  const hashes = Array.from({ length: 53 }, () => asHash(new Uint8Array(32)));
+  const receipt = formatInclusionReceipt(header, { size: 2 ** 53 - 1, index: 0, hashes }, new Uint8Array(64));
+  assert.equal(parseReceipt(receipt).subject?.length, 65_400);
 });
 
 test("any bytes are a receipt, a key set and a transparent statement, or a coded error", skip, () => {

@@ -103,7 +103,7 @@ async function byReceipts(
   const services = await pinnedServices(invocation);
   const { outcomes, lines } = demandReceipts(file, receipts, services, invocation.flag("all"));
   const trust =
-    "a receipt carries no cosignatures: the operator is trusted not to show others another history";
+    "a receipt signs a root, and no witness with it: place and size are its own count, and the operator is trusted not to show others another history";
   return {
     text: [...lines, trust].join("\n"),
     json: { verified: true, receipts: outcomes.map(outcomeJson) },
