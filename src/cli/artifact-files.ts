@@ -23,11 +23,11 @@ async function nameOf(file: string, artifacts: readonly Artifact[]): Promise<str
   }
 }
 
-/** Of a file of any size: it is read once, piece by piece. */
-async function digestsOf(file: string): Promise<Record<DigestAlgorithm, string>> {
+/** The digests of a file of any size, or of standard input (`-`), in lower-case hex: it is read once, piece by piece. */
+export async function digestsOf(file: string): Promise<Record<DigestAlgorithm, string>> {
   const hashes = { sha256: createHash("sha256"), sha384: createHash("sha384"), sha512: createHash("sha512") };
   try {
-    for await (const piece of createReadStream(file))
+    for await (const piece of file === "-" ? process.stdin : createReadStream(file))
       for (const hash of Object.values(hashes)) hash.update(piece as Buffer);
   } catch (error) {
     throw unreadable(file, error);

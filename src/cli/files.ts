@@ -33,6 +33,7 @@ export async function writeWhole(path: string, bytes: Uint8Array | string, mode 
     }
     await rename(temporary, path);
   } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
     throw unreadable(path, error);
   }
 }

@@ -1,6 +1,7 @@
 /** Receipts on the command line: whose are believed, and what several of them together say. */
 import { toHex } from "#crypto";
-import { ProofError } from "../errors.js";
+import { ProofError, WritError } from "../errors.js";
+import { printable } from "../trace/draw/model.js";
 import {
   judgeReceipt,
   type PinnedService,
@@ -30,8 +31,21 @@ export async function pinnedServices(invocation: Invocation): Promise<PinnedServ
 }
 
 async function pinnedSet(text: string): Promise<PinnedService> {
-  const [, url, file] = /^(https?:\/\/[^=]*)=(.*)$/s.exec(text) ?? [];
-  return serviceOfKeySet(await readBytes(file ?? text), url?.replace(/\/+$/, "") ?? null);
+  const [, url = null, file = text] = /^(https?:\/\/[^=]+)=(.+)$/is.exec(text) ?? [];
+  if (url === null && /^https?:\/\//i.test(text))
+    throw usageError(`--keys: want FILE or URL=FILE, got ${JSON.stringify(text)}`);
+  try {
+    return serviceOfKeySet(await readBytes(file), url?.replace(/\/+$/, "") ?? null);
+  } catch (error) {
+    if (!(error instanceof WritError) || error.code !== "COSE_KEY_MALFORMED") throw error;
+    throw new WritError(error.code, `${file}: ${error.message}`);
+  }
+}
+
+/** A receipt and where it is from: a file, or its place in the statement. */
+export interface NamedReceipt {
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 /** What the receipts of one statement come to. */
@@ -46,30 +60,39 @@ export interface JudgedReceipts {
  */
 export function demandReceipts(
   statement: Uint8Array,
-  receipts: readonly Uint8Array[],
+  receipts: readonly NamedReceipt[],
   services: readonly PinnedService[],
   all: boolean,
 ): JudgedReceipts {
-  const outcomes = receipts.map((receipt) => judgeReceipt(statement, receipt, services));
-  const bad = outcomes.find((one) => one.outcome === "invalid");
-  if (bad?.outcome === "invalid") throw new ProofError(`a receipt does not hold: ${bad.reason}`);
-  const good = outcomes.flatMap((one) => (one.outcome === "verified" ? [one.receipt] : []));
-  if (good.length === 0) {
-    const [first] = outcomes;
-    throw new ProofError(
-      first?.outcome === "unknown" ? `no receipt counts: one ${first.reason}` : "there is no receipt",
-    );
-  }
-  const missing = services.filter((service) => good.every((one) => one.service !== service));
+  const judged = receipts.map(({ name, bytes }) => ({
+    name,
+    result: judgeReceipt(statement, bytes, services),
+    // Two pins may be of one key: each is asked by itself.
+    by: services.filter((service) => judgeReceipt(statement, bytes, [service]).outcome === "verified"),
+  }));
+  const lines = judged.map(({ name, result }) => lineOf(name, result));
+  for (const { name, result } of judged)
+    if (result.outcome === "invalid") throw new ProofError(`${name} does not hold: ${quoted(result.reason)}`);
+  if (judged.every(({ by }) => by.length === 0))
+    throw new ProofError(`no receipt counts: ${lines.join("; ")}`);
+  const missing = services.filter((service) => judged.every(({ by }) => !by.includes(service)));
   if (all && missing.length > 0)
     throw new ProofError(`no receipt by ${missing.map(nameOf).join(", ")}, and --all wants one of each`);
-  return { outcomes, lines: outcomes.map(lineOf) };
+  return { outcomes: judged.map(({ result }) => result), lines };
 }
 
-function lineOf(one: ReceiptOutcome): string {
-  if (one.outcome !== "verified") return `not counted: one ${one.reason}`;
+function lineOf(name: string, one: ReceiptOutcome): string {
+  if (one.outcome !== "verified") return `not counted: ${name}, ${quoted(one.reason)}`;
   const { index, size, issuer, subject } = one.receipt;
-  return `VERIFIED: entry ${index} of ${issuer ?? "a service without a name"}, in its tree of ${size} entries; about ${subject ?? "nothing named"}`;
+  return `VERIFIED: entry ${index} of ${quoted(issuer ?? "")}, in its tree of ${size} entries; about ${quoted(subject ?? "")}`;
+}
+
+const LONGEST_QUOTE = 300;
+
+/** Other people's text in a line of ours: on one line, in quotes, and not longer than a line is read. */
+export function quoted(text: string): string {
+  const cut = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
+  return JSON.stringify(printable(cut));
 }
 
 function nameOf({ url, keys }: PinnedService): string {

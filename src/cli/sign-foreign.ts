@@ -2,9 +2,12 @@
 import { sha256 } from "#crypto";
 import { WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES } from "../format/bundle.js";
-import { toHex } from "../format/bytes.js";
+import { fromHex, toHex } from "../format/bytes.js";
 import { RECORD_MEDIA_TYPE } from "../record/record.js";
+import { SHA_256 } from "../statement/digests.js";
+import { guessForm, parseStatement } from "../statement/parse.js";
 import { signCose, signDsse } from "../statement/sign.js";
+import { digestsOf } from "./artifact-files.js";
 import { type Invocation, onlyWord, required, usageError } from "./command.js";
 import { readBytes } from "./files.js";
 import type { NamedSigner } from "./key-files.js";
@@ -25,11 +28,15 @@ export function isForeign(invocation: Invocation): boolean {
 export async function signForeign(invocation: Invocation, signer: NamedSigner): Promise<Signed> {
   const contentType = required(invocation, "content-type");
   if (contentType === RECORD_MEDIA_TYPE) throw usageError("--content-type: a record is signed without it");
-  const content = await readBytes(onlyWord(invocation, "file"));
+  const recordOption = ["type", "set"].find((name) => invocation.texts(name).length > 0);
+  if (recordOption !== undefined)
+    throw usageError(`--${recordOption} makes a record: want no --content-type`);
+  const file = onlyWord(invocation, "file");
   const statement = invocation.flag("cose")
-    ? signForeignCose(invocation, contentType, content, signer)
-    : signForeignDsse(invocation, contentType, content, signer);
-  // One that is larger than an entry may be would only be refused later.
+    ? await signForeignCose(invocation, contentType, file, signer)
+    : await signForeignDsse(invocation, contentType, file, signer);
+  // What the log would refuse is not written.
+  parseStatement(statement, guessForm(statement));
   if (statement.length > MAX_ENTRY_BYTES)
     throw new WritError(
       "ENTRY_TOO_LARGE",
@@ -38,37 +45,32 @@ export async function signForeign(invocation: Invocation, signer: NamedSigner): 
   return { statement, id: { entry_hash: `sha256:${toHex(sha256(statement))}` } };
 }
 
-function signForeignCose(
+async function signForeignCose(
   invocation: Invocation,
   contentType: string,
-  content: Uint8Array,
+  file: string,
   signer: NamedSigner,
-): Uint8Array {
+): Promise<Uint8Array> {
   const issuer = invocation.text("issuer") ?? signer.keyName;
   if (issuer === null) throw usageError("--issuer is missing: the key has no name of its own");
   const location = invocation.text("location") ?? null;
   const isHash = invocation.flag("hash");
   if (location !== null && !isHash) throw usageError("--location is where a hashed file lies: want --hash");
-  const claims = {
-    issuer,
-    subject: required(invocation, "subject"),
-    issuedAt: Math.floor(Date.now() / 1000),
-  };
-  if (!isHash) return signCose(contentType, content, claims, signer);
-  return signCose({ algorithm: SHA_256, contentType, location }, sha256(content), claims, signer);
+  const subject = required(invocation, "subject");
+  const claims = { issuer, subject, issuedAt: Math.floor(Date.now() / 1000) };
+  if (!isHash) return signCose(contentType, await readBytes(file), claims, signer);
+  const digest = fromHex((await digestsOf(file)).sha256) ?? new Uint8Array(0);
+  return signCose({ algorithm: SHA_256, contentType, location }, digest, claims, signer);
 }
 
-/** Of the COSE algorithms registry (RFC 9054 §3.1). */
-const SHA_256 = -16;
-
-function signForeignDsse(
+async function signForeignDsse(
   invocation: Invocation,
   contentType: string,
-  content: Uint8Array,
+  file: string,
   signer: NamedSigner,
-): Uint8Array {
+): Promise<Uint8Array> {
   const needless = ["subject", "issuer", "location"].find((name) => invocation.text(name) !== undefined);
   if (needless !== undefined || invocation.flag("hash"))
     throw usageError(`--${needless ?? "hash"} is for COSE: want --cose; a DSSE envelope says nothing of it`);
-  return signDsse(contentType, content, signer);
+  return signDsse(contentType, await readBytes(file), signer);
 }

@@ -376,7 +376,7 @@ export class LogClient {
 
   /**
    * The receipt (RFC 9942) of a statement that the log has, verified: under the newest checkpoint, or under `size`. Its root is
-   * consistent with the last checkpoint seen. SERVER_REFUSED when the log does not have it; NOT_WITNESSED when it does and may
+   * consistent with the newest checkpoint, and that with the last one seen. SERVER_REFUSED when the log does not have it; NOT_WITNESSED when it does and may
    * not show it yet.
    */
   async receipt(statement: Uint8Array, { size }: { readonly size?: number } = {}): Promise<Uint8Array> {
@@ -400,8 +400,7 @@ export class LogClient {
     const verified = verifyReceipt(statement, receipt, [serviceOfKey(this.key.publicKey)]);
     if (size !== undefined && verified.size !== size)
       throw new ProofError(`the log answered with a receipt of size ${verified.size}, not of ${size}`);
-    const last = this.keptCheckpoint(await this.memory.load(formatVerifierKey(this.key)));
-    if (last !== null) await this.demandConsistency(last, verified);
+    await this.demandConsistency(await this.checkpoint(), verified);
     return receipt;
   }
 

@@ -1,11 +1,12 @@
 /**
  * The registration policy (RFC 9943 §5.1.1) in rules that have names: entry 0 of every log says them, and each refusal names
- * the one that it is by. They apply in this order, to statements of both forms, wherever they are submitted.
+ * the one that it is by, the first that was found broken. They are the same for statements of both forms, wherever they are
+ * submitted.
  */
 import type { ErrorCode } from "../errors.js";
 
 export const REGISTRATION_RULES = {
-  size: "A statement has 1 to 65,535 bytes in its stored form.",
+  size: "A statement has at most 65,535 bytes in its stored form.",
   encoding:
     "COSE is a COSE_Sign1 with tag 18 in deterministic CBOR (RFC 8949 §4.2.1), no label in both headers. DSSE is JSON as RFC 7493 has it.",
   envelope:

@@ -6,6 +6,7 @@
  */
 import { WritError } from "../errors.js";
 import { toHex } from "../format/bytes.js";
+import { DIGESTS } from "./digests.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "./json.js";
 import type { Statement } from "./statement.js";
 
@@ -18,18 +19,11 @@ export interface Artifact {
   readonly digests: ReadonlyMap<string, string>;
 }
 
-/** COSE's algorithms (RFC 9054) by the names that in-toto has for them. */
-const DIGEST_NAMES: ReadonlyMap<number, string> = new Map([
-  [-16, "sha256"],
-  [-43, "sha384"],
-  [-44, "sha512"],
-]);
-
 /** None for a statement that names no artifact, or names them in a way that is not the specification's. */
 export function artifactsOf(statement: Statement): Artifact[] {
   const { hashed, payload, contentType } = statement;
   if (hashed !== null) {
-    const algorithm = DIGEST_NAMES.get(hashed.algorithm);
+    const algorithm = DIGESTS.get(hashed.algorithm)?.name;
     if (algorithm === undefined) return [];
     return [{ name: hashed.location, digests: new Map([[algorithm, toHex(payload)]]) }];
   }

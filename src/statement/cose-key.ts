@@ -9,6 +9,7 @@ import { concat, fromHex, utf8 } from "../format/bytes.js";
 import { CborReader, decodeCbor, encodeCbor, head } from "./cbor.js";
 import { algorithmOf } from "./cose.js";
 import { type PublicKey, publicKey } from "./key.js";
+import { EDDSA } from "./labels.js";
 
 const [KTY, KID, ALG, KEY_OPS, CRV, X, Y] = [1, 2, 3, 4, -1, -2, -3];
 /** Of `key_ops` (RFC 9052 §7.1). */
@@ -23,8 +24,7 @@ export interface ServiceKey {
   readonly key: PublicKey;
 }
 
-/** EdDSA by its older number, -8: what our receipts say too, because most published verifiers know no other. */
-const ALG_NUMBERS = { Ed25519: -8, ES256: -7 } as const;
+const ALG_NUMBERS = { Ed25519: EDDSA, ES256: -7 } as const;
 
 /** A COSE_Key whose kid is the thumbprint. */
 export function formatCoseKey({ algorithm, bytes, keyId }: PublicKey): Uint8Array {

@@ -7,19 +7,30 @@
  *         {}, h'…', h'…64 bytes'])
  */
 import { type ErrorCode, WritError } from "../errors.js";
-import { toHex } from "../format/bytes.js";
+import { sameBytes, toHex } from "../format/bytes.js";
 import { encodeCbor } from "./cbor.js";
+import { DIGESTS } from "./digests.js";
 import type { Algorithm } from "./key.js";
+import {
+  ALG,
+  CONTENT_TYPE,
+  CRIT,
+  CWT_CLAIMS,
+  IAT,
+  ISS,
+  KID,
+  PAYLOAD_HASH_ALG,
+  PAYLOAD_LOCATION,
+  PREIMAGE_CONTENT_TYPE,
+  RECEIPTS,
+  SUB,
+  VDP,
+  VDS,
+  X5CHAIN,
+} from "./labels.js";
 import { formatSign1, openSign1, type Sign1, sigStructure } from "./sign1.js";
 import type { HashEnvelope, Statement } from "./statement.js";
 
-/** Header labels: RFC 9052 §3.1, RFC 9597 (CWT claims), RFC 9995 (hash envelope), RFC 9360 (certificates). */
-const ALG = 1;
-const CRIT = 2;
-const CONTENT_TYPE = 3;
-const KID = 4;
-const CWT_CLAIMS = 15;
-const [PAYLOAD_HASH_ALG, PREIMAGE_CONTENT_TYPE, PAYLOAD_LOCATION] = [258, 259, 260] as const;
 const HASH_ENVELOPE = [PAYLOAD_HASH_ALG, PREIMAGE_CONTENT_TYPE, PAYLOAD_LOCATION] as const;
 const UNDERSTOOD: ReadonlySet<unknown> = new Set([
   ALG,
@@ -31,29 +42,19 @@ const UNDERSTOOD: ReadonlySet<unknown> = new Set([
 ]);
 /** Labels of drafts that the RFCs renumbered: a statement that uses them means something we would not see. */
 const LEGACY: readonly number[] = [-111, 13, 14, 391, 392, 393];
-/** What belongs beside a signature and never under it (RFC 9942 §4). */
-const RECEIPTS = 394;
-const [VDS, VDP] = [395, 396];
 const CERTIFICATES: ReadonlyMap<unknown, string> = new Map([
   [32, "x5bag"],
-  [33, "x5chain"],
+  [X5CHAIN, "x5chain"],
   [34, "x5t"],
   [35, "x5u"],
 ]);
-const X5CHAIN = "1821";
+const X5CHAIN_KEY = encodeCbor(X5CHAIN);
 
 /** RFC 9864: -19 is Ed25519; -8 is EdDSA, of which we take the same curve; -7 is ES256. */
 const ALGORITHMS: ReadonlyMap<unknown, Algorithm> = new Map([
   [-19, "Ed25519"],
   [-8, "Ed25519"],
   [-7, "ES256"],
-]);
-
-/** Bytes of a digest by its algorithm (RFC 9054): SHA-256, SHA-384, SHA-512. */
-const DIGEST_BYTES: ReadonlyMap<unknown, number> = new Map([
-  [-16, 32],
-  [-43, 48],
-  [-44, 64],
 ]);
 
 const MAX_ISSUER_CHARACTERS = 8192;
@@ -116,9 +117,9 @@ export function formatHeader(header: {
       [
         CWT_CLAIMS,
         new Map<number, unknown>([
-          [1, issuer],
-          [2, subject],
-          [6, issuedAt],
+          [ISS, issuer],
+          [SUB, subject],
+          [IAT, issuedAt],
         ]),
       ],
     ]),
@@ -152,6 +153,7 @@ export function demandCritical(
 function demandOnlyStatementLabels({ header, unprotected }: Sign1): void {
   for (const label of LEGACY)
     if (header.has(label)) fail(`protected[${label}]`, "no labels of superseded drafts");
+  // What belongs beside a signature and never under it (RFC 9942 §4).
   for (const label of [RECEIPTS, VDS, VDP])
     if (header.has(label))
       fail(`protected[${label}]`, "no receipts or proofs under the signature: they stand beside it");
@@ -190,7 +192,8 @@ function demandAlgorithm(alg: unknown): Algorithm {
 function demandKeyId({ header, unprotected }: Sign1): string {
   const keyId = header.get(KID);
   if (keyId instanceof Uint8Array && keyId.length === 32) return toHex(keyId);
-  if (keyId === undefined && unprotected.some(({ key }) => toHex(key) === X5CHAIN)) noCertificates("x5chain");
+  if (keyId === undefined && unprotected.some(({ key }) => sameBytes(key, X5CHAIN_KEY)))
+    noCertificates("x5chain");
   return fail("protected[4]", "kid: the 32 bytes of the signing key's RFC 9679 thumbprint");
 }
 
@@ -204,7 +207,7 @@ function hashEnvelope(
   if (typeof algorithm !== "number" || !Number.isSafeInteger(algorithm))
     fail("protected[258]", "the algorithm of the payload's digest, such as -16 (SHA-256)");
   if (header.has(CONTENT_TYPE)) fail("protected[3]", "no content type beside a hash envelope (258–260)");
-  const bytes = DIGEST_BYTES.get(algorithm);
+  const bytes = DIGESTS.get(algorithm)?.bytes;
   if (bytes !== undefined && payload !== null && payload.length !== bytes)
     fail("payload", `a digest of ${bytes} bytes, as protected[258] says, got ${payload.length}`);
   const location = header.get(PAYLOAD_LOCATION);
@@ -229,7 +232,7 @@ function mediaTypeAt(header: ReadonlyMap<unknown, unknown>, label: number): stri
 /** "The CWT Claims value MUST include the Issuer Claim and the Subject Claim" (RFC 9943 §6.1). */
 function claims(value: unknown): { issuer: string; subject: string } {
   if (!(value instanceof Map)) fail("protected[15]", "CWT claims, a map with iss (1) and sub (2)");
-  const [issuer, subject] = [value.get(1), value.get(2)];
+  const [issuer, subject] = [value.get(ISS), value.get(SUB)];
   if (typeof issuer !== "string" || issuer === "" || issuer.length > MAX_ISSUER_CHARACTERS)
     fail("protected[15][1]", `iss: text of 1 to ${MAX_ISSUER_CHARACTERS} characters`);
   if (typeof subject !== "string") fail("protected[15][2]", "sub: text");

@@ -23,18 +23,15 @@ import {
 import { algorithmOf, demandCritical } from "./cose.js";
 import { kidOf } from "./cose-key.js";
 import type { Algorithm } from "./key.js";
+import { ALG, CRIT, CWT_CLAIMS, EDDSA, ISS, KID, SUB, TYP, VDP, VDS } from "./labels.js";
 import { formatSign1, openSign1, type Sign1, sigStructure } from "./sign1.js";
 
 export const RECEIPT_MEDIA_TYPE = "application/scitt-receipt+cose";
 
-const [ALG, CRIT, TYP, KID, CWT_CLAIMS] = [1, 2, 16, 4, 15];
-const [VDS, VDP] = [395, 396];
 const RFC9162_SHA256 = 1;
 const INCLUSION = Uint8Array.of(0x20);
 const CONSISTENCY = Uint8Array.of(0x21);
 const VDP_LABEL = encodeCbor(VDP);
-/** EdDSA by its older number: -19 says the same, and most published COSE libraries do not know it yet. */
-const EDDSA = -8;
 /** Without the claims: whoever says that they are critical may mean `exp`, which is not judged here. */
 const UNDERSTOOD: ReadonlySet<unknown> = new Set([ALG, CRIT, TYP, KID, VDS]);
 const MAX_HASHES = 63;
@@ -90,8 +87,8 @@ export class ReceiptHeaders {
         [
           CWT_CLAIMS,
           new Map<number, unknown>([
-            [1, issuer],
-            [2, ""],
+            [ISS, issuer],
+            [SUB, ""],
           ]),
         ],
         [VDS, RFC9162_SHA256],
@@ -170,8 +167,8 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
   return {
     algorithm: algorithmOf(header.get(ALG)) ?? null,
     kid: kidOf(header.get(KID)),
-    issuer: claimOf(claims, 1),
-    subject: claimOf(claims, 2),
+    issuer: claimOf(claims, ISS),
+    subject: claimOf(claims, SUB),
     protectedBytes: sign1.protected.bytes,
     ...proofsOf(sign1),
     payload,

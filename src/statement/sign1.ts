@@ -31,11 +31,13 @@ export interface Sign1Options {
 
 const TAG_SIGN1 = 18;
 const NULL = Uint8Array.of(0xf6);
+const OPEN_BRACE = 0x7b;
 /** Labels in one header: more say nothing, and cost whoever reads them. */
 const MAX_LABELS = 64;
 
 /** Reads the parts of a COSE_Sign1, deterministic to the last byte but for what its byte strings hold. */
 export function readSign1(bytes: Uint8Array, options: Sign1Options = {}): Sign1Parts {
+  if (bytes[0] === OPEN_BRACE) notSign1(options, "CBOR with tag 18 (first byte d2), got what begins as JSON");
   const reader = new CborReader(bytes, options);
   if (reader.expect(6, "a COSE_Sign1 (tag 18)") !== TAG_SIGN1) notSign1(options, "tag 18");
   if (reader.expect(4, "an array") !== 4) notSign1(options, "an array of 4");

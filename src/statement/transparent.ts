@@ -5,22 +5,26 @@
 import { concat, sameBytes } from "../format/bytes.js";
 import { type CborPair, CborReader, compareBytes, encodeBytes, encodeCbor, head } from "./cbor.js";
 import { WritError } from "../errors.js";
+import { RECEIPTS } from "./labels.js";
 import { formatSign1, readSign1 } from "./sign1.js";
 
-const RECEIPTS = encodeCbor(394);
+const RECEIPTS_KEY = encodeCbor(RECEIPTS);
 const MAX_RECEIPTS = 64;
 /** Statements of other services are read too, and nothing demands an order of theirs. What is hashed stays verbatim. */
 const ANY = { anyOrder: true } as const;
 
-/** The statement with these receipts beside those that it has; one that it has already is not there twice. */
+/**
+ * The statement with these receipts beside those that it has; one that it has already is not there twice. Errors as of
+ * `splitTransparent`, and ENVELOPE_INVALID when there would be more than 64.
+ */
 export function attachReceipts(statement: Uint8Array, receipts: readonly Uint8Array[]): Uint8Array {
   const { protected: header, unprotected, payload, signature } = readSign1(statement, ANY);
   const all = [...receiptsIn(unprotected)];
   for (const receipt of receipts) if (!all.some((one) => sameBytes(one, receipt))) all.push(receipt);
   if (all.length > MAX_RECEIPTS) fail(`at most ${MAX_RECEIPTS} receipts, got ${all.length}`);
-  const others = unprotected.filter(({ key }) => !sameBytes(key, RECEIPTS));
+  const others = unprotected.filter(({ key }) => !sameBytes(key, RECEIPTS_KEY));
   const value = concat(head(4, all.length), ...all.map(encodeBytes));
-  const pairs = all.length === 0 ? others : [...others, { key: RECEIPTS, value }];
+  const pairs = all.length === 0 ? others : [...others, { key: RECEIPTS_KEY, value }];
   return formatSign1(header.bytes, payload, signature, formatPairs(pairs));
 }
 
@@ -31,7 +35,7 @@ export interface TransparentStatement {
   readonly receipts: readonly Uint8Array[];
 }
 
-/** ENVELOPE_MALFORMED unless it is a COSE_Sign1; its own signature and headers are not judged. */
+/** ENVELOPE_MALFORMED unless it is a COSE_Sign1, ENVELOPE_INVALID when 394 is not 1 to 64 receipts; no signature is judged. */
 export function splitTransparent(bytes: Uint8Array): TransparentStatement {
   const { protected: header, unprotected, payload, signature } = readSign1(bytes, ANY);
   return {
@@ -41,7 +45,7 @@ export function splitTransparent(bytes: Uint8Array): TransparentStatement {
 }
 
 function receiptsIn(unprotected: readonly CborPair[]): Uint8Array[] {
-  const found = unprotected.find(({ key }) => sameBytes(key, RECEIPTS));
+  const found = unprotected.find(({ key }) => sameBytes(key, RECEIPTS_KEY));
   if (found === undefined) return [];
   const reader = new CborReader(found.value, { base: found.valueAt });
   const count = reader.expect(4, "394, an array of receipts");

@@ -74,12 +74,12 @@ test("the README's fifth session: signed, registered, attested, and verified by 
   assert.match(
     offline.stdout,
     new RegExp(
-      `^VERIFIED: entry 2 of ${name}, in its tree of 3 entries; about pkg:npm/shop@1\\.2\\.3\n.*\nsigned by key `,
+      `^VERIFIED: entry 2 of "${name}", in its tree of 3 entries; about "pkg:npm/shop@1\\.2\\.3"\n.*\nsigned by key `,
     ),
   );
   assert.match(
     offline.stdout,
-    /\nVERIFIED: entry 3 of [^\n]*\n[^\n]*\nabout sbom\.json, which it calls sbom\.json\n$/,
+    /\nVERIFIED: entry 3 of [^\n]*\n[^\n]*\nabout sbom\.json, which it calls "sbom\.json"\n$/,
   );
   const changed = await shell(await readmeBlock("session-scitt-changed"));
   assert.equal(changed.code, 1);

@@ -81,7 +81,7 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "t.cose", ...pinned(one)),
     0,
-    /VERIFIED: entry 2 of .*\nnot counted: one by no pinned/,
+    /VERIFIED: entry 2 of .*\nnot counted: receipt 2 in it, "by no pinned/,
   );
   says(await w("verify", "t.cose", ...pinned(one), ...pinned(two), "--all"), 0, /VERIFIED.*\nVERIFIED/);
   says(await w("verify", "s.cose", "--receipt", "r1", ...pinned(one), ...pinned(two)), 0, /^VERIFIED/);
@@ -93,12 +93,12 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "s.cose", "--receipt", "r1", ...pinned(one)),
     1,
-    /NOT VERIFIED: no receipt counts: one by no pinned service/,
+    /NOT VERIFIED: no receipt counts: not counted: r1, "by no pinned service/,
   );
   says(
     await w("verify", "t.cose", "--keys", `${one.url}=${two.keyFile}`),
     1,
-    /no receipt counts: one by no pinned service: its kid is [0-9a-f]{64}, its issuer http/,
+    /no receipt counts: not counted: receipt 1 in it, "by no pinned service: its kid is [0-9a-f]{64}, its issuer http/,
   );
   says(
     await w("verify", "t.cose", "--key", one.vkey, "--issuer-key", "issuer.pub.pem"),
@@ -142,22 +142,87 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "t.cose", "--receipt", "bent", ...pinned(one)),
     1,
-    /NOT VERIFIED: a receipt does not hold/,
+    /NOT VERIFIED: bent does not hold/,
   );
   await writeFile(join(folder, "empty"), "");
   says(
     await w("verify", "s.cose", "--receipt", "empty", ...pinned(one)),
     1,
-    /no receipt counts: one that is not read/,
+    /no receipt counts: not counted: empty, "that is not read/,
   );
   says(
     await w("verify", "t.cose", "--receipt", "empty", ...pinned(one)),
     0,
-    /^VERIFIED[^]*not counted: one that is not read/,
+    /^VERIFIED[^]*not counted: empty, "that is not read/,
   );
   says(await w("receipt", "attach", "s.cose", "empty", "-o", "x"), 1, /RECEIPT_MALFORMED: empty: CBOR/);
   await Promise.all([one.stop(), two.stop()]);
   says(await w("verify", "t.cose", ...pinned(one), ...pinned(two), "--all"), 0, /VERIFIED.*\nVERIFIED/);
+});
+
+test("what others wrote is on one line and in quotes; no check that was asked for is passed over", async () => {
+  const folder = await issuer("ed25519");
+  const { url, vkey, keyFile, stop } = await serviceWith(folder);
+  const w = (...args: string[]): Promise<Ran> => writ(folder, ...args);
+  await writeFile(join(folder, "x"), "x");
+  const forged = "good\nVERIFIED: entry 9 of another\nsigned by key abc";
+  const about = ["--cose", "--content-type", "text/plain", "--subject", forged, ...SIGNED_BY];
+  says(await w("sign", "x", ...about, "-o", "x.cose"), 0, /sha256/);
+  says(await w("submit", "x.cose", "--log", url, "--key", vkey), 0, /logged/);
+  says(
+    await w("receipt", "x.cose", "--log", url, "--key", vkey, "--attach", "-o", "t.cose"),
+    0,
+    /t\.cose: entry 2/,
+  );
+  const verified = await w("verify", "t.cose", "--keys", keyFile);
+  assert.equal(verified.stdout.trimEnd().split("\n").length, 2, verified.stdout);
+
+  const proof = ["--proof", "x.cose.tlog-proof", "--key", vkey];
+  const other = ["--issuer-key", vkey];
+  says(
+    await w("verify", "x.cose", ...proof, "--issuer-key", "issuer.pub.pem"),
+    0,
+    /^VERIFIED[^]*signed by key/,
+  );
+  says(
+    await w("verify", "x.cose", ...proof, ...other),
+    1,
+    /^NOT VERIFIED: the statement is not signed by key/,
+  );
+  says(
+    await w("verify", "x.cose", ...proof, ...other, "--json"),
+    1,
+    /^\{"verified":false,"reason":"the statement is not/,
+  );
+  says(
+    await w("verify", "t.cose", "--keys", keyFile, ...other),
+    1,
+    /^NOT VERIFIED: the statement is not signed by key/,
+  );
+  const bent = await readFile(join(folder, "t.cose"));
+  bent[bent.length - 1] = (bent.at(-1) ?? 0) ^ 1;
+  await writeFile(join(folder, "bent.cose"), bent);
+  says(await w("verify", "bent.cose", "--keys", keyFile), 1, /^NOT VERIFIED: receipt 1 in it does not hold/);
+
+  for (const odd of [["--receipt", "x"], ["--keys", keyFile], ["--all"], ["--at", "2026-01-01T00:00:00Z"]])
+    says(
+      await w("verify", "x.cose", ...proof, ...odd),
+      2,
+      new RegExp(`${odd[0]} says nothing of a statement with --proof`),
+    );
+  await writeFile(join(folder, "bundle.json"), "{}");
+  for (const odd of [["--artifact", "x"], other])
+    says(
+      await w("verify", "bundle.json", "--key", vkey, ...odd),
+      2,
+      new RegExp(`${odd[0]} says nothing of a bundle`),
+    );
+  says(
+    await w("verify", "t.cose", "--keys", keyFile, "--profile", "tier-2"),
+    2,
+    /--profile says nothing of a statement by receipts/,
+  );
+  await stop();
 });
 
 test("a hash envelope stands for a file that is larger than an entry may be, and is held against it", async () => {
@@ -182,7 +247,7 @@ test("a hash envelope stands for a file that is larger than an entry may be, and
   says(
     await w("verify", "m.cose", "--key", vkey, "--artifact", "model.bin"),
     0,
-    /about model\.bin, which it calls https:\/\/a\.example\/model\.bin/,
+    /about model\.bin, which it calls "https:\/\/a\.example\/model\.bin"/,
   );
   says(
     await w("verify", "m.cose", "--proof", "m.cose.tlog-proof", "--key", vkey, "--artifact", "model.bin"),
@@ -232,7 +297,7 @@ test("mistakes are told apart, and what was wanted is said", async () => {
       /VKEY_MALFORMED/,
     ],
     [["receipt", "attach", "x.cose", "-o", "y"], 1, /x\.cose\.receipt: no such file/],
-    [["receipt", "attach", "x.cose"], 2, /--output is missing/],
+    [["receipt", "attach", "x.cose"], 2, /want -o FILE/],
     [["receipt", "extract", "x.cose"], 1, /no receipt in it/],
     [["receipt", "extract", "x"], 1, /ENVELOPE_MALFORMED/],
   ]);

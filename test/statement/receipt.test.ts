@@ -1,4 +1,4 @@
-/** Receipts and transparent statements: byte for byte the worked example, and every hash, number and label refused when it is another. */
+/** Receipts and transparent statements: byte for byte the worked example; what others write, what strangers attach, what is none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

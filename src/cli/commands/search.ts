@@ -62,7 +62,8 @@ export const search: Command = {
 function filtersOf(invocation: Invocation): SearchFilters {
   const texts = TEXT_FILTERS.flatMap((name) => {
     const value = invocation.text(name);
-    return value === undefined ? [] : [[name.replaceAll("-", "_"), value] as const];
+    const wanted = value === undefined || name !== "digest" ? value : digestOf(value);
+    return wanted === undefined ? [] : [[name.replaceAll("-", "_"), wanted] as const];
   });
   const numbers = (["from", "to", "limit"] as const).flatMap((name) => {
     const value = sizeOf(invocation, name);
@@ -72,6 +73,14 @@ function filtersOf(invocation: Invocation): SearchFilters {
     ...Object.fromEntries([...texts, ...numbers]),
     ...(invocation.flag("desc") ? { order: "desc" } : {}),
   };
+}
+
+/** A digest as it is found: by its algorithm, SHA-256 when none is named, and in lower case. */
+function digestOf(text: string): string {
+  const [, algorithm = "sha256", hex] = /^(?:([^:]+):)?([0-9a-f]+)$/i.exec(text) ?? [];
+  if (hex === undefined)
+    throw usageError(`--digest: want ALGORITHM:HEX or the hex of a SHA-256, got ${text}`);
+  return `${algorithm}:${hex.toLowerCase()}`;
 }
 
 function viewOf({ index, entryHash, recordId, record, receivedAt }: SearchHit): object {

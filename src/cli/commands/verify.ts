@@ -1,5 +1,7 @@
 import { toBase64 } from "#crypto";
-import { ProofError } from "../../errors.js";
+import { ProofError, WritError } from "../../errors.js";
+import { sameBytes } from "../../format/bytes.js";
+import { isJsonObject, parseJson } from "../../statement/json.js";
 import type { Policy } from "../../format/policy.js";
 import { policyOfKey } from "../../format/policy.js";
 import { evaluate } from "../../trace/evaluate.js";
@@ -21,13 +23,14 @@ import {
   type Invocation,
   onlyWord,
   type Outcome,
+  required,
   STRING,
   usageError,
 } from "../command.js";
 import { readBytes } from "../files.js";
 import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
 import { readPublicKey } from "../key-files.js";
-import { demandReceipts, outcomeJson, pinnedServices } from "../receipts.js";
+import { demandReceipts, type NamedReceipt, outcomeJson, pinnedServices, quoted } from "../receipts.js";
 import { verifierKeyOf } from "../remote.js";
 import { receiptBeside, receiptFile } from "./receipt.js";
 
@@ -50,18 +53,10 @@ export const verify: Command = {
   async run(invocation) {
     const path = onlyWord(invocation, "statement or bundle");
     const file = await readBytes(path);
+    const form = formOf(invocation, file);
+    demandFitting(invocation, form);
     try {
-      const proofFile = invocation.text("proof");
-      if (proofFile !== undefined) {
-        const entry = verifyEntry(file, await readBytes(proofFile), await trustOf(invocation));
-        return withChecks(invocation, file, verified(entry));
-      }
-      const receipts = await receiptsOf(invocation, path, file);
-      if (receipts !== null)
-        return await withChecks(invocation, file, await byReceipts(invocation, file, receipts));
-      const policy = await trustOf(invocation);
-      if (looksLikeEvidence(file)) return proven(verifyEvidence(file, policy));
-      return verdictOutcome(evaluate(file, policy, judgeOptions(invocation)), invocation);
+      return await FORMS[form](invocation, file, path);
     } catch (error) {
       if (!(error instanceof ProofError)) throw error;
       return {
@@ -73,20 +68,80 @@ export const verify: Command = {
   },
 };
 
-/** The receipts of a statement, or null when what was given is to be judged without any. */
-async function receiptsOf(
-  invocation: Invocation,
-  path: string,
-  file: Uint8Array,
-): Promise<Uint8Array[] | null> {
-  const named = await Promise.all(invocation.texts("receipt").map(readBytes));
+/** A statement by its proof file, a statement by receipts, or what is judged as a whole: a bundle, evidence. */
+type Form = "proof" | "receipts" | "judged";
+
+const FORMS: Readonly<
+  Record<Form, (invocation: Invocation, file: Uint8Array, path: string) => Promise<Outcome>>
+> = {
+  proof: async (invocation, file) => {
+    const proof = await readBytes(required(invocation, "proof"));
+    return withChecks(invocation, file, verified(verifyEntry(file, proof, await trustOf(invocation))));
+  },
+  receipts: async (invocation, file, path) => {
+    const receipts = await receiptsOf(invocation, path, file);
+    return withChecks(invocation, file, await byReceipts(invocation, file, receipts));
+  },
+  judged: async (invocation, file) => {
+    const policy = await trustOf(invocation);
+    if (looksLikeEvidence(file)) return proven(verifyEvidence(file, policy));
+    return verdictOutcome(evaluate(file, policy, judgeOptions(invocation)), invocation);
+  },
+};
+
+/** What each form takes. A check that was asked for and does not fit must not be passed over in silence. */
+const FITTING: Readonly<Record<Form, readonly string[]>> = {
+  proof: ["proof", "key", "policy", "issuer-key", "artifact"],
+  receipts: ["receipt", "key", "keys", "policy", "all", "issuer-key", "artifact"],
+  judged: ["key", "policy", ...Object.keys(JUDGE_OPTIONS)],
+};
+
+function formOf(invocation: Invocation, file: Uint8Array): Form {
+  if (isGiven(invocation, "proof")) return "proof";
+  const isAsked = ["receipt", "keys", "all"].some((name) => isGiven(invocation, name));
+  return isAsked || looksLikeStatement(file) ? "receipts" : "judged";
+}
+
+function demandFitting(invocation: Invocation, form: Form): void {
+  const all = new Set(Object.values(FITTING).flat());
+  const odd = [...all].find((name) => isGiven(invocation, name) && !FITTING[form].includes(name));
+  if (odd === undefined) return;
+  const whats = {
+    proof: "a statement with --proof",
+    receipts: "a statement by receipts",
+    judged: "a bundle",
+  };
+  throw usageError(`--${odd} says nothing of ${whats[form]}`);
+}
+
+function isGiven(invocation: Invocation, name: string): boolean {
+  return invocation.flag(name) || invocation.texts(name).length > 0;
+}
+
+/** An envelope of either form, whatever else is wrong with it. */
+function looksLikeStatement(file: Uint8Array): boolean {
+  if (file[0] === COSE_TAG) return true;
+  try {
+    const value = parseJson(file, "ENVELOPE_MALFORMED");
+    return isJsonObject(value) && value["payloadType"] !== undefined;
+  } catch (error) {
+    if (error instanceof WritError) return false;
+    throw error;
+  }
+}
+
+/** The receipts of a statement, each once: in it, named, and beside it. ProofError when there is none. */
+async function receiptsOf(invocation: Invocation, path: string, file: Uint8Array): Promise<NamedReceipt[]> {
+  const inside = file[0] === COSE_TAG ? splitTransparent(file).receipts : [];
+  const named = invocation.texts("receipt").map(async (name) => ({ name, bytes: await readBytes(name) }));
   const beside = path === "-" ? null : await receiptBeside(path);
-  const isCose = file[0] === COSE_TAG;
-  const inside = isCose ? splitTransparent(file).receipts : [];
-  const all = [...inside, ...named, ...(beside === null ? [] : [beside])];
-  const asked = named.length > 0 || invocation.texts("keys").length > 0;
-  if (all.length > 0) return all;
-  if (!isCose && !asked) return null;
+  const all: readonly NamedReceipt[] = [
+    ...inside.map((bytes, i) => ({ name: `receipt ${i + 1} in it`, bytes })),
+    ...(await Promise.all(named)),
+    ...(beside === null ? [] : [{ name: receiptFile(path), bytes: beside }]),
+  ];
+  if (all.length > 0)
+    return all.filter(({ bytes }, i) => all.findIndex((one) => sameBytes(one.bytes, bytes)) === i);
   throw new ProofError(
     `there is no receipt: none in ${path}, none named by --receipt, and no ${receiptFile(path)}; or give --proof FILE`,
   );
@@ -98,7 +153,7 @@ const COSE_TAG = 0xd2;
 async function byReceipts(
   invocation: Invocation,
   file: Uint8Array,
-  receipts: readonly Uint8Array[],
+  receipts: readonly NamedReceipt[],
 ): Promise<Verified> {
   const services = await pinnedServices(invocation);
   const { outcomes, lines } = demandReceipts(file, receipts, services, invocation.flag("all"));
@@ -123,7 +178,9 @@ async function withChecks(invocation: Invocation, file: Uint8Array, found: Verif
   const artifacts = await demandArtifacts(file, invocation.texts("artifact"));
   const lines = [
     ...(issuer === null ? [] : [`signed by key ${issuer.keyId}`]),
-    ...artifacts.map(({ file: of, name }) => `about ${of}${name === null ? "" : `, which it calls ${name}`}`),
+    ...artifacts.map(
+      ({ file: of, name }) => `about ${of}${name === null ? "" : `, which it calls ${quoted(name)}`}`,
+    ),
   ];
   return {
     ok: true,
