@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sha256, toHex } from "#crypto";
+import { conciseOf } from "../../api/concise.js";
+import { WritError } from "../../src/errors.js";
 import { isPlaced } from "../../src/log/log.js";
 import { REGISTRATION_RULES } from "../../src/record/registration.js";
 import { concat, fromHex, utf8 } from "../../src/format/bytes.js";
@@ -138,6 +140,8 @@ test("GET /entries/{id}: a fresh receipt under the newest checkpoint, and under 
   for (let size = index + 1; size <= log.published.size; size++) {
     const response = await app.request(`${path}?size=${size}`);
     assert.equal(response.status, 200);
+    assert.match(response.headers.get("cache-control") ?? "", /immutable/);
+    assert.equal(response.headers.get("vary"), "accept");
     const verified = verifyReceipt(statement, await bytesOf(response), [ours]);
     assert.deepEqual([verified.index, verified.size], [index, size]);
   }
@@ -315,7 +319,75 @@ test("a revoked key's foreign statements are refused, as its records are", async
   const problem = await problemOf(await post(app, statement));
   assert.equal(problem.title, "Rejected");
   assert.match(problem.detail, /revoked.*rule standing/);
+  // Of several signers one that stands is enough, as for records.
+  const both = { bytes: signDsse("text/plain", utf8("x"), agent, es256Issuer), form: "dsse" } as const;
+  const alone = { bytes: signDsse("text/plain", utf8("x"), agent), form: "dsse" } as const;
+  const after = await log.submit([both, alone]);
+  assert.deepEqual(
+    after.results.map((result) => (isPlaced(result) ? "logged" : result.code)),
+    ["logged", "KEY_DISTRUSTED"],
+  );
   await log.close();
+});
+
+test("a key that is taken back while its statement waits is not believed any more", async () => {
+  const { log } = await scittLog();
+  const registrar = signerOf(keyOf("log.example/test/registrar", 2));
+  const revocation = record({
+    type: "revocation",
+    issuer: "log.example/test/registrar",
+    target: (await log.entry(1)).recordId,
+    action: "revoke",
+    reason: "stolen",
+  });
+  // One request: both are judged by the keys as they were before it.
+  const { results } = await log.submit([
+    dsse(revocation, registrar),
+    { bytes: foreign(utf8("x")), form: "cose" },
+  ]);
+  assert.deepEqual(
+    results.map((result) => (isPlaced(result) ? "logged" : result.code)),
+    ["logged", "KEY_DISTRUSTED"],
+  );
+  await log.close();
+});
+
+test("DSSE by ES256 has the low s, and is told so; COSE may have either", async () => {
+  const { log } = await scittLog();
+  const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const envelope = JSON.parse(Buffer.from(signDsse("text/plain", utf8("x"), es256Issuer)).toString()) as {
+    signatures: { keyid: string; sig: string }[];
+  };
+  const [signature] = envelope.signatures;
+  const low = Buffer.from(signature?.sig ?? "", "base64");
+  const high = (order - BigInt(`0x${low.subarray(32).toString("hex")}`)).toString(16).padStart(64, "0");
+  const sig = Buffer.concat([low.subarray(0, 32), Buffer.from(high, "hex")]).toString("base64");
+  const bytes = utf8(JSON.stringify({ ...envelope, signatures: [{ ...signature, sig }] }));
+  const { results } = await log.submit([{ bytes, form: "dsse" }]);
+  const [refusal] = results;
+  assert.ok(refusal !== undefined && !isPlaced(refusal));
+  assert.deepEqual([refusal.code, /high s/.test(refusal.message)], ["SIGNATURE_INVALID", true]);
+  await log.close();
+});
+
+test("every refusal by the policy is 400 on these paths, whatever it is elsewhere", () => {
+  for (const [code, status, title, rule] of [
+    ["GRANT_USED", 400, "Rejected", "single-use"],
+    ["USE_REPEATED", 400, "Rejected", "single-use"],
+    ["RECORD_INVALID", 400, "Rejected", "record"],
+    ["KEY_DISTRUSTED", 400, "Rejected", "standing"],
+    ["ROLE_MISSING", 400, "Rejected", "role"],
+    ["REF_AMBIGUOUS", 400, "Rejected", null],
+    ["POOL_FULL", 429, "Too Many Requests", null],
+    ["STORE_FAILED", 503, "Service Unavailable", null],
+    ["STORE_CORRUPT", 500, "Internal Server Error", null],
+  ] as const) {
+    const concise = conciseOf(new WritError(code, "a secret path of the operator"));
+    assert.deepEqual([concise.status, concise.title], [status, title], code);
+    assert.equal(/rule ([a-z-]+) of the registration policy/.exec(concise.detail)?.[1] ?? null, rule, code);
+    if (status >= 500) assert.ok(!concise.detail.includes("secret"), code);
+  }
+  assert.equal(conciseOf(new Error("x")).status, 500);
 });
 
 test("sizes: payloads that make statements of 65,535 bytes are taken, of 65,536 refused", async () => {

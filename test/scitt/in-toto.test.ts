@@ -8,7 +8,9 @@ import { demandArtifacts } from "../../src/cli/artifact-files.js";
 import { ProofError } from "../../src/errors.js";
 import { utf8 } from "../../src/format/bytes.js";
 import { isPlaced } from "../../src/log/log.js";
-import { signDsse } from "../../src/statement/sign.js";
+import { encodeCbor } from "../../src/statement/cbor.js";
+import { signCose, signDsse } from "../../src/statement/sign.js";
+import { formatSign1, sigStructure } from "../../src/statement/sign1.js";
 import { artifactsOf, matchArtifact, verifySignature } from "../../src/verify/index.js";
 import { agent, logWithAgent, stranger } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
@@ -25,6 +27,40 @@ test("the checked-in envelope is logged, by the key that signed it and no other"
   const statement = await file();
   assert.throws(() => verifySignature(statement, stranger.publicKey), ProofError);
   await log.close();
+});
+
+test("a statement's own signature: by that key, by its algorithm, and not bent, in either form", () => {
+  const cose = signCose("text/plain", utf8("x"), { issuer: "i", subject: "s", issuedAt: 1 }, agent);
+  const dsse = signDsse("text/plain", utf8("x"), agent);
+  verifySignature(cose, agent.publicKey);
+  verifySignature(dsse, agent.publicKey);
+  const bent = cose.slice();
+  bent[bent.length - 1] = (bent.at(-1) ?? 0) ^ 1;
+  const swapped = utf8(
+    Buffer.from(dsse)
+      .toString()
+      .replace(/"sig":"(.)/, (_, first) => `"sig":"${first === "A" ? "B" : "A"}`),
+  );
+  // The header says ES256, under the kid of an Ed25519 key.
+  const kid = Buffer.from(agent.publicKey.keyId, "hex");
+  const header = encodeCbor(
+    new Map<unknown, unknown>([
+      [1, -7],
+      [3, "text/plain"],
+      [4, new Uint8Array(kid)],
+      [
+        15,
+        new Map([
+          [1, "i"],
+          [2, "s"],
+        ]),
+      ],
+    ]),
+  );
+  const misnamed = formatSign1(header, utf8("x"), agent.sign(sigStructure(header, utf8("x"))));
+  for (const statement of [bent, swapped, misnamed])
+    assert.throws(() => verifySignature(statement, agent.publicKey), /does not verify/);
+  assert.throws(() => verifySignature(cose, stranger.publicKey), /is not signed by key/);
 });
 
 test("its subjects are held against files, by content and never by name", async () => {

@@ -17,7 +17,7 @@ import { attachReceipts } from "../../src/statement/transparent.js";
 import { verifyReceipt } from "../../src/statement/verify-receipt.js";
 import { checkPeer, sample, service } from "../support/cose-peer.js";
 import { registrar, registration } from "../support/log.js";
-import { askPython, withoutPython } from "../support/python.js";
+import { askPython, CBOR2_AS_LISTS, withoutPython } from "../support/python.js";
 import { SLOW } from "../support/runs.js";
 import { scittLog } from "../support/scitt.js";
 
@@ -68,7 +68,7 @@ function asked({ ask, statement, receipt, key }: Question): object {
 }
 
 test("a verifier written from the RFCs agrees on statements, receipts and what becomes of them", {
-  skip: withoutPython("cbor2", "cryptography"),
+  skip: withoutPython(["cbor2", "cryptography"]),
 }, async () => {
   const cases = fc.sample(fc.tuple(sample, mutation, mutation), { numRuns: COUNT, seed: 20261126 });
   const questions = cases.flatMap(([{ statement, receipt, issuer }, one, other]): Question[] => [
@@ -93,13 +93,13 @@ test("a verifier written from the RFCs agrees on statements, receipts and what b
 });
 
 test("pycose verifies our statements and receipts, and what it signs is registered", {
-  skip: withoutPython("pycose"),
+  skip: withoutPython(["pycose", "cbor2"], CBOR2_AS_LISTS),
 }, async () => {
   await checkPeer((questions) => askPython("pycose_peer.py", questions));
 });
 
 test("securesystemslib's in-toto envelopes are logged, found by their subjects, and ours verify there", {
-  skip: withoutPython("securesystemslib", "cryptography"),
+  skip: withoutPython(["securesystemslib", "cryptography"]),
 }, async () => {
   const { log: running, app } = await scittLog();
   for (const pair of [generateKeyPairSync("ed25519"), generateKeyPairSync("ec", { namedCurve: "P-256" })]) {

@@ -110,7 +110,11 @@ test("COSE: the labels of a statement, each with what is wanted of it", () => {
       "ENVELOPE_INVALID",
       "protected[15][1]",
     ],
+    [[32, kid], "CERTIFICATES_UNSUPPORTED", "x5bag"],
+    [[32, kid], "CERTIFICATES_UNSUPPORTED", "x5bag"],
     [[33, kid], "CERTIFICATES_UNSUPPORTED", "x5chain"],
+    [[35, "https://a.example"], "CERTIFICATES_UNSUPPORTED", "x5u"],
+    [[35, "https://a.example"], "CERTIFICATES_UNSUPPORTED", "x5u"],
     [[34, [-16, kid]], "CERTIFICATES_UNSUPPORTED", "x5t"],
     [[-111, 1], "ENVELOPE_INVALID", "superseded"],
     [[13, 1], "ENVELOPE_INVALID", "superseded"],
@@ -153,8 +157,13 @@ test("COSE: hash envelopes (RFC 9995): a digest of the right length, no content 
   for (const [algorithm, length] of [
     [-43, 48],
     [-44, 64],
-  ] as const)
-    assert.ok(parse(statement(hashed([258, algorithm]), { payload: new Uint8Array(length) })));
+  ] as const) {
+    const longer = parse(statement(hashed([258, algorithm]), { payload: new Uint8Array(length) }));
+    const name = algorithm === -43 ? "sha384" : "sha512";
+    assert.deepEqual(artifactsOf(longer), [{ name: null, digests: new Map([[name, "00".repeat(length)]]) }]);
+    const short = statement(hashed([258, algorithm]), { payload: new Uint8Array(length - 1) });
+    refused(short, "ENVELOPE_INVALID", `a digest of ${length} bytes`);
+  }
   assert.deepEqual(
     artifactsOf(parse(statement(hashed([258, -18])))),
     [],

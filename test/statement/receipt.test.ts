@@ -17,7 +17,7 @@ import {
   receiptMessage,
 } from "../../src/statement/receipt.js";
 import { parseStatement } from "../../src/statement/parse.js";
-import { formatSign1 } from "../../src/statement/sign1.js";
+import { formatSign1, readSign1 } from "../../src/statement/sign1.js";
 import {
   judgeReceipt,
   serviceOfKeySet,
@@ -255,6 +255,29 @@ test("strangers' receipts spoil nothing; what a pinned key names and does not ho
     ["of an unknown critical label", make(header([2, [99]], [99, 1])), "unknown"],
     ["of critical claims", make(header([2, [15]])), "unknown"],
     ["of consistency", make(header(), new Map([[-2, [encodeCbor([1, 3, path])]]])), "unknown"],
+    ["of both kinds", make(header(), new Map([...inclusion, [-2, [encodeCbor([1, 3, path])]]])), "unknown"],
+    ["of no proof", make(header(), new Map([[-1, []]])), "unknown"],
+    [
+      "of too many proofs",
+      make(header(), new Map([[-1, Array(64).fill(encodeCbor([3, 0, path]))]])),
+      "unknown",
+    ],
+    [
+      "of too long a path",
+      make(header(), new Map([[-1, [encodeCbor([3, 0, Array(64).fill(path[0])])]]])),
+      "unknown",
+    ],
+    [
+      "of a short hash",
+      make(header(), new Map([[-1, [encodeCbor([3, 0, [path[0]?.subarray(1), path[1]]])]]])),
+      "unknown",
+    ],
+    [
+      "of a proof with more behind it",
+      make(header(), new Map([[-1, [concat(encodeCbor([3, 0, path]), bytesOf("00"))]]])),
+      "unknown",
+    ],
+    ["with a short payload", make(header(), inclusion, root, root.subarray(1)), "unknown"],
     ["junk", utf8("junk"), "unknown"],
   ];
   for (const [what, receipt, outcome] of cases) {
@@ -318,6 +341,51 @@ test(
       );
   },
 );
+
+test("key sets: an alg that is not the key's, a coordinate that is short; a kid may be text", skip, () => {
+  const [okp] = parseCoseKeySet(bytesOf(golden().cose_key_set));
+  const x = okp?.key.bytes ?? assert.fail("a key");
+  const keyWith = (...labels: [unknown, unknown][]): Uint8Array =>
+    encodeCbor(new Map<unknown, unknown>([[1, 1], [-1, 6], [-2, x], ...labels]));
+  assert.deepEqual(parseCoseKeySet(keyWith([2, "kid"]))[0]?.kid, utf8("kid"));
+  assert.equal(parseCoseKeySet(keyWith())[0]?.kid, null);
+  for (const bad of [
+    keyWith([3, -7]),
+    keyWith([-2, x.subarray(1)]),
+    keyWith([-1, 7]),
+    keyWith([1, 2]),
+    keyWith([-2, new Uint8Array(32)]),
+  ])
+    assert.throws(
+      () => parseCoseKeySet(bad),
+      (error) => error instanceof WritError && error.code === "COSE_KEY_MALFORMED",
+    );
+});
+
+test("attaching keeps what else is beside the signature, in order, and stops at 64 receipts", skip, () => {
+  const { s0, r0_at_3: receipt } = golden();
+  const { protected: header, payload, signature } = readSign1(bytesOf(s0.signed_statement));
+  const dressed = (unprotected: unknown): Uint8Array =>
+    formatSign1(header.bytes, payload, signature, encodeCbor(unprotected));
+  const others = [
+    [5, "a"],
+    [1000, "b"],
+    ["tool", 1],
+  ] as const;
+  const attached = attachReceipts(dressed(new Map<unknown, unknown>(others)), [bytesOf(receipt.receipt)]);
+  assert.equal(
+    hex(attached),
+    hex(dressed(new Map<unknown, unknown>([...others, [394, [bytesOf(receipt.receipt)]]]))),
+  );
+  const many = Array.from({ length: 65 }, (_, i) => Uint8Array.of(i));
+  assert.equal(splitTransparent(attachReceipts(dressed(new Map()), many.slice(1))).receipts.length, 64);
+  const invalid = (error: unknown): boolean =>
+    error instanceof WritError && error.code === "ENVELOPE_INVALID";
+  assert.throws(() => attachReceipts(dressed(new Map()), many), invalid);
+  assert.throws(() => splitTransparent(dressed(new Map([[394, many]]))), invalid);
+  assert.throws(() => splitTransparent(dressed(new Map([[394, []]]))), invalid);
+  assert.throws(() => attachReceipts(utf8("{}"), []), /got what begins as JSON/);
+});
 
 test("a statement whose header is another service's business gives its receipts all the same", skip, () => {
   const { r0_at_3: receipt } = golden();
