@@ -1,6 +1,6 @@
 /** Files as commands read and write them: FILE_UNREADABLE says which and why, secrets are 0600, results replace whole. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { WritError } from "../errors.js";
 
@@ -19,8 +19,12 @@ async function readStdin(): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** Writes beside the target, syncs, renames: there is the old file or the new one, never half of it. */
+/**
+ * Writes beside the target, syncs, renames: there is the old file or the new one, never half of it. A pipe or a device is
+ * written to, not replaced.
+ */
 export async function writeWhole(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
+  if (await isSpecial(path)) return writeInto(path, bytes);
   const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -34,6 +38,24 @@ export async function writeWhole(path: string, bytes: Uint8Array | string, mode 
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
+    throw unreadable(path, error);
+  }
+}
+
+/** Is there something at the path that is neither a file nor a folder? */
+async function isSpecial(path: string): Promise<boolean> {
+  try {
+    const found = await stat(path);
+    return !found.isFile() && !found.isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+async function writeInto(path: string, bytes: Uint8Array | string): Promise<void> {
+  try {
+    await writeFile(path, bytes);
+  } catch (error) {
     throw unreadable(path, error);
   }
 }

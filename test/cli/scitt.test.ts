@@ -1,5 +1,6 @@
 /** SCITT on the command line: receipts of several logs in one statement, hash envelopes, and what each mistake is told. */
 import assert from "node:assert/strict";
+import { existsSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
@@ -301,6 +302,11 @@ test("mistakes are told apart, and what was wanted is said", async () => {
     [["receipt", "extract", "x.cose"], 1, /no receipt in it/],
     [["receipt", "extract", "x"], 1, /ENVELOPE_MALFORMED/],
   ]);
+  // A device is written to and never replaced.
+  if (existsSync("/dev/full")) {
+    says(await w(...foreign, "-o", "/dev/full"), 1, /\/dev\/full: the disk is full/);
+    assert.ok(statSync("/dev/full").isCharacterDevice());
+  }
   await writeFile(join(folder, "x.cose.receipt"), "junk");
   await all([
     [["verify", "x.cose", "--policy", "x"], 2, /want --key or --keys/],
