@@ -5,7 +5,7 @@
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseBase64url } from "../src/format/base64.js";
-import { fromHex, sameBytes, toHex } from "../src/format/bytes.js";
+import { fromHex, toHex } from "../src/format/bytes.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
 import { ByteLru } from "../src/log/byte-lru.js";
 import { subjectOf } from "../src/log/entry.js";
@@ -67,12 +67,12 @@ export function scittRoutes(
     const { index, subject } = await entries.find(id);
     const headers = { location: location(id), ...PUBLIC };
     const published = size === undefined ? log.published : await publishedAt(log, size);
-    if (size === undefined && (index >= published.size || subject === null))
-      return new Response(null, { status: 204, headers: { ...headers, ...RETRY_LATER } });
-    if (index >= published.size || subject === null)
-      throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
-        path: "size",
-      });
+    if (subject === null || index >= published.size) {
+      if (size === undefined)
+        return new Response(null, { status: 204, headers: { ...headers, ...RETRY_LATER } });
+      const why = `entry ${index} is not in the tree of ${published.size}`;
+      throw new WritError("SIZE_UNPUBLISHED", why, { path: "size" });
+    }
     // Under a size that was named it is the same for ever; a log that demands witnesses does not keep every size open.
     const isFinal = size !== undefined && log.requirement !== "all";
     const cache = isFinal ? "public, max-age=31536000, immutable" : "no-cache";
@@ -92,7 +92,7 @@ export function scittRoutes(
   app.get("/.well-known/scitt-keys/:kid", (c) => {
     query(c, []);
     const kid = parseBase64url(c.req.param("kid"));
-    const key = keys.find(({ keyId }) => kid !== undefined && sameBytes(fromHex(keyId) ?? kid, kid));
+    const key = kid && keys.find(({ keyId }) => keyId === toHex(kid));
     if (key === undefined)
       throw new WritError(
         "SERVICE_KEY_UNKNOWN",
