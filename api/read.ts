@@ -17,7 +17,7 @@ import { askAgain, hashList, proofAnswer, tlogProof } from "./answers.js";
 import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
-import { indexesOf, publishedAt } from "./refs.js";
+import { indexesOf, publishedAt, treeAt } from "./refs.js";
 import type { Receipts } from "./receipts.js";
 import type { ServiceOptions } from "./service.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
@@ -89,8 +89,7 @@ export function readRoutes(
         throw new WritError("QUERY_INVALID", "a receipt wants from ≥ 1: every tree extends the empty one", {
           path: "from",
         });
-      // What is signed is a root, so it is one that was published.
-      const receipt = await receipts.consistency(from, await publishedAt(log, to));
+      const receipt = await receipts.consistency(from, await treeAt(log, to));
       return new Response(receipt, {
         headers: { "content-type": type, "access-control-allow-origin": "*", vary: "accept" },
       });

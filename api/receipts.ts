@@ -8,7 +8,6 @@
 import { ed25519Signer } from "#crypto";
 import type { Hash } from "../merkle/index.js";
 import type { Log } from "../src/log/log.js";
-import type { Published } from "../src/log/publish.js";
 import { type PublicKey, publicKey } from "../src/statement/key.js";
 import {
   formatConsistencyReceipt,
@@ -22,6 +21,12 @@ import type { ServiceOptions } from "./service.js";
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 /** Of one signature, beside its subject. */
 const KEPT_BYTES = 512;
+
+/** What a receipt is under: a published tree, or one that it extends. */
+export interface Tree {
+  readonly size: number;
+  readonly root: Hash;
+}
 
 interface Signed {
   readonly header: Uint8Array;
@@ -54,14 +59,14 @@ export class Receipts {
   }
 
   /** That the entry at `index`, about `subject`, is in the published tree. */
-  async inclusion(index: number, subject: string, { size, root }: Published): Promise<Uint8Array> {
+  async inclusion(index: number, subject: string, { size, root }: Tree): Promise<Uint8Array> {
     const hashes = await this.log.inclusion(index, size);
     const { header, signature } = this.signed(size, root, subject);
     return formatInclusionReceipt(header, { size, index, hashes }, signature);
   }
 
   /** That the published tree extends the tree of `from`, 1 or more. Its subject is the log itself. */
-  async consistency(from: number, { size, root }: Published): Promise<Uint8Array> {
+  async consistency(from: number, { size, root }: Tree): Promise<Uint8Array> {
     const hashes = await this.log.consistency(from, size);
     const { header, signature } = this.signed(size, root, this.service.url());
     return formatConsistencyReceipt(header, { from, to: size, hashes }, signature);

@@ -1,4 +1,5 @@
 /** The entries that a reference in a path means, and the checkpoint that a size does. */
+import type { Hash } from "../merkle/index.js";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
@@ -18,6 +19,20 @@ export async function publishedAt(log: Log, size: number): Promise<Published> {
   throw new WritError(
     "SIZE_UNPUBLISHED",
     `no checkpoint of size ${size} was published; the newest has ${log.published.size}`,
+    { path: "size" },
+  );
+}
+
+/** The tree of a size that receipts may be given under. SIZE_UNPUBLISHED. */
+export async function treeAt(
+  log: Log,
+  size: number,
+): Promise<{ readonly size: number; readonly root: Hash }> {
+  const tree = await log.treeAt(size);
+  if (tree !== null) return tree;
+  throw new WritError(
+    "SIZE_UNPUBLISHED",
+    `the log never had the size ${size}, or may not show it yet; the newest is ${log.published.size}`,
     { path: "size" },
   );
 }

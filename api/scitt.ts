@@ -17,7 +17,7 @@ import type { BodyReader } from "./body.js";
 import { mediaType, negotiate } from "./negotiate.js";
 import { query, sizeParam } from "./params.js";
 import type { Receipts } from "./receipts.js";
-import { publishedAt } from "./refs.js";
+import { treeAt } from "./refs.js";
 import type { ServiceOptions } from "./service.js";
 import { onlyEntry, visible } from "./submit.js";
 import { RETRY_LATER } from "./wait.js";
@@ -66,17 +66,16 @@ export function scittRoutes(
     const id = c.req.param("id");
     const { index, subject } = await entries.find(id);
     const headers = { location: location(id), ...PUBLIC };
-    const published = size === undefined ? log.published : await publishedAt(log, size);
-    if (subject === null || index >= published.size) {
+    const tree = size === undefined ? log.published : await treeAt(log, size);
+    if (subject === null || index >= tree.size) {
       if (size === undefined)
         return new Response(null, { status: 204, headers: { ...headers, ...RETRY_LATER } });
-      const why = `entry ${index} is not in the tree of ${published.size}`;
+      const why = `entry ${index} is not in the tree of ${tree.size}`;
       throw new WritError("SIZE_UNPUBLISHED", why, { path: "size" });
     }
-    // Under a size that was named it is the same for ever; a log that demands witnesses does not keep every size open.
-    const isFinal = size !== undefined && log.requirement !== "all";
-    const cache = isFinal ? "public, max-age=31536000, immutable" : "no-cache";
-    return new Response(await receipts.inclusion(index, subject, published), {
+    // Under a size that was named it is the same for ever.
+    const cache = size === undefined ? "no-cache" : "public, max-age=31536000, immutable";
+    return new Response(await receipts.inclusion(index, subject, tree), {
       headers: { ...headers, "content-type": type, "cache-control": cache },
     });
   });

@@ -354,6 +354,16 @@ export class Log {
   }
 
   /**
+   * The tree of a size that the log had once and that what the outside may see extends, or null. Under a demand for witnesses
+   * not every such size was published as a checkpoint; what vouches for no more than its root may be given under it.
+   */
+  async treeAt(size: number): Promise<{ readonly size: number; readonly root: Hash } | null> {
+    if (size === 0 || size > this.published.size) return null;
+    const head = await this.store.headOver(size - 1);
+    return head?.size === size ? head : null;
+  }
+
+  /**
    * A checkpoint that covers `size`: the newest witnessed one if it does, or the smallest. SIZE_UNPUBLISHED beyond the
    * newest, and for the empty log.
    */

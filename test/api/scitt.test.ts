@@ -145,6 +145,13 @@ test("GET /entries/{id}: a fresh receipt under the newest checkpoint, and under 
     const verified = verifyReceipt(statement, await bytesOf(response), [ours]);
     assert.deepEqual([verified.index, verified.size], [index, size]);
   }
+  await log.submit([
+    { bytes: foreign(utf8("two")), form: "cose" },
+    { bytes: foreign(utf8("at once")), form: "cose" },
+  ]);
+  const between = await app.request(`${path}?size=${log.published.size - 1}`);
+  assert.equal(between.status, 404, "no checkpoint had that size");
+  assert.match((await problemOf(between)).detail, /never had the size/);
   const other = await app.request(path, { headers: { accept: "application/scitt-receipt+cose" } });
   assert.equal(other.headers.get("content-type"), "application/scitt-receipt+cose");
   const lenient = await app.request(path, { headers: { accept: "application/cbor" } });

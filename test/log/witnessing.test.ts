@@ -282,6 +282,11 @@ test("SCRAPI under --require-witnesses: 202 and 204 while the quorum is missing,
   assert.equal((await app.request(`${path}?size=3`)).status, 404, "no size that was not shown");
   flaky.server.answer = cosigning(flaky.key);
   assert.ok(await log.reached(3, 20_000));
+  const statementTwo = foreign(utf8("another"));
+  await post(app, "/entries", statementTwo, "application/cose");
+  assert.ok(await log.reached(4, 20_000));
+  const under = await app.request(`${path}?size=3`);
+  assert.equal(verifyReceipt(statement, await bytesOf(under), [ours]).size, 3, "an older size stays open");
   const done = await app.request(path);
   assert.deepEqual([done.status, done.headers.get("location")], [200, location]);
   assert.equal(verifyReceipt(statement, await bytesOf(done), [ours]).index, 2);
