@@ -60,8 +60,8 @@ export type ReceiptOutcome =
 
 /**
  * Is the statement in the tree of one of these services, on the word of this receipt? Any accepted form of the statement
- * will do, with or without receipts in it. ProofError when the receipt is by none of the keys, or does not hold;
- * RECEIPT_MALFORMED when it is no receipt of inclusion.
+ * will do, with or without receipts in it. ProofError when the receipt is by none of the keys, is not of inclusion, or does
+ * not hold; RECEIPT_MALFORMED when it is none that is read here.
  */
 export function verifyReceipt(
   statement: Uint8Array,
@@ -87,14 +87,14 @@ export function judgeReceipt(
     read = parseReceipt(receipt);
   } catch (error) {
     if (!(error instanceof WritError)) throw error;
-    return { outcome: "unknown", reason: `that is not read here: ${error.message}` };
+    return { outcome: "unknown", reason: `it is not read here: ${error.message}` };
   }
   return judge(statement, read, services);
 }
 
 function judge(statement: Uint8Array, receipt: Receipt, services: readonly PinnedService[]): ReceiptOutcome {
   const [proof] = receipt.inclusion;
-  if (proof === undefined) return { outcome: "unknown", reason: "that is not of inclusion" };
+  if (proof === undefined) return { outcome: "unknown", reason: "it is not of inclusion" };
   const candidates = candidatesFor(receipt, services);
   let reason = "";
   for (const entry of entryForms(statement)) {
@@ -110,7 +110,7 @@ function judge(statement: Uint8Array, receipt: Receipt, services: readonly Pinne
   }
   // Only a kid says whose it would be: without one, a stranger's receipt is told from a broken one by nobody.
   if (candidates.some(({ isNamed }) => isNamed)) return { outcome: "invalid", reason };
-  return { outcome: "unknown", reason: `by no pinned service: ${signerOf(receipt)}` };
+  return { outcome: "unknown", reason: `it is by no pinned service: ${signerOf(receipt)}` };
 }
 
 function verified(

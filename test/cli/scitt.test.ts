@@ -82,7 +82,7 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "t.cose", ...pinned(one)),
     0,
-    /VERIFIED: entry 2 of .*\nnot counted: receipt 2 in it, "by no pinned/,
+    /VERIFIED: entry 2 of .*\nnot counted: receipt 2 in it, "it is by no pinned/,
   );
   says(await w("verify", "t.cose", ...pinned(one), ...pinned(two), "--all"), 0, /VERIFIED.*\nVERIFIED/);
   says(await w("verify", "s.cose", "--receipt", "r1", ...pinned(one), ...pinned(two)), 0, /^VERIFIED/);
@@ -94,12 +94,12 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "s.cose", "--receipt", "r1", ...pinned(one)),
     1,
-    /NOT VERIFIED: no receipt counts: not counted: r1, "by no pinned service/,
+    /NOT VERIFIED: no receipt counts: not counted: r1, "it is by no pinned service/,
   );
   says(
     await w("verify", "t.cose", "--keys", `${one.url}=${two.keyFile}`),
     1,
-    /no receipt counts: not counted: receipt 1 in it, "by no pinned service: its kid is [0-9a-f]{64}, its issuer http/,
+    /no receipt counts: not counted: receipt 1 in it, "it is by no pinned service: its kid is [0-9a-f]{64}, its issuer http/,
   );
   says(
     await w("verify", "t.cose", "--key", one.vkey, "--issuer-key", "issuer.pub.pem"),
@@ -149,12 +149,12 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "s.cose", "--receipt", "empty", ...pinned(one)),
     1,
-    /no receipt counts: not counted: empty, "that is not read/,
+    /no receipt counts: not counted: empty, "it is not read/,
   );
   says(
     await w("verify", "t.cose", "--receipt", "empty", ...pinned(one)),
     0,
-    /^VERIFIED[^]*not counted: empty, "that is not read/,
+    /^VERIFIED[^]*not counted: empty, "it is not read/,
   );
   says(await w("receipt", "attach", "s.cose", "empty", "-o", "x"), 1, /RECEIPT_MALFORMED: empty: CBOR/);
   await Promise.all([one.stop(), two.stop()]);
