@@ -7,7 +7,7 @@ import { ruleOf } from "../src/record/registration.js";
 import { encodeCbor } from "../src/statement/cbor.js";
 import { problemOf, RETRY_AFTER_S } from "./problem.js";
 
-export const CONCISE_MEDIA_TYPE = "application/concise-problem-details+cbor";
+const CONCISE_MEDIA_TYPE = "application/concise-problem-details+cbor";
 
 /** Is this one of SCRAPI's paths, where every answer is CBOR, the router's own included? */
 export function isScittPath(path: string): boolean {
@@ -38,7 +38,8 @@ export function conciseOf(error: unknown): {
   readonly detail: string;
 } {
   const problem = problemOf(error);
-  const rule = ruleOf(problem.code);
+  // A body here is one statement, so one that is too large is a statement that is.
+  const rule = problem.code === "BODY_TOO_LARGE" ? "size" : ruleOf(problem.code);
   const refused = REFUSED.has(problem.status);
   const status = problem.code === "POOL_FULL" ? 429 : refused ? 400 : problem.status;
   const byRule = rule === undefined ? "" : ` (rule ${rule} of the registration policy, /v1/entries/0)`;

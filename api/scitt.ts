@@ -27,7 +27,7 @@ const RECEIPT_TYPES = [COSE_MEDIA_TYPE, RECEIPT_MEDIA_TYPE, "application/cbor"] 
 const PUBLIC = { "access-control-allow-origin": "*", vary: "accept" } as const;
 /** SCRAPI has a way to come back later, so nobody is kept waiting for witnesses for long. */
 const DEMANDED_WAIT_MS = 1_000;
-const SUBJECT_CACHE_BYTES = 16 * 1024 * 1024;
+const CACHE_BYTES = 8 * 1024 * 1024;
 
 export function scittRoutes(
   app: Hono,
@@ -50,8 +50,7 @@ export function scittRoutes(
       const { index, entry } = onlyEntry(group);
       const id = toHex(entry.entryHash);
       const { published, witnessed } = await visible(log, group, null, DEMANDED_WAIT_MS);
-      if (published === null || witnessed === false)
-        return new Response(null, { status: 202, headers: { location: location(id), ...RETRY_LATER } });
+      if (published === null || witnessed === false) return later(202, { location: location(id) });
       const subject = entry.subject ?? subjectOf(entry.stored, index, false);
       const receipt = await receipts.inclusion(index, subject, published);
       return new Response(receipt, {
@@ -64,23 +63,23 @@ export function scittRoutes(
     const size = sizeParam(query(c, ["size"]).size, "size");
     const type = receiptType(c);
     const id = c.req.param("id");
-    const { index, subject } = await entries.find(id);
+    const index = await entries.place(id);
     const headers = { location: location(id), ...PUBLIC };
     const tree = size === undefined ? log.published : await treeAt(log, size);
-    if (subject === null || index >= tree.size) {
-      if (size === undefined)
-        return new Response(null, { status: 204, headers: { ...headers, ...RETRY_LATER } });
-      const why = `entry ${index} is not in the tree of ${tree.size}`;
-      throw new WritError("SIZE_UNPUBLISHED", why, { path: "size" });
-    }
+    if (size !== undefined && index >= size)
+      throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${size}`, {
+        path: "size",
+      });
+    if (index >= tree.size || (await log.isHeldBack(index))) return later(204, headers);
     // Under a size that was named it is the same for ever.
     const cache = size === undefined ? "no-cache" : "public, max-age=31536000, immutable";
-    return new Response(await receipts.inclusion(index, subject, tree), {
+    return new Response(await receipts.inclusion(index, await entries.subject(index), tree), {
       headers: { ...headers, "content-type": type, "cache-control": cache },
     });
   });
 
-  const keys = [receipts.publicKey, ...(service.pastKeys ?? [])];
+  const own = receipts.publicKey;
+  const keys = [own, ...(service.pastKeys ?? []).filter(({ keyId }) => keyId !== own.keyId)];
   const keySet = formatCoseKeySet(keys);
 
   app.get("/.well-known/scitt-keys", (c) => {
@@ -122,21 +121,22 @@ function keyAnswer(c: Context, body: Uint8Array, specific: string): Response {
   });
 }
 
-/** Where an entry stands; its subject is null while it is not published. */
-interface FoundEntry {
-  readonly index: number;
-  readonly subject: string | null;
+/** It is in the log, and its receipt is not there yet: nothing but when to ask again. */
+function later(status: 202 | 204, headers: Readonly<Record<string, string>>): Response {
+  const length = status === 202 ? { "content-length": "0" } : {};
+  return new Response(null, { status, headers: { ...headers, ...length, ...RETRY_LATER } });
 }
 
-/** Entries by the hash of their statement, and what they are about: neither ever changes. */
+/** Entries by the hash of their statement, and what they are about: neither ever changes, so both are kept. */
 class EntryLookup {
-  private readonly kept = new ByteLru<string, FoundEntry>(SUBJECT_CACHE_BYTES);
+  private readonly places = new ByteLru<string, number>(CACHE_BYTES);
+  private readonly subjects = new ByteLru<number, string>(CACHE_BYTES);
 
   constructor(private readonly log: Log) {}
 
   /** REF_MALFORMED, ENTRY_NOT_FOUND. */
-  async find(id: string): Promise<FoundEntry> {
-    const known = this.kept.get(id);
+  async place(id: string): Promise<number> {
+    const known = this.places.get(id);
     if (known !== undefined) return known;
     const hash = fromHex(id);
     if (hash?.length !== 32)
@@ -144,14 +144,20 @@ class EntryLookup {
         "REF_MALFORMED",
         `want the hex SHA-256 of a statement as stored, 64 lower-case digits, got ${JSON.stringify(id.slice(0, 80))}`,
       );
-    const { log } = this;
-    const index = await log.placeOf(hash);
+    const index = await this.log.placeOf(hash);
     if (index === null)
       throw new WritError("ENTRY_NOT_FOUND", `no statement with this id is known to this service: ${id}`);
-    if (index >= log.published.size) return { index, subject: null };
-    const stored = await log.statement(index);
-    const found = { index, subject: subjectOf(stored, index, log.policy.admission === "raw") };
-    this.kept.set(id, found, 256 + 2 * found.subject.length);
-    return found;
+    this.places.set(id, index, 256);
+    return index;
+  }
+
+  /** Of a published entry. */
+  async subject(index: number): Promise<string> {
+    const known = this.subjects.get(index);
+    if (known !== undefined) return known;
+    const { log } = this;
+    const subject = subjectOf(await log.statement(index), index, log.policy.admission === "raw");
+    this.subjects.set(index, subject, 128 + 2 * subject.length);
+    return subject;
   }
 }

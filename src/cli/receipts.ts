@@ -35,7 +35,7 @@ async function pinnedSet(text: string): Promise<PinnedService> {
   if (url === null && /^https?:\/\//i.test(text))
     throw usageError(`--keys: want FILE or URL=FILE, got ${JSON.stringify(text)}`);
   try {
-    return serviceOfKeySet(await readBytes(file), url?.replace(/\/+$/, "") ?? null);
+    return serviceOfKeySet(await readBytes(file), url);
   } catch (error) {
     if (!(error instanceof WritError) || error.code !== "COSE_KEY_MALFORMED") throw error;
     throw new WritError(error.code, `${file}: ${error.message}`);
@@ -46,6 +46,8 @@ async function pinnedSet(text: string): Promise<PinnedService> {
 export interface NamedReceipt {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Did the caller ask for this one? Then it has to hold; what merely was attached may be anybody's junk. */
+  readonly isAsked: boolean;
 }
 
 /** What the receipts of one statement come to. */
@@ -55,7 +57,7 @@ export interface JudgedReceipts {
 }
 
 /**
- * One at least is verified, and none that is by a pinned service fails; with `all`, every service has given one. ProofError
+ * One at least is verified, and none fails that was asked for by its name; with `all`, every service has given one. ProofError
  * otherwise.
  */
 export function demandReceipts(
@@ -64,15 +66,23 @@ export function demandReceipts(
   services: readonly PinnedService[],
   all: boolean,
 ): JudgedReceipts {
-  const judged = receipts.map(({ name, bytes }) => ({
+  const judged = receipts.map(({ name, bytes, isAsked }) => ({
     name,
+    isAsked,
     result: judgeReceipt(statement, bytes, services),
     // Two pins may be of one key: each is asked by itself.
     by: services.filter((service) => judgeReceipt(statement, bytes, [service]).outcome === "verified"),
   }));
-  const lines = judged.map(({ name, result }) => lineOf(name, result));
-  for (const { name, result } of judged)
-    if (result.outcome === "invalid") throw new ProofError(`${name} does not hold: ${quoted(result.reason)}`);
+  const lineOfEach = ({ name, result }: (typeof judged)[number]): string => lineOf(name, result);
+  // What was proven comes first.
+  const lines = [
+    ...judged.filter(({ by }) => by.length > 0).map(lineOfEach),
+    ...judged.filter(({ by }) => by.length === 0).map(lineOfEach),
+  ];
+  const isProven = judged.some(({ by }) => by.length > 0);
+  for (const { name, isAsked, result } of judged)
+    if (result.outcome === "invalid" && (isAsked || !isProven))
+      throw new ProofError(`${name} does not hold: ${quoted(result.reason)}`);
   if (judged.every(({ by }) => by.length === 0))
     throw new ProofError(`no receipt counts: ${lines.join("; ")}`);
   const missing = services.filter((service) => judged.every(({ by }) => !by.includes(service)));
@@ -82,7 +92,8 @@ export function demandReceipts(
 }
 
 function lineOf(name: string, one: ReceiptOutcome): string {
-  if (one.outcome !== "verified") return `not counted: ${name}, ${quoted(one.reason)}`;
+  if (one.outcome === "invalid") return `does not hold: ${name}, ${quoted(one.reason)}`;
+  if (one.outcome === "unknown") return `not counted: ${name}, ${quoted(one.reason)}`;
   const { index, size, issuer, subject } = one.receipt;
   return `VERIFIED: entry ${index} of ${quoted(issuer ?? "")}, in its tree of ${size} entries; about ${quoted(subject ?? "")}`;
 }

@@ -376,8 +376,8 @@ export class LogClient {
 
   /**
    * The receipt (RFC 9942) of a statement that the log has, verified: under the newest checkpoint, or under `size`. Its root is
-   * consistent with the newest checkpoint, and that with the last one seen. SERVER_REFUSED when the log does not have it; NOT_WITNESSED when it does and may
-   * not show it yet.
+   * consistent with the newest checkpoint, and that with the last one seen. SERVER_REFUSED when the log does not have the
+   * statement, or never had the size; NOT_WITNESSED when it has the statement and may not show it yet.
    */
   async receipt(statement: Uint8Array, { size }: { readonly size?: number } = {}): Promise<Uint8Array> {
     const id = toHex(sha256(storedForm(statement)));

@@ -202,7 +202,6 @@ export function isRefusal(error: unknown): error is WritError {
   );
 }
 
-/** The code and detail of a problem body, where there is one. */
 interface ProblemFacts {
   readonly code: string | null;
   readonly detail: string | null;

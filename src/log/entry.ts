@@ -1,6 +1,7 @@
 /** An entry as the log describes it: its bytes and what can be read off them. */
 import { sha256, toBase64 } from "#crypto";
 import { type Hash, leafHash } from "../../merkle/index.js";
+import { WritError } from "../errors.js";
 import { fromUtf8, toHex } from "../format/bytes.js";
 import { idOf, parseRecord, recordIdOf, RECORD_MEDIA_TYPE } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
@@ -45,15 +46,20 @@ export function describeEntry(index: number, stored: Uint8Array, receivedAt: num
 
 /**
  * What a receipt says that an entry is about (RFC 9943 §6.1, `sub`): what its own claims say; for a record in DSSE its trace,
- * or itself; for anything else the statement itself.
+ * or itself; for anything else, and for what was logged once and is read no more, the statement itself.
  */
 export function subjectOf(stored: Uint8Array, index: number, raw: boolean): string {
   if (raw && index > 0) return entryHashOf(stored);
-  const { claims, contentType, payload } = parseStatement(stored, guessForm(stored));
-  if (claims !== null) return claims.subject;
-  if (contentType !== RECORD_MEDIA_TYPE) return entryHashOf(stored);
-  const record = parseRecord(payload);
-  return record.traceId ?? idOf(record);
+  try {
+    const { claims, contentType, payload } = parseStatement(stored, guessForm(stored));
+    if (claims !== null) return claims.subject;
+    if (contentType !== RECORD_MEDIA_TYPE) return entryHashOf(stored);
+    const record = parseRecord(payload);
+    return record.traceId ?? idOf(record);
+  } catch (error) {
+    if (error instanceof WritError) return entryHashOf(stored);
+    throw error;
+  }
 }
 
 function entryHashOf(stored: Uint8Array): string {

@@ -280,6 +280,17 @@ export class Log {
     return false;
   }
 
+  /**
+   * Is this entry one whose answer waits for the witnesses, and they have not come yet? Under a demand for all it is not shown
+   * at all; this is for a demand by tier.
+   */
+  async isHeldBack(index: number): Promise<boolean> {
+    const { requirement } = this;
+    if (requirement === null || requirement === "all" || index < (this.witnessed?.size ?? 0)) return false;
+    const entry = readStored(await this.statement(index), this.policy.admission === "raw" && index > 0);
+    return this.demandsWitnesses([{ index, isNew: false, entry }]);
+  }
+
   get origin(): string {
     return this.key.name;
   }

@@ -32,7 +32,7 @@ export interface LogPolicy {
 }
 
 const RECEIPTS =
-  "COSE Receipts (RFC 9942) of the profile RFC9162_SHA256, inclusion and consistency, under any published size: signed by the " +
+  "COSE Receipts (RFC 9942) of the profile RFC9162_SHA256, inclusion and consistency, under any size that the published log had: signed by the " +
   "log's own Ed25519 key, the one that signs its checkpoints and this policy (alg -8, EdDSA), over the detached root.";
 
 const LEAF_RULE =

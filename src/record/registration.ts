@@ -27,7 +27,6 @@ export const REGISTRATION_RULES = {
 export type RegistrationRule = keyof typeof REGISTRATION_RULES;
 
 const RULE_OF: Partial<Record<ErrorCode, RegistrationRule>> = {
-  BODY_TOO_LARGE: "size",
   ENTRY_TOO_LARGE: "size",
   ENVELOPE_MALFORMED: "encoding",
   ENVELOPE_INVALID: "envelope",

@@ -10,7 +10,7 @@ import { DIGESTS } from "./digests.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "./json.js";
 import type { Statement } from "./statement.js";
 
-export const IN_TOTO_MEDIA_TYPE = "application/vnd.in-toto+json";
+const IN_TOTO_MEDIA_TYPE = "application/vnd.in-toto+json";
 
 export interface Artifact {
   /** As the statement calls it; null when it does not. */

@@ -33,7 +33,7 @@ const TAG_SIGN1 = 18;
 const NULL = Uint8Array.of(0xf6);
 const OPEN_BRACE = 0x7b;
 /** Labels in one header: more say nothing, and cost whoever reads them. */
-const MAX_LABELS = 64;
+export const MAX_LABELS = 64;
 
 /** Reads the parts of a COSE_Sign1, deterministic to the last byte but for what its byte strings hold. */
 export function readSign1(bytes: Uint8Array, options: Sign1Options = {}): Sign1Parts {

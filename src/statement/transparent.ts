@@ -6,7 +6,7 @@ import { concat, sameBytes } from "../format/bytes.js";
 import { type CborPair, CborReader, compareBytes, encodeBytes, encodeCbor, head } from "./cbor.js";
 import { WritError } from "../errors.js";
 import { RECEIPTS } from "./labels.js";
-import { formatSign1, readSign1 } from "./sign1.js";
+import { formatSign1, MAX_LABELS, readSign1 } from "./sign1.js";
 
 const RECEIPTS_KEY = encodeCbor(RECEIPTS);
 const MAX_RECEIPTS = 64;
@@ -25,6 +25,7 @@ export function attachReceipts(statement: Uint8Array, receipts: readonly Uint8Ar
   const others = unprotected.filter(({ key }) => !sameBytes(key, RECEIPTS_KEY));
   const value = concat(head(4, all.length), ...all.map(encodeBytes));
   const pairs = all.length === 0 ? others : [...others, { key: RECEIPTS_KEY, value }];
+  if (pairs.length > MAX_LABELS) fail(`no room beside ${others.length} other labels`);
   return formatSign1(header.bytes, payload, signature, formatPairs(pairs));
 }
 

@@ -163,13 +163,18 @@ interface Candidate {
  */
 function candidatesFor({ algorithm, kid, issuer }: Receipt, services: readonly PinnedService[]): Candidate[] {
   return services
-    .filter(({ url }) => url === null || url === issuer)
+    .filter(({ url }) => url === null || (issuer !== null && bare(url) === bare(issuer)))
     .flatMap((service) =>
       service.keys
         .filter(({ key }) => key.algorithm === algorithm)
         .filter((key) => kid === null || key.kid === null || sameBytes(key.kid, kid))
         .map((key) => ({ service, key, isNamed: kid !== null && key.kid !== null })),
     );
+}
+
+/** A URL as it names a service: with or without a slash at its end. */
+function bare(url: string): string {
+  return url.replace(/\/+$/, "");
 }
 
 /** All proofs of a receipt lead to the one root that is signed, or none is believed. */

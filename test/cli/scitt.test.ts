@@ -5,6 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
+import { splitTransparent } from "../../src/statement/transparent.js";
 import { end, freePort, type Ran, startLog, temporaryFolder, writ } from "../support/process.js";
 
 /** A log in a folder of its own, with the key `issuer.pem` of another folder registered. */
@@ -204,6 +205,24 @@ test("what others wrote is on one line and in quotes; no check that was asked fo
   bent[bent.length - 1] = (bent.at(-1) ?? 0) ^ 1;
   await writeFile(join(folder, "bent.cose"), bent);
   says(await w("verify", "bent.cose", "--keys", keyFile), 1, /^NOT VERIFIED: receipt 1 in it does not hold/);
+  // Anybody can attach a broken one under the log's name: it spoils nothing, unless it was asked for.
+  const receipt =
+    splitTransparent(await readFile(join(folder, "t.cose"))).receipts[0] ?? assert.fail("a receipt");
+  receipt[receipt.length - 1] = (receipt.at(-1) ?? 0) ^ 1;
+  await writeFile(join(folder, "junk"), receipt);
+  says(await w("receipt", "attach", "t.cose", "junk", "-o", "both.cose"), 0, /2 receipts/);
+  says(await w("verify", "both.cose", "--keys", keyFile), 0, /^VERIFIED.*\ndoes not hold: receipt 2 in it/);
+  says(
+    await w("verify", "both.cose", "--receipt", "junk", "--keys", keyFile),
+    1,
+    /^NOT VERIFIED: junk does not hold/,
+  );
+  says(
+    await w("verify", "t.cose", "--receipt", "junk", "--keys", keyFile),
+    1,
+    /^NOT VERIFIED: junk does not hold/,
+  );
+  says(await w("verify", "t.cose", "--keys", `${url}/=${keyFile}`), 0, /^VERIFIED/);
 
   for (const odd of [["--receipt", "x"], ["--keys", keyFile], ["--all"], ["--at", "2026-01-01T00:00:00Z"]])
     says(
@@ -281,6 +300,7 @@ test("mistakes are told apart, and what was wanted is said", async () => {
     Promise.all(cases.map(async ([args, code, text]) => says(await w(...args), code, text)));
   await writeFile(join(folder, "x"), "x");
   const foreign = ["sign", "x", "--content-type", "text/plain", "--key", "issuer.pem"];
+  says(await w("keys", "new", "k", "--name", "log.example"), 0, /^log\.example/);
   says(await w(...foreign, "--cose", "--issuer", "i", "--subject", "s", "-o", "x.cose"), 0, /sha256/);
   await all([
     [[...foreign, "--cose", "--subject", "s"], 2, /--issuer is missing/],
@@ -289,7 +309,7 @@ test("mistakes are told apart, and what was wanted is said", async () => {
     [[...foreign, "--hash"], 2, /--hash is for COSE/],
     [[...foreign, "--cose", "--issuer", "i", "--subject", "s", "--location", "l"], 2, /want --hash/],
     [["sign", "x", "--subject", "s", "--key", "issuer.pem"], 2, /--content-type is missing/],
-    [["verify", "x.cose", "--key", "issuer.pub.pem"], 1, /there is no receipt: none in x\.cose/],
+    [["verify", "x.cose", "--key", "k.pub"], 1, /there is no receipt: none in x\.cose/],
     [["receipt", "x.cose"], 2, /--log/],
     [["receipt", "x.cose", "--log", "http://127.0.0.1:1", "--attach"], 2, /--attach: want -o FILE/],
     [

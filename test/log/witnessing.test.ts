@@ -22,6 +22,7 @@ import { verifyEntry } from "../../src/verify/index.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/contract.js";
 import {
+  cose,
   dsse,
   logKey,
   newStore,
@@ -290,6 +291,31 @@ test("SCRAPI under --require-witnesses: 202 and 204 while the quorum is missing,
   const done = await app.request(path);
   assert.deepEqual([done.status, done.headers.get("location")], [200, location]);
   assert.equal(verifyReceipt(statement, await bytesOf(done), [ours]).index, 2);
+  await log.close();
+});
+
+test("SCRAPI under --require-witnesses-tier: what POST could not answer, GET does not give away", async () => {
+  const flaky = await evil(1, (outgoing) => outgoing.writeHead(500).end());
+  const { log } = await watched(policyOf(1, flaky), { requirement: 3 });
+  const app = scittAppOf(log);
+  await log.submit([register()]);
+  // Of an action type that nobody registered: tier 3. Foreign content has no tier.
+  const demanding = cose(record({ n: 1 })).bytes;
+  const pending = await post(app, "/entries", demanding, "application/cose");
+  const path = (pending.headers.get("location") ?? "").replace(/^https:\/\/[^/]*/, "");
+  assert.equal(pending.status, 202);
+  const easy = await post(app, "/entries", foreign(utf8("x")), "application/cose");
+  assert.equal(easy.status, 201);
+  assert.deepEqual(
+    [(await app.request(path)).status, (await app.request(`${path}?size=3`)).status],
+    [204, 204],
+  );
+  flaky.server.answer = cosigning(flaky.key);
+  assert.ok(await log.reached(3, 20_000));
+  assert.deepEqual(
+    [(await app.request(path)).status, (await app.request(`${path}?size=3`)).status],
+    [200, 200],
+  );
   await log.close();
 });
 

@@ -62,6 +62,7 @@ export const receiptAttach: Command = {
   async run(invocation) {
     const [file, ...named] = invocation.words;
     if (file === undefined) throw usageError("want a statement");
+    if (file === "-" && named.length === 0) throw usageError("standard input: want the receipts by name");
     const files = named.length > 0 ? named : [receiptFile(file)];
     const output = invocation.text("output");
     if (output === undefined) throw usageError("want -o FILE for the transparent statement");
@@ -96,6 +97,7 @@ export const receiptExtract: Command = {
   options: { output: { type: "string", short: "o" } },
   async run(invocation) {
     const file = onlyWord(invocation, "transparent statement");
+    if (file === "-") throw usageError("want a file: the receipts are written beside it");
     const { statement, receipts } = splitTransparent(await readBytes(file));
     const files = receipts.map((_, i) => receiptFile(file) + (receipts.length === 1 ? "" : `.${i + 1}`));
     for (const [i, bytes] of receipts.entries()) await writeWhole(files[i] ?? "", bytes);

@@ -77,6 +77,8 @@ export const serve: Command = {
       return cannotListen(host, port)(error);
     });
     const url = urlOf(server);
+    if (publicUrl === undefined && ["0.0.0.0", "::"].includes(server.host))
+      voice.hint(`no --url: status lists and receipts will call this log ${url}, where nobody finds it`);
     publicUrl ??= url;
     const hooks = new Hooks({
       folder: new HookFolder(folder),

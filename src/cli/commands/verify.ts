@@ -8,6 +8,7 @@ import { evaluate } from "../../trace/evaluate.js";
 import type { SeenCheckpoint } from "../../format/trusted.js";
 import {
   looksLikeEvidence,
+  type PinnedService,
   type ProvenFork,
   splitTransparent,
   trustPolicy,
@@ -38,7 +39,7 @@ export const verify: Command = {
   usage:
     "writ verify (STATEMENT --proof FILE (--key VKEY | --policy FILE) | STATEMENT [--receipt FILE]… (--keys [URL=]FILE… | --key VKEY) [--all] | EVIDENCE.json | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) [--issuer-key FILE.pub] [--artifact FILE]…",
   about:
-    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions). EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
+    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions). EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log; one named by --receipt must hold. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
   options: {
     proof: STRING,
     receipt: { type: "string", multiple: true },
@@ -79,8 +80,9 @@ const FORMS: Readonly<
     return withChecks(invocation, file, verified(verifyEntry(file, proof, await trustOf(invocation))));
   },
   receipts: async (invocation, file, path) => {
+    const services = await pinnedServices(invocation);
     const receipts = await receiptsOf(invocation, path, file);
-    return withChecks(invocation, file, await byReceipts(invocation, file, receipts));
+    return withChecks(invocation, file, byReceipts(file, receipts, services, invocation.flag("all")));
   },
   judged: async (invocation, file) => {
     const policy = await trustOf(invocation);
@@ -130,15 +132,17 @@ function looksLikeStatement(file: Uint8Array): boolean {
   }
 }
 
-/** The receipts of a statement, each once: in it, named, and beside it. ProofError when there is none. */
+/** The receipts of a statement, each once: named, in it, and beside it. ProofError when there is none. */
 async function receiptsOf(invocation: Invocation, path: string, file: Uint8Array): Promise<NamedReceipt[]> {
   const inside = file[0] === COSE_TAG ? splitTransparent(file).receipts : [];
-  const named = invocation.texts("receipt").map(async (name) => ({ name, bytes: await readBytes(name) }));
+  const named = invocation
+    .texts("receipt")
+    .map(async (name) => ({ name, bytes: await readBytes(name), isAsked: true }));
   const beside = path === "-" ? null : await receiptBeside(path);
   const all: readonly NamedReceipt[] = [
-    ...inside.map((bytes, i) => ({ name: `receipt ${i + 1} in it`, bytes })),
     ...(await Promise.all(named)),
-    ...(beside === null ? [] : [{ name: receiptFile(path), bytes: beside }]),
+    ...inside.map((bytes, i) => ({ name: `receipt ${i + 1} in it`, bytes, isAsked: false })),
+    ...(beside === null ? [] : [{ name: receiptFile(path), bytes: beside, isAsked: false }]),
   ];
   if (all.length > 0)
     return all.filter(({ bytes }, i) => all.findIndex((one) => sameBytes(one.bytes, bytes)) === i);
@@ -150,13 +154,13 @@ async function receiptsOf(invocation: Invocation, path: string, file: Uint8Array
 /** The first byte of a COSE_Sign1 with its tag. */
 const COSE_TAG = 0xd2;
 
-async function byReceipts(
-  invocation: Invocation,
+function byReceipts(
   file: Uint8Array,
   receipts: readonly NamedReceipt[],
-): Promise<Verified> {
-  const services = await pinnedServices(invocation);
-  const { outcomes, lines } = demandReceipts(file, receipts, services, invocation.flag("all"));
+  services: readonly PinnedService[],
+  all: boolean,
+): Verified {
+  const { outcomes, lines } = demandReceipts(file, receipts, services, all);
   const trust =
     "a receipt signs a root, and no witness with it: place and size are its own count, and the operator is trusted not to show others another history";
   return {
