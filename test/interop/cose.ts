@@ -23,13 +23,21 @@ export async function goCose(programs: string): Promise<string> {
   });
 }
 
-/** The Python of an environment with the packages, made when it is not there. */
-export async function pythonEnvironment(programs: string): Promise<string> {
+/** The Python of an environment with the packages, made when it is not there; or what is missing. */
+export async function pythonEnvironment(
+  programs: string,
+): Promise<{ readonly path: string } | { readonly missing: string }> {
   const folder = join(programs, "python");
-  const python = join(folder, "bin/python");
-  if (!existsSync(python)) await run("python3", ["-m", "venv", folder]);
-  await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PYTHON_PACKAGES]);
-  return python;
+  const path = join(folder, "bin/python");
+  try {
+    if (!existsSync(path)) await run("python3", ["-m", "venv", folder]);
+    await run(path, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PYTHON_PACKAGES]);
+    return { path };
+  } catch (error) {
+    return {
+      missing: error instanceof Error ? (error.message.trim().split("\n").at(-1) ?? "") : String(error),
+    };
+  }
 }
 
 /** The tests of second opinions, with nothing skipped. */

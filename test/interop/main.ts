@@ -34,9 +34,9 @@ await mkdir(programs, { recursive: true });
 const noGo = await whyNot("go", "version");
 if (noGo !== null) console.log(`skipped: omniwitness, litewitness, loadtest and go-cose (${noGo})`);
 else await withGo();
-const noPython = await whyNot("python3", "--version");
-if (noPython !== null) console.log(`skipped: the second opinions in Python (${noPython})`);
-else await attempt("second opinions", async () => secondOpinions(await pythonEnvironment(programs)));
+const python = await pythonEnvironment(programs);
+if ("missing" in python) console.log(`skipped: the second opinions in Python (${python.missing})`);
+else await attempt("second opinions", () => secondOpinions(python.path));
 
 const passed = results.filter(Boolean).length;
 console.log(`${passed} passed, ${results.length - passed} failed`);
