@@ -67,7 +67,8 @@ function hashOf(text: string): ReturnType<typeof asHash> {
   return asHash(new Uint8Array(Buffer.from(text, "base64")));
 }
 
-async function withLog<T>(use: (target: Target) => Promise<T>): Promise<T> {
+/** A fresh log with the agent registered, for as long as it is used. */
+export async function withLog<T>(use: (target: Target) => Promise<T>): Promise<T> {
   const target = await startServer(await makeFolder("registered"));
   try {
     await registerAgent(target);

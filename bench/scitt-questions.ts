@@ -1,13 +1,11 @@
 /** What the standard API costs beside our own: statements registered, receipts fetched. */
 import { sha256, toHex } from "#crypto";
-import { utf8 } from "../src/format/bytes.js";
 import { RECORD_MEDIA_TYPE } from "../src/record/record.js";
-import { canonicalJson } from "../src/statement/jcs.js";
 import { signCose } from "../src/statement/sign.js";
-import { type PinnedService, serviceOfKey, verifyReceipt } from "../src/statement/verify-receipt.js";
+import { serviceOfKey, verifyReceipt } from "../src/statement/verify-receipt.js";
 import { closedLoop, renderGet, renderPost } from "./load.js";
-import { demandAll, perSecond, type Question, round, type Row } from "./questions.js";
-import { AGENT, agent, makeFolder, registerAgent, startServer, type Target } from "./server.js";
+import { demandAll, perSecond, type Question, round, type Row, withLog } from "./questions.js";
+import { actionRequest, AGENT, agent, type Target } from "./server.js";
 import { bareRate } from "./status-questions.js";
 
 /** One statement in so many is verified by its receipt. */
@@ -17,41 +15,18 @@ const ROUNDS = 6;
 /** Action requests as `statements` has them, in COSE; each about its own trace, or all about one. */
 function coseStatements(count: number, name: string, subject?: string): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
-    const record = {
-      type: "action-request",
-      v: 1,
-      issuer: AGENT,
-      issued_at: "2026-05-01T12:00:00Z",
-      trace_id: `${name}-${i}`,
-      agent_id: AGENT,
-      delegator_id: "user://acme/cfo",
-      action_type: "wire.transfer",
-      target: { vendor: "acme-supplies" },
-      constraints: { amount_max: "50000.00 USD" },
-      policy_version: "2026-04",
-      requested_at: "2026-05-01T12:00:00Z",
-    };
-    const claims = { issuer: AGENT, subject: subject ?? record.trace_id, issuedAt: 1_777_636_800 };
-    return signCose(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), claims, agent);
+    const traceId = `${name}-${i}`;
+    const claims = { issuer: AGENT, subject: subject ?? traceId, issuedAt: 1_777_636_800 };
+    return signCose(RECORD_MEDIA_TYPE, actionRequest(traceId), claims, agent);
   });
-}
-
-async function withLog<T>(use: (target: Target, service: PinnedService) => Promise<T>): Promise<T> {
-  const target = await startServer(await makeFolder("registered"));
-  await registerAgent(target);
-  try {
-    return await use(target, serviceOfKey(target.key.publicKey));
-  } finally {
-    await target.stop();
-  }
 }
 
 async function registered(
   target: Target,
-  service: PinnedService,
   path: "/entries" | "/v1/entries",
   statements: readonly Uint8Array[],
 ): Promise<number> {
+  const service = serviceOfKey(target.key.publicKey);
   const requests = statements.map((statement) => renderPost(path, "application/cose", statement));
   const result = await closedLoop(target.port, requests, 256, (i, { body }) => {
     if (path === "/entries" && i % SAMPLE === 0)
@@ -69,15 +44,13 @@ export const registering: Question = async () => {
     ["each about a subject of its own", undefined],
     ["all about one subject", "urn:example:one"],
   ] as const) {
-    await withLog(async (target, service) => {
-      await registered(target, service, "/v1/entries", coseStatements(each, "warm-a"));
-      await registered(target, service, "/entries", coseStatements(each, "warm-b"));
+    await withLog(async (target) => {
+      await registered(target, "/v1/entries", coseStatements(each, "warm-a"));
+      await registered(target, "/entries", coseStatements(each, "warm-b"));
       const rates = { "/v1/entries": [] as number[], "/entries": [] as number[] };
       for (let i = 0; i < ROUNDS; i++)
         for (const path of ["/v1/entries", "/entries"] as const)
-          rates[path].push(
-            await registered(target, service, path, coseStatements(each, `${path}-${i}`, subject)),
-          );
+          rates[path].push(await registered(target, path, coseStatements(each, `${path}-${i}`, subject)));
       const [own, standard] = [mean(rates["/v1/entries"]), mean(rates["/entries"])];
       rows.push({
         what: `POST /entries, 256 connections, ${what}`,
@@ -99,9 +72,10 @@ export const receipts: Question = async () => {
     ["a subject each", undefined],
     ["one subject", "urn:example:one"],
   ] as const) {
-    await withLog(async (target, service) => {
+    await withLog(async (target) => {
+      const service = serviceOfKey(target.key.publicKey);
       const statements = coseStatements(logged, "r", subject);
-      await registered(target, service, "/entries", statements);
+      await registered(target, "/entries", statements);
       const requests = Array.from({ length: count }, (_, i) =>
         renderGet(`/entries/${toHex(sha256(statements[i % logged] as Uint8Array))}`),
       );

@@ -135,25 +135,30 @@ function signerOf(key: SigningKey): Signer {
   return secretSigner(known, key.seed);
 }
 
+/** The record of an action request as a gateway would send it. */
+export function actionRequest(traceId: string): Uint8Array {
+  const record = {
+    type: "action-request",
+    v: 1,
+    issuer: AGENT,
+    issued_at: "2026-05-01T12:00:00Z",
+    trace_id: traceId,
+    agent_id: AGENT,
+    delegator_id: "user://acme/cfo",
+    action_type: "wire.transfer",
+    target: { vendor: "acme-supplies" },
+    constraints: { amount_max: "50000.00 USD" },
+    policy_version: "2026-04",
+    requested_at: "2026-05-01T12:00:00Z",
+  };
+  return utf8(canonicalJson(record));
+}
+
 /** Action requests as a gateway would send them, some 700 bytes each when signed. */
 export function statements(count: number, from = 0): Uint8Array[] {
-  return Array.from({ length: count }, (_, i) => {
-    const record = {
-      type: "action-request",
-      v: 1,
-      issuer: AGENT,
-      issued_at: "2026-05-01T12:00:00Z",
-      trace_id: `wire-${from + i}`,
-      agent_id: AGENT,
-      delegator_id: "user://acme/cfo",
-      action_type: "wire.transfer",
-      target: { vendor: "acme-supplies" },
-      constraints: { amount_max: "50000.00 USD" },
-      policy_version: "2026-04",
-      requested_at: "2026-05-01T12:00:00Z",
-    };
-    return signDsse(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), agent);
-  });
+  return Array.from({ length: count }, (_, i) =>
+    signDsse(RECORD_MEDIA_TYPE, actionRequest(`wire-${from + i}`), agent),
+  );
 }
 
 /** Resident memory of a process in MiB: its own, and the table files that LevelDB has mapped (the kernel's page cache). */
