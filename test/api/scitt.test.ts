@@ -6,9 +6,8 @@ import { conciseOf } from "../../api/concise.js";
 import { WritError } from "../../src/errors.js";
 import { isPlaced } from "../../src/log/log.js";
 import { REGISTRATION_RULES } from "../../src/record/registration.js";
-import { concat, fromHex, utf8 } from "../../src/format/bytes.js";
+import { concat, utf8 } from "../../src/format/bytes.js";
 import { formatCoseKey, formatCoseKeySet, parseCoseKeySet } from "../../src/statement/cose-key.js";
-import { encodeCbor } from "../../src/statement/cbor.js";
 import { parseReceipt } from "../../src/statement/receipt.js";
 import { signDsse } from "../../src/statement/sign.js";
 import { formatSign1, sigStructure } from "../../src/statement/sign1.js";
@@ -18,6 +17,7 @@ import {
   verifyConsistencyReceipt,
   verifyReceipt,
 } from "../../src/statement/verify-receipt.js";
+import { coseHeader, type Label } from "../support/cose-header.js";
 import {
   agent,
   cose,
@@ -84,20 +84,7 @@ test("POST /entries: −8 and −19 are the same Ed25519; ES256 of either s is t
     [-19, agent],
     [-7, es256Issuer],
   ] as const) {
-    const header = encodeCbor(
-      new Map<unknown, unknown>([
-        [1, alg],
-        [3, "text/plain"],
-        [4, fromHex(signer.publicKey.keyId)],
-        [
-          15,
-          new Map([
-            [1, ISSUER],
-            [2, "s"],
-          ]),
-        ],
-      ]),
-    );
+    const header = coseHeader({ alg, keyId: signer.publicKey.keyId });
     const signature = signer.sign(sigStructure(header, utf8("x")));
     assert.equal((await post(app, formatSign1(header, utf8("x"), signature))).status, 201, `alg ${alg}`);
     if (alg !== -7) continue;
@@ -201,22 +188,7 @@ test("records in DSSE, foreign DSSE and the policy itself have receipts too, abo
 test("every refusal has its status and title, and names the rule of the policy that it is by", async () => {
   const { log, app } = await scittLog();
   const good = foreign(utf8("x"));
-  const header = (...labels: [unknown, unknown][]): Uint8Array =>
-    encodeCbor(
-      new Map<unknown, unknown>([
-        [1, -19],
-        [3, "text/plain"],
-        [4, fromHex(agent.publicKey.keyId)],
-        [
-          15,
-          new Map([
-            [1, ISSUER],
-            [2, "s"],
-          ]),
-        ],
-        ...labels,
-      ]),
-    );
+  const header = (...labels: Label[]): Uint8Array => coseHeader({ keyId: agent.publicKey.keyId }, ...labels);
   const signed = (protectedBytes: Uint8Array, payload: Uint8Array | null = utf8("x")): Uint8Array =>
     formatSign1(
       protectedBytes,

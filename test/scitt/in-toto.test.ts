@@ -8,10 +8,10 @@ import { demandArtifacts } from "../../src/cli/artifact-files.js";
 import { ProofError } from "../../src/errors.js";
 import { utf8 } from "../../src/format/bytes.js";
 import { isPlaced } from "../../src/log/log.js";
-import { encodeCbor } from "../../src/statement/cbor.js";
 import { signCose, signDsse } from "../../src/statement/sign.js";
 import { formatSign1, sigStructure } from "../../src/statement/sign1.js";
 import { artifactsOf, matchArtifact, verifySignature } from "../../src/verify/index.js";
+import { coseHeader } from "../support/cose-header.js";
 import { agent, logWithAgent, stranger } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
 
@@ -42,21 +42,7 @@ test("a statement's own signature: by that key, by its algorithm, and not bent, 
       .replace(/"sig":"(.)/, (_, first) => `"sig":"${first === "A" ? "B" : "A"}`),
   );
   // The header says ES256, under the kid of an Ed25519 key.
-  const kid = Buffer.from(agent.publicKey.keyId, "hex");
-  const header = encodeCbor(
-    new Map<unknown, unknown>([
-      [1, -7],
-      [3, "text/plain"],
-      [4, new Uint8Array(kid)],
-      [
-        15,
-        new Map([
-          [1, "i"],
-          [2, "s"],
-        ]),
-      ],
-    ]),
-  );
+  const header = coseHeader({ alg: -7, keyId: agent.publicKey.keyId });
   const misnamed = formatSign1(header, utf8("x"), agent.sign(sigStructure(header, utf8("x"))));
   for (const statement of [bent, swapped, misnamed])
     assert.throws(() => verifySignature(statement, agent.publicKey), /does not verify/);

@@ -12,24 +12,17 @@ import { parseStatement } from "../../src/statement/parse.js";
 import { formatSign1, sigStructure } from "../../src/statement/sign1.js";
 import { attachReceipts, splitTransparent } from "../../src/statement/transparent.js";
 import { agent, cose, record } from "../support/log.js";
+import { coseClaims, coseHeader, type Label } from "../support/cose-header.js";
 import { FUZZ_RUNS } from "../support/runs.js";
 import { readJsonVector, without } from "../support/vectors.js";
 
 const parse = (bytes: Uint8Array) => parseStatement(bytes, "cose");
 const kid = new Uint8Array(Buffer.from(agent.publicKey.keyId, "hex"));
-const claims = new Map<unknown, unknown>([
-  [1, "https://issuer.example"],
-  [2, "urn:example:a"],
-]);
+const claims = coseClaims("urn:example:a");
 
-type Label = readonly [unknown, unknown];
-
-/** A good header with these labels more, or in the place of its own; undefined takes one out. */
-function headerOf(...labels: readonly Label[]): Uint8Array {
-  const header = new Map<unknown, unknown>([[1, -19], [3, "text/plain"], [4, kid], [15, claims], ...labels]);
-  for (const [label, value] of labels) if (value === undefined) header.delete(label);
-  return encodeCbor(header);
-}
+/** The header of `coseHeader`, about `urn:example:a`. */
+const headerOf = (...labels: readonly Label[]): Uint8Array =>
+  coseHeader({ keyId: agent.publicKey.keyId, subject: "urn:example:a" }, ...labels);
 
 /** A statement of any parts, with a signature of the right length. */
 function statement(

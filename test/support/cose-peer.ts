@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { toHex } from "#crypto";
 import { fromHex } from "../../src/format/bytes.js";
-import { encodeCbor } from "../../src/statement/cbor.js";
 import type { PublicKey } from "../../src/statement/key.js";
 import { formatInclusionReceipt, ReceiptHeaders, receiptMessage } from "../../src/statement/receipt.js";
 import type { Signer } from "../../src/statement/sign.js";
 import { formatSign1, sigStructure } from "../../src/statement/sign1.js";
 import { verifyReceipt } from "../../src/statement/verify-receipt.js";
+import { coseHeader } from "./cose-header.js";
 import { agent, logKey, signerOf } from "./log.js";
 import { mth, path } from "./rfc6962.js";
 import { bytesOf, es256Issuer, ours, post, problemOf, scittLog } from "./scitt.js";
@@ -24,20 +24,7 @@ export interface Sample {
 }
 
 function statementOf(subject: string, payload: Uint8Array, signer: Signer, alg: number): Uint8Array {
-  const header = encodeCbor(
-    new Map<unknown, unknown>([
-      [1, alg],
-      [3, "text/plain"],
-      [4, fromHex(signer.publicKey.keyId)],
-      [
-        15,
-        new Map([
-          [1, "https://issuer.example"],
-          [2, subject],
-        ]),
-      ],
-    ]),
-  );
+  const header = coseHeader({ alg, keyId: signer.publicKey.keyId, subject });
   return formatSign1(header, payload, signer.sign(sigStructure(header, payload)));
 }
 
