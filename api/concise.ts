@@ -3,9 +3,8 @@
  * draft-ietf-scitt-scrapi-11 §2 registers. The detail names the rule of the registration policy that refused a statement.
  */
 import type { ErrorCode } from "../src/errors.js";
-import { ruleOf } from "../src/record/registration.js";
 import { encodeCbor } from "../src/statement/cbor.js";
-import { problemOf, RETRY_AFTER_S } from "./problem.js";
+import { errorHeaders, problemOf } from "./problem.js";
 
 const CONCISE_MEDIA_TYPE = "application/concise-problem-details+cbor";
 
@@ -39,7 +38,7 @@ export function conciseOf(error: unknown): {
 } {
   const problem = problemOf(error);
   // A body here is one statement, so one that is too large is a statement that is.
-  const rule = problem.code === "BODY_TOO_LARGE" ? "size" : ruleOf(problem.code);
+  const rule = problem.code === "BODY_TOO_LARGE" ? "size" : problem.rule;
   const refused = REFUSED.has(problem.status);
   const status = problem.code === "POOL_FULL" ? 429 : refused ? 400 : problem.status;
   const byRule = rule === undefined ? "" : ` (rule ${rule} of the registration policy, /v1/entries/0)`;
@@ -57,12 +56,6 @@ export function conciseResponse(error: unknown, headers: Readonly<Record<string,
   );
   return new Response(body, {
     status,
-    headers: {
-      "content-type": CONCISE_MEDIA_TYPE,
-      "access-control-allow-origin": "*",
-      "cache-control": "no-store",
-      ...(status === 429 || status === 503 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
-      ...headers,
-    },
+    headers: { ...errorHeaders(CONCISE_MEDIA_TYPE, status), ...headers },
   });
 }

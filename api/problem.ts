@@ -118,7 +118,7 @@ export interface Problem {
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 
 /** Seconds after which a refused submission is worth another try. */
-export const RETRY_AFTER_S = 1;
+const RETRY_AFTER_S = 1;
 
 /** The problem of an error. What is no expected failure tells a stranger nothing but that it happened. */
 export function problemOf(error: unknown, type = "about:blank"): Problem {
@@ -155,14 +155,18 @@ export function problemResponse(
   const problem = problemOf(error, type);
   return new Response(JSON.stringify(problem), {
     status: problem.status,
-    headers: {
-      "content-type": PROBLEM_MEDIA_TYPE,
-      "access-control-allow-origin": "*",
-      "cache-control": "no-store",
-      ...(problem.status === 503 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
-      ...headers,
-    },
+    headers: { ...errorHeaders(PROBLEM_MEDIA_TYPE, problem.status), ...headers },
   });
+}
+
+/** The headers of every error body, in either form: 429 and 503 say when to try again. */
+export function errorHeaders(mediaType: string, status: number): Record<string, string> {
+  return {
+    "content-type": mediaType,
+    "access-control-allow-origin": "*",
+    "cache-control": "no-store",
+    ...(status === 429 || status === 503 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
+  };
 }
 
 /** Is this error one that an operator should hear of? */

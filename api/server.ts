@@ -40,10 +40,11 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   const [listener, scittListener] = [listenerOf(app, "/"), listenerOf(app, "/entries")];
   const open = new Connections();
   const server = createServer(LIMITS, (incoming, outgoing) => {
-    open.begin(outgoing, pathOf(incoming.url ?? ""));
+    const path = pathOf(incoming.url ?? "");
+    open.begin(outgoing, path);
     if (incoming.httpVersion === "1.1" && incoming.headers.host === undefined)
-      refuse(incoming, outgoing, "HTTP/1.1 wants a Host header");
-    else if (isScittPath(pathOf(incoming.url ?? ""))) void scittListener(incoming, outgoing);
+      refuse(path, outgoing, "HTTP/1.1 wants a Host header");
+    else if (isScittPath(path)) void scittListener(incoming, outgoing);
     else void listener(incoming, outgoing);
   });
   server.maxConnections = MAX_CONNECTIONS;
@@ -51,7 +52,7 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
   server.on("connection", (socket: Socket) => open.add(socket));
   server.on("clientError", (error: ParserError, socket: Socket) => answerClientError(error, socket, open));
   server.on("checkExpectation", (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    refuse(incoming, outgoing, "the only expectation that is met is 100-continue");
+    refuse(pathOf(incoming.url ?? ""), outgoing, "the only expectation that is met is 100-continue");
   });
   server.on("connect", (_: IncomingMessage, socket: Socket) => {
     void answerRaw(socket, problemResponse(new WritError("METHOD_NOT_ALLOWED", "CONNECT is not for a log")));
@@ -74,8 +75,8 @@ function listenerOf(app: Hono, path: string): ReturnType<typeof getRequestListen
   });
 }
 
-function refuse({ url = "" }: IncomingMessage, outgoing: ServerResponse, why: string): void {
-  const response = errorResponse(pathOf(url), new WritError("REQUEST_MALFORMED", why));
+function refuse(path: string, outgoing: ServerResponse, why: string): void {
+  const response = errorResponse(path, new WritError("REQUEST_MALFORMED", why));
   outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), connection: "close" });
   void response.arrayBuffer().then((body) => outgoing.end(Buffer.from(body)));
 }
