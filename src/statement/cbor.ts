@@ -38,10 +38,28 @@ export function decodeCbor(bytes: Uint8Array, options: Omit<CborOptions, "plain"
   const reader = new CborReader(bytes, { ...options, plain: true });
   reader.skip();
   reader.end();
+  return decoded(bytes, options);
+}
+
+/** The map of exactly these bytes, read as `plain`, and its pairs as they stand. */
+export function decodeCborMap(
+  bytes: Uint8Array,
+  what: string,
+  most: number,
+  options: Omit<CborOptions, "plain"> = {},
+): { readonly value: ReadonlyMap<unknown, unknown>; readonly pairs: readonly CborPair[] } {
+  const reader = new CborReader(bytes, { ...options, plain: true });
+  const pairs = reader.map(what, most);
+  reader.end();
+  return { value: decoded(bytes, options) as ReadonlyMap<unknown, unknown>, pairs };
+}
+
+/** What has passed the reader, decoded. */
+function decoded(bytes: Uint8Array, { code = "ENVELOPE_MALFORMED" }: CborOptions): unknown {
   try {
     return codec.decode(bytes);
   } catch (error) {
-    throw new WritError(options.code ?? "ENVELOPE_MALFORMED", "CBOR: not decodable", {}, { cause: error });
+    throw new WritError(code, "CBOR: not decodable", {}, { cause: error });
   }
 }
 
@@ -51,7 +69,7 @@ export function decodeCbor(bytes: Uint8Array, options: Omit<CborOptions, "plain"
  */
 export function encodeCbor(value: unknown): Uint8Array {
   if (typeof value === "number") return encodeInteger(value);
-  if (typeof value === "string") return concat(head(3, utf8(value).length), utf8(value));
+  if (typeof value === "string") return encodeText(utf8(value));
   if (value instanceof Uint8Array) return encodeBytes(value);
   if (Array.isArray(value)) return concat(head(4, value.length), ...value.map(encodeCbor));
   if (value instanceof Map) return encodeMap(value);
@@ -60,6 +78,10 @@ export function encodeCbor(value: unknown): Uint8Array {
 
 export function encodeBytes(bytes: Uint8Array): Uint8Array {
   return new CborWriter(stringLength(bytes.length)).bytes(bytes).finish();
+}
+
+function encodeText(text: Uint8Array): Uint8Array {
+  return new CborWriter(stringLength(text.length)).head(3, text.length).raw(text).finish();
 }
 
 function encodeMap(map: ReadonlyMap<unknown, unknown>): Uint8Array {

@@ -4,7 +4,14 @@
  */
 import { type ErrorCode, WritError } from "../errors.js";
 import { concat, toHex, utf8 } from "../format/bytes.js";
-import { type CborBytes, type CborPair, CborReader, CborWriter, decodeCbor, stringLength } from "./cbor.js";
+import {
+  type CborBytes,
+  type CborPair,
+  CborReader,
+  CborWriter,
+  decodeCborMap,
+  stringLength,
+} from "./cbor.js";
 
 /** The parts of a COSE_Sign1, its protected header not yet looked into. */
 export interface Sign1Parts {
@@ -91,13 +98,12 @@ const NO_AAD = Uint8Array.of(0x40);
 /** An empty protected header is an empty byte string (RFC 9052 §3). */
 function decodeHeader(parts: Sign1Parts, options: Sign1Options): ReadonlyMap<unknown, unknown> {
   const { bytes, at } = parts.protected;
-  const labels =
+  const { value, pairs } =
     bytes.length === 0
-      ? []
-      : new CborReader(bytes, { ...options, base: at }).map("a map in the protected header", MAX_LABELS);
-  demandLabels(labels, parts.unprotected, options);
-  const header = bytes.length === 0 ? new Map() : decodeCbor(bytes, { ...options, base: at });
-  return header instanceof Map ? header : notSign1(options, "a map in the protected header");
+      ? { value: new Map(), pairs: [] }
+      : decodeCborMap(bytes, "a map in the protected header", MAX_LABELS, { ...options, base: at });
+  demandLabels(pairs, parts.unprotected, options);
+  return value;
 }
 
 function demandLabels(
