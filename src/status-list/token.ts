@@ -12,6 +12,7 @@ import { LIST_BYTES } from "../index/bits.js";
 import { encodeCbor } from "../statement/cbor.js";
 import { formatSign1, sigStructure } from "../statement/sign1.js";
 import { publicKey, toJwk } from "../statement/key.js";
+import { ALG, EDDSA, IAT, ISS, KID, SUB, TYP } from "../statement/labels.js";
 import { isJsonObject, type JsonObject, parseJson } from "../statement/json.js";
 import { listRoot } from "./root.js";
 
@@ -108,12 +109,8 @@ function inflated(lst: Uint8Array | undefined): Uint8Array {
   throw new ProofError(`its bits are not ${LIST_BYTES} bytes, compressed`);
 }
 
-/** Labels: COSE header (RFC 9052 §3.1, RFC 9596) and CWT claims (RFC 8392 §4, the draft's §14). */
-const ALG = 1;
-const KID = 4;
-const TYP = 16;
-const EDDSA = -8;
-const [ISS, SUB, EXP, IAT, TTL, STATUS_LIST] = [1, 2, 4, 6, 65_534, 65_533];
+/** CWT claims that only status lists have here (RFC 8392 §4, the draft's §14). */
+const [EXP, TTL, STATUS_LIST] = [4, 65_534, 65_533];
 
 /** The CWT: COSE_Sign1 with its tag (18) and without the CWT tag (61), as §5.2 demands. */
 export function statusListCwt(lst: Uint8Array, facts: ListFacts, key: SigningKey): Uint8Array {
