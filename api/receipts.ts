@@ -15,18 +15,13 @@ import {
   ReceiptHeaders,
   receiptMessage,
 } from "../src/statement/receipt.js";
+import type { Tree } from "../src/store/contract.js";
 import type { ServiceOptions } from "./service.js";
 
 /** What is kept under the checkpoint that was asked for last: a subject may be nearly as long as an entry. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 /** Of one signature, beside its subject. */
 const KEPT_BYTES = 512;
-
-/** What a receipt is under: a published tree, or one that it extends. */
-export interface Tree {
-  readonly size: number;
-  readonly root: Hash;
-}
 
 interface Signed {
   readonly header: Uint8Array;

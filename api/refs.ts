@@ -1,8 +1,8 @@
 /** The entries that a reference in a path means, and the checkpoint that a size does. */
-import type { Hash } from "../merkle/index.js";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
+import type { Tree } from "../src/store/contract.js";
 import { parseRef } from "./params.js";
 
 /** At least one, in log order. ENTRY_NOT_FOUND. `unseen`: entries that are in the log and not published yet are found too. */
@@ -24,10 +24,7 @@ export async function publishedAt(log: Log, size: number): Promise<Published> {
 }
 
 /** The tree of a size that receipts may be given under. SIZE_UNPUBLISHED. */
-export async function treeAt(
-  log: Log,
-  size: number,
-): Promise<{ readonly size: number; readonly root: Hash }> {
+export async function treeAt(log: Log, size: number): Promise<Tree> {
   const tree = await log.treeAt(size);
   if (tree !== null) return tree;
   throw new WritError(

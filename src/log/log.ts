@@ -12,7 +12,7 @@ import { Feed } from "./feed.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
 import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
-import type { Store } from "../store/contract.js";
+import type { Head, Store, Tree } from "../store/contract.js";
 import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
 import { Edge } from "./integrate.js";
@@ -359,16 +359,19 @@ export class Log {
     if (size === this.published.size) return this.published;
     if (size === this.witnessed?.size) return this.witnessed;
     if (size === 0) return publish({ size, root: await this.prover.root(0), receivedAt: 0 }, this.key);
-    if (size > this.published.size || this.requirement === "all") return null;
-    const head = await this.store.headOver(size - 1);
-    return head?.size === size ? publish(head, this.key) : null;
+    const head = this.requirement === "all" ? null : await this.headAt(size);
+    return head === null ? null : publish(head, this.key);
   }
 
   /**
    * The tree of a size that the log had once and that what the outside may see extends, or null. Under a demand for witnesses
    * not every such size was published as a checkpoint; what vouches for no more than its root may be given under it.
    */
-  async treeAt(size: number): Promise<{ readonly size: number; readonly root: Hash } | null> {
+  treeAt(size: number): Promise<Tree | null> {
+    return this.headAt(size);
+  }
+
+  private async headAt(size: number): Promise<Head | null> {
     if (size === 0 || size > this.published.size) return null;
     const head = await this.store.headOver(size - 1);
     return head?.size === size ? head : null;

@@ -10,10 +10,14 @@
  */
 import type { Hash } from "../../merkle/index.js";
 
-/** The state of the tree after a commit. */
-export interface Head {
+/** A tree of the log: how many entries it has, and their root. */
+export interface Tree {
   readonly size: number;
   readonly root: Hash;
+}
+
+/** The state of the tree after a commit. */
+export interface Head extends Tree {
   /** The log's own clock in milliseconds since 1970; never less than in the head before. */
   readonly receivedAt: number;
 }
