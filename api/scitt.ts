@@ -12,14 +12,14 @@ import { subjectOf } from "../src/log/entry.js";
 import type { Log } from "../src/log/log.js";
 import { formatCoseKey, formatCoseKeySet } from "../src/statement/cose-key.js";
 import { RECEIPT_MEDIA_TYPE } from "../src/statement/receipt.js";
-import { COSE_MEDIA_TYPE, STATEMENT_MEDIA_TYPE } from "../src/statement/statement.js";
+import { COSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import type { BodyReader } from "./body.js";
-import { mediaType, negotiate } from "./negotiate.js";
+import { negotiate } from "./negotiate.js";
 import { query, sizeParam } from "./params.js";
 import type { Receipts } from "./receipts.js";
 import { treeAt } from "./refs.js";
 import type { ServiceOptions } from "./service.js";
-import { onlyEntry, visible } from "./submit.js";
+import { demandCose, onlyEntry, visible } from "./submit.js";
 import { RETRY_LATER } from "./wait.js";
 
 /** Clients ask for `application/cbor` too, and COSE is that. */
@@ -44,7 +44,7 @@ export function scittRoutes(
     app.post("/entries", async (c) => {
       query(c, []);
       const type = receiptType(c);
-      demandStatement(c);
+      demandCose(c);
       const bytes = await bodies.read(c, MAX_SUBMITTED_BYTES);
       const group = await log.submit([{ bytes, form: "cose" }]);
       const { index, entry } = onlyEntry(group);
@@ -103,15 +103,6 @@ export function scittRoutes(
 function receiptType(c: Context): string {
   const type = negotiate(c.req.header("accept"), RECEIPT_TYPES);
   return type === "application/cbor" ? COSE_MEDIA_TYPE : type;
-}
-
-function demandStatement(c: Context): void {
-  const type = mediaType(c.req.header("content-type"));
-  if (type === COSE_MEDIA_TYPE || type === STATEMENT_MEDIA_TYPE) return;
-  throw new WritError(
-    "MEDIA_TYPE_UNSUPPORTED",
-    `a signed statement has a content type of ${COSE_MEDIA_TYPE} or ${STATEMENT_MEDIA_TYPE}; got ${type === "" ? "none" : type}`,
-  );
 }
 
 function keyAnswer(c: Context, body: Uint8Array, specific: string): Response {

@@ -23,9 +23,14 @@ import { DEFAULT_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, type Wait, waitOf } from ".
 export const MAX_BATCH_ENTRIES = 10_000;
 export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
-const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
+/** COSE as it is sent, alone or among the forms. */
+const COSE_FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   [COSE_MEDIA_TYPE, "cose"],
   [STATEMENT_MEDIA_TYPE, "cose"],
+]);
+
+const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
+  ...COSE_FORMS,
   [DSSE_MEDIA_TYPE, "dsse"],
   ["application/json", "dsse"],
 ]);
@@ -161,6 +166,11 @@ async function answerBatch(log: Log, group: SubmittedGroup, wait: Wait): Promise
 
 function formOf(c: Context): Form {
   return pick(FORMS, c, "a statement");
+}
+
+/** MEDIA_TYPE_UNSUPPORTED unless the body is COSE by its content type. */
+export function demandCose(c: Context): void {
+  pick(COSE_FORMS, c, "a signed statement");
 }
 
 function pick<T>(table: ReadonlyMap<string, T>, c: Context, what: string): T {
