@@ -13,6 +13,16 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** What `parse` makes of a file. The WritErrors that it throws come out with the file's name before them. */
+export async function readAs<T>(path: string, parse: (bytes: Uint8Array) => T): Promise<T> {
+  const bytes = await readBytes(path);
+  try {
+    return parse(bytes);
+  } catch (error) {
+    throw error instanceof WritError ? new WritError(error.code, `${path}: ${error.message}`) : error;
+  }
+}
+
 async function readStdin(): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);

@@ -1,17 +1,11 @@
 /** Receipts on the command line: whose are believed, and what several of them together say. */
 import { toHex } from "#crypto";
-import { ProofError, WritError } from "../errors.js";
+import { ProofError } from "../errors.js";
+import { serviceOfKey } from "../statement/verify-receipt.js";
 import { printable } from "../trace/draw/model.js";
-import {
-  judgeReceipt,
-  type PinnedService,
-  type ReceiptOutcome,
-  serviceOfKeySet,
-  trustService,
-} from "../verify/index.js";
-import { formatVerifierKey } from "../format/vkey.js";
+import { judgeReceipt, type PinnedService, type ReceiptOutcome, serviceOfKeySet } from "../verify/index.js";
 import { type Invocation, usageError } from "./command.js";
-import { readBytes } from "./files.js";
+import { readAs } from "./files.js";
 import { verifierKeyOf } from "./remote.js";
 
 /**
@@ -25,7 +19,7 @@ export async function pinnedServices(invocation: Invocation): Promise<PinnedServ
     );
   const services = await Promise.all(invocation.texts("keys").map(pinnedSet));
   const key = invocation.text("key");
-  if (key !== undefined) services.push(trustService(formatVerifierKey(await verifierKeyOf(key))));
+  if (key !== undefined) services.push(serviceOfKey((await verifierKeyOf(key)).publicKey));
   if (services.length > 0) return services;
   throw usageError("whose receipts are believed? want --keys [URL=]FILE (a COSE key set), or --key VKEY");
 }
@@ -34,12 +28,7 @@ async function pinnedSet(text: string): Promise<PinnedService> {
   const [, url = null, file = text] = /^(https?:\/\/[^=]+)=(.+)$/is.exec(text) ?? [];
   if (url === null && /^https?:\/\//i.test(text))
     throw usageError(`--keys: want FILE or URL=FILE, got ${JSON.stringify(text)}`);
-  try {
-    return serviceOfKeySet(await readBytes(file), url);
-  } catch (error) {
-    if (!(error instanceof WritError) || error.code !== "COSE_KEY_MALFORMED") throw error;
-    throw new WritError(error.code, `${file}: ${error.message}`);
-  }
+  return readAs(file, (bytes) => serviceOfKeySet(bytes, url));
 }
 
 /** A receipt and where it is from: a file, or its place in the statement. */
@@ -83,8 +72,7 @@ export function demandReceipts(
   for (const { name, isAsked, result } of judged)
     if (result.outcome === "invalid" && (isAsked || !isProven))
       throw new ProofError(`${name} does not hold: ${quoted(result.reason)}`);
-  if (judged.every(({ by }) => by.length === 0))
-    throw new ProofError(`no receipt counts: ${lines.join("; ")}`);
+  if (!isProven) throw new ProofError(`no receipt counts: ${lines.join("; ")}`);
   const missing = services.filter((service) => judged.every(({ by }) => !by.includes(service)));
   if (all && missing.length > 0)
     throw new ProofError(`no receipt by ${missing.map(nameOf).join(", ")}, and --all wants one of each`);

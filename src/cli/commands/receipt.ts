@@ -4,7 +4,7 @@ import { parseReceipt } from "../../statement/receipt.js";
 import { readSign1 } from "../../statement/sign1.js";
 import { attachReceipts, splitTransparent } from "../../statement/transparent.js";
 import { type Command, FLAG, onlyWord, STRING, usageError } from "../command.js";
-import { readBytes, writeWhole } from "../files.js";
+import { readAs, readBytes, writeWhole } from "../files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
 import { sizeOf } from "./trace.js";
 
@@ -79,15 +79,11 @@ export const receiptAttach: Command = {
 };
 
 /** Any COSE_Sign1 will do: others' receipts are of profiles that are not read here. */
-async function readReceipt(file: string): Promise<Uint8Array> {
-  const bytes = await readBytes(file);
-  try {
+function readReceipt(file: string): Promise<Uint8Array> {
+  return readAs(file, (bytes) => {
     readSign1(bytes, { code: "RECEIPT_MALFORMED", anyOrder: true });
     return bytes;
-  } catch (error) {
-    if (!(error instanceof WritError)) throw error;
-    throw new WritError(error.code, `${file}: ${error.message}`);
-  }
+  });
 }
 
 export const receiptExtract: Command = {

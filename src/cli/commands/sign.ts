@@ -38,7 +38,7 @@ export const sign: Command = {
     const signer = await readSigner(required(invocation, "key"));
     const { statement, id } = isForeign(invocation)
       ? await signForeign(invocation, signer)
-      : signRecordFrom(await recordBytes(invocation), signer, invocation, voice);
+      : signRecord(await recordBytes(invocation), signer, invocation.flag("cose"), voice);
     const output = invocation.text("output");
     if (output === undefined)
       return {
@@ -50,16 +50,6 @@ export const sign: Command = {
     return { ok: true, text: Object.values(id).join(), json: { ...id, file: output } };
   },
 };
-
-function signRecordFrom(
-  bytes: Uint8Array,
-  signer: NamedSigner,
-  invocation: Invocation,
-  voice: Voice,
-): Signed {
-  const { statement, recordId } = signRecord(bytes, signer, invocation.flag("cose"), voice);
-  return { statement, id: { record_id: recordId } };
-}
 
 /** The record in the file, with what `--type` and `--set` say put into it. */
 async function recordBytes(invocation: Invocation): Promise<Uint8Array> {
@@ -76,23 +66,18 @@ async function recordBytes(invocation: Invocation): Promise<Uint8Array> {
 }
 
 /** The signed statement of a record given as JSON. RECORD_MALFORMED, RECORD_INVALID. */
-export function signRecord(
-  bytes: Uint8Array,
-  signer: NamedSigner,
-  cose: boolean,
-  voice: Voice,
-): { statement: Uint8Array; recordId: string } {
+export function signRecord(bytes: Uint8Array, signer: NamedSigner, cose: boolean, voice: Voice): Signed {
   const given = parseJson(bytes, "RECORD_MALFORMED");
   if (!isJsonObject(given)) throw new WritError("RECORD_MALFORMED", "record: want a JSON object");
   const payload = utf8(canonicalJson(completed(given, signer.keyName, voice)));
   const record = parseRecord(payload);
   checkRecord(record);
-  if (!cose)
-    return { statement: signDsse(RECORD_MEDIA_TYPE, payload, signer), recordId: recordIdOf(payload) };
-  const subject = record.traceId ?? recordIdOf(payload);
+  const id = { record_id: recordIdOf(payload) };
+  if (!cose) return { statement: signDsse(RECORD_MEDIA_TYPE, payload, signer), id };
+  const subject = record.traceId ?? id.record_id;
   const issuedAt = Math.floor(Date.parse(stringMember(record.value, "issued_at")) / 1000);
   const claims = { issuer: record.issuer, subject, issuedAt };
-  return { statement: signCose(RECORD_MEDIA_TYPE, payload, claims, signer), recordId: recordIdOf(payload) };
+  return { statement: signCose(RECORD_MEDIA_TYPE, payload, claims, signer), id };
 }
 
 function completed(record: JsonObject, keyName: string | null, voice: Voice): JsonObject {
