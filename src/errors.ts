@@ -21,6 +21,8 @@ export type ErrorCode =
   | "ROLE_MISSING"
   | "RECORD_INVALID"
   | "KEY_DISTRUSTED"
+  | "DOMAIN_TAKEN"
+  | "ID_OF_ANOTHER_DOMAIN"
   // Why a grant could not be used, at that place in the log.
   | "GRANT_UNKNOWN"
   | "GRANT_MISMATCH"
@@ -29,6 +31,8 @@ export type ErrorCode =
   | "GRANT_REVOKED"
   | "GRANT_SUSPENDED"
   | "GRANT_USED"
+  | "GRANT_NOT_DELEGATED"
+  | "REQUEST_USED"
   | "USE_REPEATED"
   // Why a gateway lets nobody act.
   | "GATEWAY_UNSURE"

@@ -47,6 +47,17 @@ interface ActionTerms {
 
 /** What each type holds beyond the common members. Times are RFC 3339 in UTC. */
 export interface RecordMembers {
+  delegation: {
+    readonly delegator_id: string;
+    readonly delegate_id: string;
+    /** Names, or `*` for every type. */
+    readonly action_types: readonly string[];
+    readonly expires_at: string;
+    readonly constraints?: JsonObject;
+    readonly not_before?: string;
+    readonly max_tier?: 0 | 1 | 2 | 3;
+    readonly parent_delegation?: RecordRef<"delegation">;
+  };
   "action-request": {
     readonly agent_id: string;
     readonly delegator_id: string;
@@ -58,10 +69,14 @@ export interface RecordMembers {
     readonly intent?: string;
     readonly parameters?: JsonObject;
     readonly evidence_hashes?: Readonly<Record<string, string>>;
-    readonly required_approvals?: readonly ApprovalDemand[];
+    /** `{role, min}`, or the words `human:<id>`, `role:<role>`, `policy:<name>`. */
+    readonly required_approvals?: readonly (ApprovalDemand | string)[];
     readonly idempotency_key?: string;
     readonly expires_at?: string;
     readonly parent_request?: RecordRef<"action-request">;
+    readonly delegation_hash?: RecordRef<"delegation">;
+    readonly max_executions?: number;
+    readonly action_domain?: string;
   };
   "policy-decision": {
     readonly request_hash: RecordRef<"action-request">;
@@ -86,7 +101,10 @@ export interface RecordMembers {
     readonly approver_role: string;
     readonly approval: "approve" | "reject";
     readonly approved_at: string;
+    /** The record id of what was shown. */
     readonly displayed_hash?: string;
+    /** A hash of the screen itself. */
+    readonly rendering_hash?: string;
     readonly expires_at?: string;
   };
   "capability-grant": {
@@ -111,8 +129,9 @@ export interface RecordMembers {
     readonly tool_call_hash?: string;
   };
   "execution-receipt": {
-    readonly request_hash: RecordRef<"action-request">;
-    /** Null only for outcome `refused`. */
+    /** Null when nobody asked: then nothing was granted either. */
+    readonly request_hash: RecordRef<"action-request"> | null;
+    /** Null when nothing was granted. */
     readonly capability_hash: RecordRef<"capability-grant"> | null;
     readonly executor_id: string;
     readonly tool_call_hash: string;
@@ -120,6 +139,7 @@ export interface RecordMembers {
     readonly postcondition_hashes: Readonly<Record<string, string>>;
     readonly executed_at: string;
     readonly nonce?: string;
+    readonly tool_digest?: string;
     readonly executed_action?: Omit<ActionTerms, "constraints">;
     readonly prior_receipts?: readonly RecordRef<"execution-receipt">[];
     readonly evidence_written?: readonly string[];
@@ -158,6 +178,9 @@ export interface RecordMembers {
     readonly not_after?: string;
     readonly replaces?: string;
     readonly endorsed_by?: string;
+    readonly writer_class?: "human" | "agent" | "external-system" | "sensor";
+    readonly trust_domain?: string;
+    readonly id_prefixes?: readonly string[];
   };
   "action-type": {
     readonly action_type: string;
@@ -174,12 +197,22 @@ export interface RecordMembers {
     readonly max_evidence_age_s?: number;
     readonly independent_confirmation?: boolean;
     readonly incompleteness_rule?: "deny" | "review";
+    readonly evidence_types?: Readonly<
+      Record<string, { readonly fact_type: string; readonly subject?: string }>
+    >;
+    readonly required_postconditions?: readonly string[];
+    readonly policy_owners?: readonly string[];
+    /** By role, the trust domains whose word counts in it. */
+    readonly trusts?: Readonly<Record<string, readonly string[]>>;
+    readonly excusable?: readonly string[];
+    readonly budget?: Readonly<Record<string, number>>;
   };
   policy: {
     readonly policy_digest: string;
     readonly policy_version: string;
     readonly owner: string;
     readonly effective_from: string;
+    readonly policy_name?: string;
     readonly supersedes?: RecordRef<"policy">;
     readonly media_type?: string;
     readonly uri?: string;
@@ -260,6 +293,8 @@ const LINKED_TYPE: Readonly<Record<LinkMember, RecordType | null>> = {
   confirms: "fact",
   target: null,
   "scope.request_hash": "action-request",
+  delegation_hash: "delegation",
+  parent_delegation: "delegation",
 };
 
 /**

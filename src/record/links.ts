@@ -19,6 +19,8 @@ export const LINK_MEMBERS = [
   "confirms",
   "target",
   "scope.request_hash",
+  "delegation_hash",
+  "parent_delegation",
 ] as const;
 export type LinkMember = (typeof LINK_MEMBERS)[number];
 

@@ -16,9 +16,9 @@ import { parseDsse } from "../statement/dsse.js";
 import { canonicalJson } from "../statement/jcs.js";
 import { fromJwk, type PublicKey, publicKey, toJwk, verifierOf } from "../statement/key.js";
 import { type Signer, signDsse } from "../statement/sign.js";
-import { REGISTRATION_RULES } from "./registration.js";
+import { REGISTRATION_RULES, RULES_VERSION } from "./registration.js";
 import { checkMembers, parseRecord, RECORD_MEDIA_TYPE, type Record, stringMember } from "./record.js";
-import { LOG_POLICY } from "./types.js";
+import { LATER_POLICY, LOG_POLICY } from "./types.js";
 
 export type Admission = "registered" | "raw";
 
@@ -27,6 +27,10 @@ export interface LogPolicy {
   readonly admission: Admission;
   readonly registrars: readonly PublicKey[];
   readonly maxEntryBytes: number;
+  /** Which rules apply from entry 1 on, until a later policy raises it. */
+  readonly rulesVersion: number;
+  /** How far claimed times may disagree before anybody speaks of it, in seconds: 0 to 600. */
+  readonly clockToleranceS: number;
   /** The record as logged. */
   readonly record: Record;
 }
@@ -61,10 +65,43 @@ export function signLogPolicy(
     max_entry_bytes: MAX_ENTRY_BYTES,
     leaf: LEAF_RULE,
     rules: REGISTRATION_RULES,
+    rules_version: RULES_VERSION,
     receipts: RECEIPTS,
     receipt_key: signer.publicKey.keyId,
   };
   return signDsse(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), signer);
+}
+
+/** The signed statement by which a log goes over to newer rules: it says that, and nothing else. */
+export function signRulesVersion(
+  origin: string,
+  version: number,
+  issuedAt: string,
+  signer: Signer,
+): Uint8Array {
+  const record = {
+    type: "log-policy",
+    v: 1,
+    issuer: origin,
+    issued_at: issuedAt,
+    origin,
+    rules_version: version,
+    rules: REGISTRATION_RULES,
+  };
+  return signDsse(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), signer);
+}
+
+/** RECORD_INVALID unless it is a later policy of this log: of its form, and raising the rules. Who signed it is asked elsewhere. */
+export function checkLaterPolicy({ value, issuer }: Record, origin: string): void {
+  checkMembers(value, LATER_POLICY, "RECORD_INVALID");
+  if (issuer !== origin || value["origin"] !== origin)
+    throw new WritError(
+      "RECORD_INVALID",
+      `a later log-policy is the log's own: want issuer and origin ${origin}`,
+      {
+        path: "issuer",
+      },
+    );
 }
 
 /**
@@ -101,6 +138,15 @@ export function readLogPolicy(payload: Uint8Array): LogPolicy {
     admission: value["admission"] === "raw" ? "raw" : "registered",
     registrars: (Array.isArray(jwks) ? jwks : []).map(fromJwk).filter((key) => key !== undefined),
     maxEntryBytes: Number(value["max_entry_bytes"]),
+    rulesVersion: typeof value["rules_version"] === "number" ? value["rules_version"] : 1,
+    clockToleranceS: toleranceOf(value["clock_tolerance_s"]),
     record,
   };
+}
+
+const DEFAULT_TOLERANCE_S = 120;
+const MAX_TOLERANCE_S = 600;
+
+function toleranceOf(value: unknown): number {
+  return typeof value === "number" && value >= 0 ? Math.min(value, MAX_TOLERANCE_S) : DEFAULT_TOLERANCE_S;
 }

@@ -6,6 +6,7 @@ import { sha256 } from "#crypto";
 import { type ErrorCode, WritError } from "../errors.js";
 import { toHex } from "../format/bytes.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../statement/json.js";
+import { RULES_VERSION } from "./registration.js";
 import { COMMON, type Members, TYPES, type TypeRules } from "./types.js";
 
 /** The content type of our records; a statement with any other is foreign. */
@@ -60,18 +61,23 @@ export function rulesOf(record: Record): TypeRules {
 }
 
 /**
- * The rules of the record's own type. RECORD_INVALID with the path of the member and what was wanted there, also for a
- * record that is signed as someone else, and for a receipt that names no grant and yet was not refused.
+ * The rules of the record's own type, as they stood in a version of the rules. RECORD_INVALID with the path of the member
+ * and what was wanted there, also for a record that is signed as someone else, and for a receipt of a grant for no request.
  */
-export function checkRecord(record: Record): void {
+export function checkRecord(record: Record, version = RULES_VERSION): void {
   const rules = rulesOf(record);
   const { value, issuer } = record;
   checkMembers(value, rules, "RECORD_INVALID");
+  if (version >= 2 && rules.optionalSince2 !== undefined)
+    checkMembers(value, { required: {}, optional: rules.optionalSince2 }, "RECORD_INVALID");
   const { signsAs } = rules;
   if (signsAs !== undefined && value[signsAs] !== issuer) {
     invalid(signsAs, `the issuer, ${JSON.stringify(issuer)}: nobody signs as someone else`);
   }
-  if (value["capability_hash"] === null && value["outcome"] !== "refused") {
+  if (value["request_hash"] === null && value["capability_hash"] !== null) {
+    invalid("request_hash", "the request's record id: where nobody asked, nothing was granted either");
+  }
+  if (version < 2 && value["capability_hash"] === null && value["outcome"] !== "refused") {
     invalid("capability_hash", "the grant's record id; null is for outcome refused only");
   }
 }

@@ -5,6 +5,16 @@
  */
 import type { ErrorCode } from "../errors.js";
 
+/**
+ * Rules are dated: which apply from which entry on is said by the log itself, in `rules_version` of entry 0 (absent: 1), raised
+ * by a later `log-policy` of the log's key. What old rules admitted stays right.
+ *
+ * - 1: one company's log: every registrar registers every id, uses are counted for each grant.
+ * - 2: trust domains; uses are counted for each request too; a child grant is made by those who may; members that came with
+ *   these rules must be well formed.
+ */
+export const RULES_VERSION = 2;
+
 export const REGISTRATION_RULES = {
   size: "A statement has at most 65,535 bytes in its stored form.",
   encoding:
@@ -20,8 +30,10 @@ export const REGISTRATION_RULES = {
   record:
     "A payload of application/vnd.writ.record+json is a record that keeps the rules of its type, by the issuer that the CWT claims name. Any other payload is logged as it is; what its iss and sub say is the signer's claim.",
   role: "A record is signed by a key registered for its issuer and for a role that may sign its type.",
+  "trust-domains":
+    "A registrar registers ids of its own domain; registrars of entry 0 found domains, whose prefixes cover no other domain's ids and none that is registered, and may place a party in one. A key that was revoked is registered again by whoever revoked it, or from above.",
   "single-use":
-    "A consumption is of a grant that is in the log, live, and not used up, itself and all grants above it.",
+    "A consumption is of a grant that is in the log, live, and not used up, itself and all grants above it, each made by the issuer or the audience of the one above; and of a request that is not used up, in the domain of the grant's issuer.",
 } as const;
 
 export type RegistrationRule = keyof typeof REGISTRATION_RULES;
@@ -40,6 +52,10 @@ const RULE_OF: Partial<Record<ErrorCode, RegistrationRule>> = {
   ROLE_MISSING: "role",
   RECORD_INVALID: "record",
   KEY_DISTRUSTED: "standing",
+  DOMAIN_TAKEN: "trust-domains",
+  ID_OF_ANOTHER_DOMAIN: "trust-domains",
+  GRANT_NOT_DELEGATED: "single-use",
+  REQUEST_USED: "single-use",
   GRANT_UNKNOWN: "single-use",
   GRANT_MISMATCH: "single-use",
   GRANT_NOT_YET_VALID: "single-use",

@@ -2,8 +2,8 @@
  * The types of records, which roles may sign each, and what each must hold beyond the common members: one table a type,
  * each reading like its row in the specification. Members that no table names are kept and ignored.
  *
- * A required member is never empty: not "", [] or {}. Two places say otherwise: an `action-type` may be registered
- * incomplete, which the trace judges, and a receipt may have no postcondition to show.
+ * A required member is never empty, unless that says that nothing is needed: a target, constraints, postconditions; and an
+ * `action-type` may be registered incomplete, which the trace judges.
  */
 import {
   anything,
@@ -29,6 +29,7 @@ import {
 
 export const ROLES = [
   "agent",
+  "principal",
   "policy-engine",
   "approver",
   "authority",
@@ -38,6 +39,7 @@ export const ROLES = [
   "recorder",
   "reviewer",
   "gateway",
+  "closure",
 ] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -48,6 +50,8 @@ export interface TypeRules {
   readonly roles: readonly Role[];
   readonly required: Members;
   readonly optional: Members;
+  /** Optional members that are asked to be right from the second version of the rules on; before it nobody looked. */
+  readonly optionalSince2?: Members;
   /** The member that must equal `issuer`: nobody signs as someone else. */
   readonly signsAs?: string;
 }
@@ -60,6 +64,9 @@ const filled = mapOf(anything, 1);
 const nonEmpty = listOf(anything, 1);
 const window = objectOf({ from: time, to: time });
 const approvals = listOf(objectOf({ role: text, min: count }));
+/** A request's demands: `{role, min}`, or a word such as `human:<id>`, `role:<role>`, `policy:<name>`. */
+const demands = listOf(anything);
+const writerClass = oneOf("human", "agent", "external-system", "sensor");
 const positive = holds("a whole number ≥ 1", (value) => count(value) === undefined && value !== 0);
 const riskTier = holds("0, 1, 2 or 3", (value) => RISK_TIERS.some((tier) => tier === value));
 const version = holds(
@@ -67,14 +74,21 @@ const version = holds(
   (value) => text(value) === undefined || count(value) === undefined,
 );
 
+const delegation: TypeRules = {
+  roles: ["principal"],
+  required: { delegator_id: text, delegate_id: text, action_types: listOf(text, 1), expires_at: time },
+  optional: { constraints: object, not_before: time, max_tier: riskTier, parent_delegation: recordId },
+  signsAs: "delegator_id",
+};
+
 const actionRequest: TypeRules = {
   roles: ["agent"],
   required: {
     agent_id: text,
     delegator_id: text,
     action_type: text,
-    target: filled,
-    constraints: filled,
+    target: object,
+    constraints: object,
     policy_version: text,
     requested_at: time,
   },
@@ -82,11 +96,12 @@ const actionRequest: TypeRules = {
     intent: text,
     parameters: object,
     evidence_hashes: mapOf(digest),
-    required_approvals: listOf(anything),
+    required_approvals: demands,
     idempotency_key: text,
     expires_at: time,
     parent_request: recordId,
   },
+  optionalSince2: { delegation_hash: recordId, max_executions: positive, action_domain: label },
   signsAs: "agent_id",
 };
 
@@ -119,6 +134,7 @@ const approval: TypeRules = {
     approved_at: time,
   },
   optional: { displayed_hash: digest, expires_at: time },
+  optionalSince2: { rendering_hash: digest },
   signsAs: "approver_id",
 };
 
@@ -155,7 +171,7 @@ const consumption: TypeRules = {
 const executionReceipt: TypeRules = {
   roles: ["executor"],
   required: {
-    request_hash: recordId,
+    request_hash: nullOr(recordId),
     capability_hash: nullOr(recordId),
     executor_id: text,
     tool_call_hash: digest,
@@ -171,11 +187,12 @@ const executionReceipt: TypeRules = {
     boundary_id: text,
     seq: count,
   },
+  optionalSince2: { tool_digest: digest },
   signsAs: "executor_id",
 };
 
 const revocation: TypeRules = {
-  roles: ["authority", "registrar", "owner"],
+  roles: ["authority", "registrar", "owner", "principal", "recorder", "policy-engine"],
   required: { target: recordId, action: oneOf("revoke", "suspend", "resume"), reason: text },
   optional: { effective_index: count, cascade: flag },
 };
@@ -187,7 +204,7 @@ const fact: TypeRules = {
     fact_type: text,
     value_hash: digest,
     writer_id: text,
-    writer_class: oneOf("human", "agent", "external-system", "sensor"),
+    writer_class: writerClass,
     control_domain: text,
     observed_at: time,
   },
@@ -211,6 +228,11 @@ const key: TypeRules = {
     control_domain: text,
   },
   optional: { approver_roles: listOf(text), not_after: time, replaces: keyId, endorsed_by: text },
+  optionalSince2: {
+    writer_class: writerClass,
+    trust_domain: label,
+    id_prefixes: listOf(text, 1),
+  },
 };
 
 const actionType: TypeRules = {
@@ -233,12 +255,21 @@ const actionType: TypeRules = {
     independent_confirmation: flag,
     incompleteness_rule: oneOf("deny", "review"),
   },
+  optionalSince2: {
+    evidence_types: mapOf(objectOf({ fact_type: text }, { subject: text })),
+    required_postconditions: listOf(text),
+    policy_owners: listOf(text),
+    trusts: mapOf(listOf(label)),
+    excusable: listOf(text),
+    budget: mapOf(count),
+  },
 };
 
 const policy: TypeRules = {
   roles: ["owner"],
   required: { policy_digest: digest, policy_version: text, owner: text, effective_from: time },
   optional: { supersedes: recordId, media_type: text, uri: text },
+  optionalSince2: { policy_name: text },
 };
 
 const exception: TypeRules = {
@@ -299,8 +330,9 @@ const boundarySeal: TypeRules = {
   optional: {},
 };
 
-/** Every type that can be submitted. (`log-policy` cannot: it is entry 0 and nothing else.) */
+/** Every type that can be submitted. (`log-policy` cannot: the log alone says its policy.) */
 export const TYPES: ReadonlyMap<string, TypeRules> = new Map<string, TypeRules>([
+  ["delegation", delegation],
   ["action-request", actionRequest],
   ["policy-decision", policyDecision],
   ["approval", approval],
@@ -324,6 +356,7 @@ export const TYPES: ReadonlyMap<string, TypeRules> = new Map<string, TypeRules>(
 export const COMMON: { readonly required: Members; readonly optional: Members } = {
   required: { type: text, v: oneNumber(1), issuer: text, issued_at: time },
   optional: { trace_id: label, mission_id: label, previous_trace_hash: recordId },
+  // `traceparent` (W3C Trace Context) is kept as it is: one that is none is found by nobody.
 };
 
 /** Entry 0 of every log. */
@@ -336,7 +369,19 @@ export const LOG_POLICY: { readonly required: Members; readonly optional: Member
     leaf: text,
   },
   // Logs made before these were said have an entry 0 without them.
-  optional: { rules: object, receipts: text, receipt_key: text },
+  optional: {
+    rules: object,
+    rules_version: count,
+    clock_tolerance_s: count,
+    receipts: text,
+    receipt_key: text,
+  },
+};
+
+/** A later policy of the log's own key: which rules apply from here on, and nothing else. */
+export const LATER_POLICY: { readonly required: Members; readonly optional: Members } = {
+  required: { origin: text, rules_version: positive },
+  optional: { rules: object },
 };
 
 function oneNumber(n: number): Check {

@@ -34,6 +34,16 @@ const FULL: Readonly<Record<string, JsonObject>> = {
     expires_at: TIME,
     parent_request: ID,
   },
+  delegation: {
+    delegator_id: WHO,
+    delegate_id: "agent",
+    action_types: ["*"],
+    expires_at: TIME,
+    constraints: { max_x: 1 },
+    not_before: TIME,
+    max_tier: 3,
+    parent_delegation: ID,
+  },
   "policy-decision": {
     request_hash: ID,
     policy_digest: "d",
@@ -227,7 +237,8 @@ for (const [type, rules] of TYPES) {
             "test_suite_digest",
             "receipt_schema_digest",
           ].includes(name)) ||
-        name === "postcondition_hashes";
+        name === "postcondition_hashes" ||
+        (type === "action-request" && ["target", "constraints"].includes(name));
       if (empty !== undefined)
         assert.equal(refusedAt(type, { ...full, [name]: empty }) === undefined, mayBeEmpty, `${name} empty`);
     }
@@ -287,8 +298,9 @@ test("paths lead to the very member", () => {
     assert.equal(refusedAt(type, { ...FULL[type], ...members }), path);
 });
 
-test("nobody signs as someone else; no grant is named only by a refusal", () => {
+test("nobody signs as someone else; what was not asked for was not granted either", () => {
   for (const [type, member] of [
+    ["delegation", "delegator_id"],
     ["action-request", "agent_id"],
     ["approval", "approver_id"],
     ["consumption", "executor_id"],
@@ -296,8 +308,19 @@ test("nobody signs as someone else; no grant is named only by a refusal", () => 
   ] as const)
     assert.equal(refusedAt(type, { ...FULL[type], [member]: "someone://else" }), member);
   const receipt = { ...FULL["execution-receipt"], capability_hash: null };
-  assert.equal(refusedAt("execution-receipt", receipt), "capability_hash");
-  assert.equal(refusedAt("execution-receipt", { ...receipt, outcome: "refused" }), undefined);
+  assert.equal(refusedAt("execution-receipt", receipt), undefined);
+  assert.equal(refusedAt("execution-receipt", { ...receipt, request_hash: null }), undefined);
+  assert.equal(
+    refusedAt("execution-receipt", { ...FULL["execution-receipt"], request_hash: null }),
+    "request_hash",
+  );
+});
+
+test("members that came with the second rules are checked from then on, and passed over before", () => {
+  const odd = { ...FULL["action-request"], max_executions: "often", action_domain: 5 };
+  assert.equal(refusedAt("action-request", odd), "max_executions");
+  const bytes = utf8(canonicalJson({ type: "action-request", v: 1, issuer: WHO, issued_at: TIME, ...odd }));
+  checkRecord(parseRecord(bytes), 1);
 });
 
 test("builders: the same record twice has one id, and a link to the wrong thing does not come about", () => {
@@ -334,8 +357,8 @@ test("builders: the same record twice has one id, and a link to the wrong thing 
   );
   assert.throws(() => new RecordRef("fact", "sha256:12"), TypeError);
   assert.throws(
-    () => buildRecord("action-request", { ...members, target: {} }),
-    (error) => error instanceof WritError && error.facts.path === "target",
+    () => buildRecord("action-request", { ...members, action_type: "" }),
+    (error) => error instanceof WritError && error.facts.path === "action_type",
   );
   const scoped = buildRecord("exception", {
     ...common,
