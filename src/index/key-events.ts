@@ -1,4 +1,4 @@
-/** The entries that change who is known: `key` records, and revocations of records that make keys known. */
+/** The entries that change who is known, or by which rules: `key` records, revocations of what makes keys known, policies of the log. */
 import { idOf, type Record, stringMember } from "../record/record.js";
 import { registrationOf } from "../record/key-record.js";
 import { revocationAction } from "../record/revocation.js";
@@ -11,6 +11,10 @@ export function keyEventOf(
   keys: Pick<KeyTable, "concerns">,
 ): KeyEvent | undefined {
   if (record.type === "key") return { kind: "register", registration: registrationOf(record), signers };
+  if (record.type === "log-policy") {
+    const { rules_version: version } = record.value;
+    return typeof version === "number" ? { kind: "rules", version, signers } : undefined;
+  }
   if (record.type !== "revocation") return undefined;
   const target = stringMember(record.value, "target");
   if (!keys.concerns(target)) return undefined;
@@ -30,5 +34,5 @@ export function keyEventOf(
 
 /** Does a type of record matter to who is known, at least at times? */
 export function mayBeKeyEvent(type: string | null): boolean {
-  return type === "key" || type === "revocation";
+  return type === "key" || type === "revocation" || type === "log-policy";
 }

@@ -50,6 +50,11 @@ export function used(state: RecordState, index: number): RecordState {
   return { ...state, uses: state.uses + 1, lastUse: index };
 }
 
+/** A use is given back: what it was for failed. */
+export function givenBack(state: RecordState): RecordState {
+  return { ...state, uses: Math.max(0, state.uses - 1) };
+}
+
 /** `revoke` is final; `suspend` and `resume` are not. */
 export function acted(
   state: RecordState,

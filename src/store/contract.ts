@@ -54,7 +54,13 @@ export type Table =
   | "grant"
   /** SHA-256 of a consumption's record (32) → its index */
   | "use"
-  /** SHA-256 of a record (32) ‖ index of the entry that changed its state → the state from there on */
+  /** a grant's record hash (32) ‖ hash of a tool call (16) ‖ index of the consumption for it → the pool of its request (32) */
+  | "call"
+  /** index of a consumption whose use of its request was given back → index of the receipt that did */
+  | "returned"
+  /** a request's record hash, or the pool of its uses in a trust domain (32) → how often it may be used (8) ‖ the entry that says so */
+  | "limit"
+  /** SHA-256 of a record, or the pool of a request's uses (32) ‖ index of the entry that changed its state → the state from there on */
   | "state"
   /** SHA-256 of a record (32) that has a row in `state` → nothing */
   | "touched"
@@ -84,6 +90,9 @@ export const TABLES: readonly Table[] = [
   "key-event",
   "grant",
   "use",
+  "call",
+  "returned",
+  "limit",
   "state",
   "early",
   "settled",

@@ -16,7 +16,13 @@ const [logKey, root, deputy, agent, thief] = [1, 2, 3, 4, 5].map((n) => signerOf
 const id = (signer: Signer): string => signer.publicKey.keyId;
 
 function table(): KeyTable {
-  return new KeyTable({ registrars: [root.publicKey], logKey: logKey.publicKey, policyId: "policy" });
+  return new KeyTable({
+    registrars: [root.publicKey],
+    logKey: logKey.publicKey,
+    policyId: "policy",
+    origin: "log",
+    rulesVersion: 2,
+  });
 }
 
 function register(
@@ -36,6 +42,9 @@ function register(
     controlDomain: "acme",
     notAfter: Number.POSITIVE_INFINITY,
     replaces: null,
+    writerClass: null,
+    trustDomain: null,
+    idPrefixes: [],
     ...more,
   };
   keys.apply(index, { kind: "register", registration, signers: [id(by)] });
