@@ -20,10 +20,16 @@ export function parseAmount(text: string): Amount | undefined {
 /** Less than 0, 0 or more than 0; undefined for two units, which cannot be compared. */
 export function compareAmounts(a: Amount, b: Amount): number | undefined {
   if (a.unit !== b.unit) return undefined;
-  const scale = Math.max(a.scale, b.scale);
-  const [left, right] = [a, b].map(({ digits, scale: own }) => digits * 10n ** BigInt(scale - own)) as [
-    bigint,
-    bigint,
-  ];
+  const [left, right] = [scaled(a, b.scale), scaled(b, a.scale)];
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Undefined for two units. */
+export function addAmounts(a: Amount, b: Amount): Amount | undefined {
+  if (a.unit !== b.unit) return undefined;
+  return { digits: scaled(a, b.scale) + scaled(b, a.scale), scale: Math.max(a.scale, b.scale), unit: a.unit };
+}
+
+function scaled({ digits, scale }: Amount, least: number): bigint {
+  return digits * 10n ** BigInt(Math.max(scale, least) - scale);
 }

@@ -1,12 +1,15 @@
 /**
  * The trace bundle: one self-contained JSON file. Every statement verbatim, with its index and its inclusion proof under
- * one checkpoint; that checkpoint; the links followed, and what was looked for and not found.
+ * one checkpoint; that checkpoint; the links followed, what was looked for and not found, and the log's word that this is all.
  *
- *     {"format": "writ-trace/1", "log": "log.example.org/agents", "subject": "sha256:…", "as_of": 4711,
+ *     {"format": "writ-trace/2", "walk": 2, "log": "log.example.org/agents", "subject": "sha256:…", "as_of": 4711,
  *      "log_checkpoint": "…", "bounded": {"nodes": false, "depth": false},
  *      "entries": [{"index": 17, "received_at": "2026-05-01T12:00:00.000Z", "hashes": ["…"], "statement": "…"}],
  *      "links": [{"from": 17, "member": "request_hash", "to": 12}],
- *      "not_found": [{"from": 17, "member": "prior_receipts", "value": "sha256:…"}]}
+ *      "not_found": [{"from": 17, "member": "prior_receipts", "value": "sha256:…"}],
+ *      "closure": "<DSSE in base64, or null>"}
+ *
+ * Files of the format `writ-trace/1` are read, and judged by the walk that made them.
  *
  * Reading one believes nothing in it: `open.ts` recomputes all that can be.
  */
@@ -16,9 +19,11 @@ import { parseBase64, parseBase64Of, toBase64 } from "../format/base64.js";
 import { utf8 } from "../format/bytes.js";
 import { timeOf } from "../record/time.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../statement/json.js";
-import { MAX_NODES } from "./closure.js";
+import { type Bounded, MAX_NODES, MAX_STRANGERS, type WalkNumber } from "./walk/walk.js";
 
-export const BUNDLE_FORMAT = "writ-trace/1";
+const FORMATS = { "writ-trace/1": 1, "writ-trace/2": 2 } as const satisfies Record<string, WalkNumber>;
+/** Entries of a bundle: the walk's, and strangers' with their keys. */
+const MAX_ENTRIES = MAX_NODES + 3 * MAX_STRANGERS;
 /** Statements in base64, proofs, links: what the walk's bounds allow, with room to spare. */
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 
@@ -44,6 +49,8 @@ export interface MissingLink {
 }
 
 export interface Bundle {
+  /** The walk that made it. */
+  readonly walk: WalkNumber;
   readonly log: string;
   /** The record id, or the entry hash of foreign content, that was asked for. */
   readonly subject: string;
@@ -51,11 +58,13 @@ export interface Bundle {
   readonly asOf: number;
   /** The signed note, verbatim. */
   readonly checkpoint: string;
-  readonly bounded: { readonly nodes: boolean; readonly depth: boolean };
+  readonly bounded: Bounded;
   /** In log order, each once. */
   readonly entries: readonly BundleEntry[];
   readonly links: readonly BundleLink[];
   readonly notFound: readonly MissingLink[];
+  /** The closure statement, a DSSE as stored; null where there is none. */
+  readonly closure: Uint8Array | null;
 }
 
 export function formatBundleFile(bundle: Bundle): string {
@@ -64,11 +73,13 @@ export function formatBundleFile(bundle: Bundle): string {
       `{"index":${index},"received_at":${receivedAt === null ? "null" : JSON.stringify(new Date(receivedAt).toISOString())},` +
       `"hashes":[${hashes.map((hash) => `"${toBase64(hash)}"`).join(",")}],"statement":"${toBase64(stored)}"}`,
   );
-  const { log, subject, asOf, checkpoint, bounded, links, notFound } = bundle;
-  const head = { format: BUNDLE_FORMAT, log, subject, as_of: asOf, log_checkpoint: checkpoint, bounded };
+  const { walk, log, subject, asOf, checkpoint, bounded, links, notFound, closure } = bundle;
+  const format = walk === 1 ? { format: "writ-trace/1" } : { format: "writ-trace/2", walk };
+  const head = { ...format, log, subject, as_of: asOf, log_checkpoint: checkpoint, bounded };
+  const word = walk === 1 ? "" : `,\n"closure":${closure === null ? "null" : `"${toBase64(closure)}"`}`;
   return (
     `${JSON.stringify(head).slice(0, -1)},\n"entries":[\n${entries.join(",\n")}\n],\n` +
-    `"links":${JSON.stringify(links)},\n"not_found":${JSON.stringify(notFound)}}\n`
+    `"links":${JSON.stringify(links)},\n"not_found":${JSON.stringify(notFound)}${word}}\n`
   );
 }
 
@@ -77,11 +88,16 @@ export function parseBundleFile(bytes: Uint8Array): Bundle {
   if (bytes.length > MAX_BUNDLE_BYTES) fail("", `at most ${MAX_BUNDLE_BYTES} bytes, got ${bytes.length}`);
   const value = parseJson(bytes, "BUNDLE_MALFORMED", 8);
   if (!isJsonObject(value)) fail("", "an object");
-  if (value["format"] !== BUNDLE_FORMAT) fail("format", BUNDLE_FORMAT);
+  const walk = Object.entries(FORMATS).find(([name]) => name === value["format"])?.[1];
+  if (walk === undefined) fail("format", Object.keys(FORMATS).join(" or "));
+  if (walk === 2 && value["walk"] !== walk)
+    fail("walk", `${walk}: a bundle of a later walk wants a later version of writ`);
+  const { closure } = value;
   const bounded = objectAt(value, "bounded");
   const entries = listAt(value, "entries");
-  if (entries.length > MAX_NODES) fail("entries", `at most ${MAX_NODES}, got ${entries.length}`);
+  if (entries.length > MAX_ENTRIES) fail("entries", `at most ${MAX_ENTRIES}, got ${entries.length}`);
   const bundle: Bundle = {
+    walk: walk ?? 1,
     log: textAt(value, "log"),
     subject: textAt(value, "subject"),
     asOf: numberAt(value, "as_of"),
@@ -98,6 +114,10 @@ export function parseBundleFile(bytes: Uint8Array): Bundle {
       member: textAt(link, "member", `not_found[${i}].`),
       value: textAt(link, "value", `not_found[${i}].`),
     })),
+    closure:
+      walk === 1 || closure === null || closure === undefined
+        ? null
+        : (parseBase64(textAt(value, "closure")) ?? fail("closure", "base64 or null")),
   };
   bundle.entries.forEach(({ index }, i) => {
     if (index <= (bundle.entries[i - 1]?.index ?? -1))

@@ -1,11 +1,12 @@
-/** What every check may ask: the records, who is believed, what was revoked, which registration was in force. */
+/** What every check may ask: the records, who is believed, what was taken back, which registration was in force. */
 import type { KeyTable } from "../index/keys.js";
-import { objectMember, objects } from "../record/links.js";
+import { objectMember, objects, strings } from "../record/links.js";
 import { mayRevoke, revocationAction } from "../record/revocation.js";
 import { timeOf } from "../record/time.js";
 import type { JsonObject } from "../statement/json.js";
 import type { RecordEntry } from "./entry.js";
-import { type Action, distinctRecords, type Graph, textMember } from "./graph.js";
+import { distinctRecords, type Graph, textMember } from "./graph.js";
+import { Memory } from "./memory.js";
 import type { VerdictWord } from "./verdict.js";
 
 /** How strictly to judge: the lowest risk tier that any action is judged by, whatever its registration says. */
@@ -21,39 +22,51 @@ export const PROFILES: readonly Profile[] = [
   { name: "tier-3", leastTier: 3 },
 ];
 
+/** What somebody is about to do under a grant, and has not done: judged as if it were done now. */
+export interface Proposal {
+  /** The grant's record id. */
+  readonly grant: string;
+  readonly executor: string;
+  /** The id of the key that the executor signs with. */
+  readonly signer: string;
+  readonly action: JsonObject;
+  readonly toolDigest: string | undefined;
+  /** The record id of the consumption by which it is under way; then that is no use besides. */
+  readonly consumption?: string;
+}
+
+/** A grant of an action under which a grant of another was used: and when. */
+export interface HandedDown {
+  readonly grant: RecordEntry;
+  /** The entry before which, and the time in milliseconds at which. */
+  readonly use: { readonly index: number; readonly time: number | undefined };
+}
+
 export interface Context {
+  /** Of an action: the records that have standing in it. */
   readonly graph: Graph;
+  /** Every record, strangers' too. */
+  readonly everything: Graph;
   readonly keys: KeyTable;
+  /** The log's name, as entry 0 spells it. */
+  readonly origin: string;
   /** Only what stands before this size is known. */
   readonly asOf: number;
   /** "Now": milliseconds since 1970, passed in. */
   readonly at: number;
+  /** How far claimed times may disagree, in milliseconds. */
+  readonly toleranceMs: number;
   readonly profile: Profile;
   /** Did the witness quorum of the verifier's policy cosign? Null when it asks for none. */
   readonly witnessed: boolean | null;
-  /** The verdict on another action, judged once. Null while it is itself being judged: a circle. */
-  supporting(actionId: string): VerdictWord | null;
-}
-
-/** An action with what most checks want to know of it. */
-export interface Case {
-  readonly action: Action;
-  /** By which it is judged. */
-  readonly tier: number;
-  /** By which its action types are registered, however strictly it is judged. */
-  readonly registeredTier: number;
-  /** Of the action type that the request names. */
-  readonly registration: Registration;
-  /** That one, and those of the types that decisions put the request under. */
-  readonly registrations: readonly Registration[];
-  /** Receipts that are a use: every outcome but `refused`. */
-  readonly uses: readonly Use[];
-}
-
-export interface Use {
-  readonly receipt: RecordEntry;
-  /** The grant that the receipt names, if it is logged. */
-  readonly grant: RecordEntry | undefined;
+  /** Was anything left out? Then what is not there may be among it. */
+  readonly bounded: boolean;
+  readonly proposal: Proposal | null;
+  /**
+   * The verdict on another action, judged once; with a grant of it, up to that grant and as used where a grant below it was.
+   * Null while it is itself being judged: a circle.
+   */
+  supporting(actionId: string, handed?: HandedDown): VerdictWord | null;
 }
 
 /** What stands registered under an action type's name. */
@@ -61,85 +74,69 @@ export interface Registration {
   readonly name: string | undefined;
   /** The one in force; undefined when there is none. */
   readonly inForce: RecordEntry | undefined;
-  /** Records by others than the owner. */
+  /** Those before it by the same owner, in log order. */
+  readonly before: readonly RecordEntry[];
+  /** Those of the same owner that were revoked, and by what. */
+  readonly revoked: readonly { readonly entry: RecordEntry; readonly by: RecordEntry }[];
+  /** Records by others than the owner, of the same domain. */
   readonly contesting: readonly RecordEntry[];
 }
 
-export function caseOf(action: Action, context: Context): Case {
-  const { request } = action;
-  const before = request?.index ?? context.asOf;
-  const registration = registrationOf(actionTypeOf(action), before, context);
-  const others = classifications(action).filter((name) => name !== registration.name);
-  const registrations = [registration, ...others.map((name) => registrationOf(name, before, context))];
-  const uses = action.receipts
-    .filter(({ record }) => record.value["outcome"] !== "refused")
-    .map((receipt) => ({
-      receipt,
-      grant: grantIn(context.graph, textMember(receipt.record.value, "capability_hash")),
-    }));
-  const registeredTier = Math.max(...registrations.map(tierOf));
-  const tier = Math.max(context.profile.leastTier, registeredTier);
-  return { action, registration, registrations, uses, tier, registeredTier };
-}
-
-/** What the request asks for; without a request, what its receipts say was done, if they agree (tier 0 has no more). */
-function actionTypeOf({ request, receipts }: Action): string | undefined {
-  if (request !== undefined) return textMember(request.record.value, "action_type");
-  const done = receipts.map(({ record }) =>
-    textMember(objectMember(record.value, "executed_action"), "action_type"),
-  );
-  return done.every((name) => name === done[0]) ? done[0] : undefined;
-}
-
-/** The registrations in force that an action stands under. */
-export function rulesOf({ registrations }: Case): RecordEntry[] {
-  return registrations.flatMap(({ inForce }) => inForce ?? []);
-}
-
-/** The smallest number that any of them sets; undefined where none does. */
-export function smallestRule(one: Case, member: string): number | undefined {
-  const numbers = rulesOf(one).flatMap(({ record }) => {
-    const value = record.value[member];
-    return typeof value === "number" ? [value] : [];
-  });
-  return numbers.length === 0 ? undefined : Math.min(...numbers);
-}
-
-function grantIn(graph: Graph, id: string | undefined): RecordEntry | undefined {
-  const grant = graph.record(id);
-  return grant?.record.type === "capability-grant" ? grant : undefined;
-}
-
-/** Action types that decisions put the request under instead of its own. */
-function classifications({ decisions }: Action): string[] {
-  return decisions.flatMap(({ record }) => textMember(record.value, "classified_action_type") ?? []);
-}
-
-function tierOf({ inForce }: Registration): number {
-  const tier = inForce?.record.value["risk_tier"];
-  // "Unregistered action type: treat as tier 3."
-  return typeof tier === "number" ? tier : 3;
-}
-
 /**
- * "The last `action-type` record for that name before the request, by the owner that registered it first; a record by
- * another owner makes it contested, until one of the two withdraws."
+ * "The last `action-type` record for that name before the request by the home owner that registered it first; one for the same
+ * name by another owner of the home makes it contested, until one of the two withdraws."
  */
-export function registrationOf(name: string | undefined, before: number, context: Context): Registration {
-  const standing = context.graph
+export function registrationOf(
+  name: string | undefined,
+  before: number,
+  home: string,
+  context: Context,
+): Registration {
+  const named = context.everything
     .all("action-type")
     .filter(
       (entry) =>
         entry.record.value["action_type"] === name &&
         entry.index < before &&
-        takenBack(entry, before, context) === undefined,
-    );
-  const owner = standing[0]?.record.issuer;
+        domainOf(entry, context) === home &&
+        speaksAs(entry, ["owner"], context),
+    )
+    .map((entry) => ({ entry, by: takenBack(entry, before, context) }));
+  const isRevoked = ({ by }: { by: RecordEntry | undefined }): boolean =>
+    by !== undefined && revocationAction(by.record) === "revoke";
+  const standing = named.filter((one) => !isRevoked(one));
+  const owner = standing[0]?.entry.record.issuer;
+  const own = standing.filter(({ entry }) => entry.record.issuer === owner);
+  const last = own.at(-1);
   return {
     name,
-    inForce: standing.findLast(({ record }) => record.issuer === owner),
-    contesting: standing.filter(({ record }) => record.issuer !== owner),
+    // While the last is suspended none is in force: an older one may have asked for less.
+    inForce: last?.by === undefined ? last?.entry : undefined,
+    before: own.slice(0, -1).map(({ entry }) => entry),
+    revoked: named.flatMap(({ entry, by }) =>
+      by !== undefined && isRevoked({ by }) && entry.record.issuer === owner ? [{ entry, by }] : [],
+    ),
+    contesting: standing.flatMap(({ entry, by }) =>
+      entry.record.issuer !== owner && by === undefined ? [entry] : [],
+    ),
   };
+}
+
+export function tierOf({ inForce }: Registration): number {
+  const tier = inForce?.record.value["risk_tier"];
+  // "Unregistered is tier 3."
+  return typeof tier === "number" ? tier : 3;
+}
+
+/** The trust domain whose word a record is. */
+export function domainOf({ record }: RecordEntry, { keys }: Pick<Context, "keys">): string {
+  return keys.domains.of(record.issuer);
+}
+
+/** The grant of that id, if it is logged. */
+export function grantIn(graph: Graph, id: string | undefined): RecordEntry | undefined {
+  const grant = graph.record(id);
+  return grant?.record.type === "capability-grant" ? grant : undefined;
 }
 
 /** The decision that a grant names. */
@@ -148,11 +145,8 @@ export function decisionOf(grant: RecordEntry, { graph }: Context): RecordEntry 
   return decision?.record.type === "policy-decision" ? decision : undefined;
 }
 
-/**
- * What the decision that a grant names had become before the grant: the last that supersedes it, by the same engine, for
- * the same request.
- */
-function effectiveDecision(decision: RecordEntry, before: number, { graph }: Context): RecordEntry {
+/** The last decision before `before` that superseded this one, by the same engine, for the same request; itself where none did. */
+export function effectiveDecision(decision: RecordEntry, before: number, { graph }: Context): RecordEntry {
   let current = decision;
   for (;;) {
     const { id, index, record } = current;
@@ -170,48 +164,55 @@ function effectiveDecision(decision: RecordEntry, before: number, { graph }: Con
   }
 }
 
-/** The decision that counts for a grant; undefined when the one it names is not there. */
+/** The decision that counts for a grant, as it was when it was granted; undefined when the one it names is not there. */
 export function decisionFor(grant: RecordEntry, context: Context): RecordEntry | undefined {
   const named = decisionOf(grant, context);
   return named === undefined ? undefined : effectiveDecision(named, grant.index, context);
 }
 
-/** A time during which a record was taken back: for good, or until it was resumed. */
-export interface Withdrawal {
-  readonly by: RecordEntry;
-  /** Null: it was not resumed before the place that was asked about. */
-  readonly resumedBy: RecordEntry | null;
-}
-
-/** Everything that took a record back before `index`, by those who may, in log order. */
-export function withdrawals(target: RecordEntry, before: number, context: Context): Withdrawal[] {
-  const found: Withdrawal[] = [];
+/** Everything that took a record back before `before`, by those who may, and stood then: what is resumed is nothing. */
+export function takenBack(target: RecordEntry, before: number, context: Context): RecordEntry | undefined {
   let suspended: RecordEntry | undefined;
-  for (const entry of distinctRecords(context.graph.naming(target.id, "target", "revocation"))) {
+  for (const entry of distinctRecords(context.everything.naming(target.id, "target", "revocation"))) {
     if (entry.index >= before || !isEntitled(entry, target, context)) continue;
     const action = revocationAction(entry.record);
-    if (action === "revoke") found.push({ by: entry, resumedBy: null });
-    else if (action === "suspend") suspended ??= entry;
-    else if (suspended !== undefined) {
-      found.push({ by: suspended, resumedBy: entry });
-      suspended = undefined;
-    }
+    if (action === "revoke") return entry;
+    if (action === "suspend") suspended ??= entry;
+    else suspended = undefined;
   }
-  return suspended === undefined ? found : [...found, { by: suspended, resumedBy: null }];
+  return suspended;
 }
 
-/** What took a record back, for good or for now, before `index`: the deciding revocation, or undefined. */
-export function takenBack(target: RecordEntry, before: number, context: Context): RecordEntry | undefined {
-  return withdrawals(target, before, context).find(({ resumedBy }) => resumedBy === null)?.by;
+/** The stretches before `before` in which a record was suspended and after which it was resumed. */
+export function suspensions(
+  target: RecordEntry,
+  before: number,
+  context: Context,
+): { readonly from: RecordEntry; readonly to: RecordEntry }[] {
+  const found: { from: RecordEntry; to: RecordEntry }[] = [];
+  let from: RecordEntry | undefined;
+  for (const entry of distinctRecords(context.everything.naming(target.id, "target", "revocation"))) {
+    if (entry.index >= before || !isEntitled(entry, target, context)) continue;
+    const action = revocationAction(entry.record);
+    if (action === "suspend") from ??= entry;
+    if (action !== "resume" || from === undefined) continue;
+    found.push({ from, to: entry });
+    from = undefined;
+  }
+  return found;
 }
 
 /** May this revocation take the target back? */
 export function isEntitled(revocation: RecordEntry, target: RecordEntry, context: Context): boolean {
-  const { graph } = context;
-  const request = graph.record(textMember(target.record.value, "request_hash"));
+  const { everything, keys } = context;
+  const request = everything.record(textMember(target.record.value, "request_hash"));
+  const isOfDomain = domainOf(revocation, context) === domainOf(target, context);
+  if (target.record.type === "key")
+    return keys.hasCutAt(revocation.index) && speaksAs(revocation, ["registrar"], context);
   return mayRevoke(revocation.record, target.record, request?.record ?? null, {
-    isRegistrar: speaksAs(revocation, ["registrar"], context),
+    isRegistrar: isOfDomain && speaksAs(revocation, ["registrar"], context),
     isOwner: speaksAs(revocation, ["owner"], context),
+    isPrincipal: speaksAs(revocation, ["principal"], context),
   });
 }
 
@@ -219,17 +220,12 @@ export function isEntitled(revocation: RecordEntry, target: RecordEntry, context
 export function speaksAs(
   entry: RecordEntry,
   roles: readonly string[],
-  { graph, keys, asOf }: Context,
+  { everything, keys, asOf }: Context,
 ): boolean {
   const { record, index } = entry;
-  return graph
+  return everything
     .speakersOf(entry)
     .some((signer) => keys.believed(signer, record.issuer, roles, { index, asOf }));
-}
-
-/** The grants given for the request, and those that its receipts used, each once. */
-export function grantsOf({ action, uses }: Case): Set<RecordEntry> {
-  return new Set([...action.grants, ...uses.flatMap(({ grant }) => grant ?? [])]);
 }
 
 /** A grant and every grant above it that is there, nearest first. */
@@ -243,12 +239,18 @@ export function ancestry(grant: RecordEntry, graph: Graph): RecordEntry[] {
   }
 }
 
-/** A grant and every grant below it that is there. */
+/** "A child grant is made by its parent's issuer or its parent's audience. Any other is no child of it." */
+export function isMadeUnder(child: RecordEntry, parent: RecordEntry): boolean {
+  const { issuer } = child.record;
+  return issuer === parent.record.issuer || issuer === parent.record.value["audience"];
+}
+
+/** A grant and every grant below it that is there, made by those who may. */
 export function descent(grant: RecordEntry, graph: Graph): RecordEntry[] {
   const found = new Map([[grant.id, grant]]);
   for (const one of found.values())
     for (const child of graph.naming(one.id, "parent_capability_hash", "capability-grant"))
-      if (!found.has(child.id)) found.set(child.id, child);
+      if (!found.has(child.id) && isMadeUnder(child, one)) found.set(child.id, child);
   return [...found.values()];
 }
 
@@ -260,32 +262,57 @@ export function permitted(grant: RecordEntry): JsonObject {
   return objectMember(grant.record.value, "permitted_action");
 }
 
-/** Approvals that are asked for: `[{role, min}]`, the largest number for each role. */
-export function requiredApprovals(...sources: readonly (RecordEntry | undefined)[]): Map<string, number> {
-  const required = new Map<string, number>();
-  for (const source of sources) {
-    for (const { role, min } of objects(source?.record.value["required_approvals"]))
-      if (typeof role === "string" && typeof min === "number" && min > 0)
-        required.set(role, Math.max(min, required.get(role) ?? 0));
-  }
-  return required;
+/** `<algorithm>:<text>`, for sha256 64 lower-case hex digits: what has not that form counts as not there. */
+export function isDigest(value: unknown): value is string {
+  if (typeof value !== "string") return false;
+  return value.startsWith("sha256:")
+    ? /^sha256:[0-9a-f]{64}$/.test(value)
+    : /^[a-z0-9][a-z0-9._+-]*:.+$/i.test(value);
 }
 
-/**
- * Where evidence is cut off: "as of the grant's index, or the receipt's when there is no grant". Once for each grant that
- * was used; before any use, for each grant that there is; null while there is nothing yet.
- */
-export function evidenceCuts({ action, uses }: Case): (RecordEntry | null)[] {
-  const used = uses.map(({ grant, receipt }) => grant ?? receipt);
-  const cuts = used.length > 0 ? used : action.grants;
-  return cuts.length === 0 ? [null] : [...new Set(cuts)];
+/** Names compared as people would: after NFKC, case folding and trimming. */
+export function folded(text: string): string {
+  return text.normalize("NFKC").trim().toLowerCase();
 }
 
-/** The first of them: what was logged before it came before every use. */
-export function firstCut(one: Case): RecordEntry | null {
-  const cuts = evidenceCuts(one);
-  return cuts.reduce(
-    (first, cut) => (first === null || (cut !== null && cut.index < first.index) ? cut : first),
-    null,
+/** What the records of who signed an entry say of them: control domains as stated, folded; none where none is. */
+export function controlDomains(entry: RecordEntry, context: Context): readonly string[] {
+  return CONTROL.of(context.keys, entry.index, () => statedDomains(entry, context));
+}
+
+const CONTROL = new Memory<KeyTable, readonly string[]>();
+
+function statedDomains(entry: RecordEntry, { everything, keys, asOf }: Context): string[] {
+  return everything
+    .speakersOf(entry)
+    .flatMap((signer) =>
+      keys
+        .registrations(signer, { index: entry.index, asOf })
+        .filter(({ ids }) => ids.includes(entry.record.issuer))
+        .map(({ controlDomain }) => folded(controlDomain)),
+    )
+    .filter((domain) => domain !== "");
+}
+
+/** Evidence that decisions say they evaluated. */
+export interface Evaluated {
+  readonly name: string;
+  readonly outcome: string;
+  readonly hash: string | undefined;
+}
+
+export function evaluatedBy({ record }: RecordEntry): Evaluated[] {
+  return objects(record.value["evaluated_evidence"]).flatMap(({ name, outcome, hash }) =>
+    typeof name === "string" && typeof outcome === "string"
+      ? [{ name, outcome, hash: isDigest(hash) ? hash : undefined }]
+      : [],
   );
+}
+
+export function textsIn(entry: RecordEntry | undefined, member: string): string[] {
+  return strings(entry?.record.value[member]);
+}
+
+export function iso(ms: number): string {
+  return Number.isFinite(ms) ? new Date(ms).toISOString().replace(".000Z", "Z") : "an unknown time";
 }

@@ -25,6 +25,8 @@ const RESTS_ON: readonly LinkMember[] = [
   "prior_receipts",
   "via_receipt",
   "confirms",
+  "delegation_hash",
+  "parent_delegation",
 ];
 
 /** How others may rely on this entry. */

@@ -3,6 +3,8 @@ import { idOf, parseRecord, RECORD_MEDIA_TYPE, type Record } from "../record/rec
 import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Statement } from "../statement/statement.js";
 import { WritError } from "../errors.js";
+import { type PublicKey, verifierOf } from "../statement/key.js";
+import { Memory } from "./memory.js";
 
 export interface TraceEntry {
   readonly index: number;
@@ -46,6 +48,17 @@ export function readTraceEntry(
 export function isRecordEntry(entry: TraceEntry): entry is RecordEntry {
   return entry.record !== null;
 }
+
+/** Does the signature, one of the statement's own, verify by this key? Worked out once: it is most of what a verdict costs. */
+export function isVerified(
+  { signedBytes }: Statement,
+  signature: Statement["signatures"][number],
+  key: PublicKey,
+): boolean {
+  return VERIFIED.of(signature, key.keyId, () => verifierOf(key)(signature.signature, signedBytes));
+}
+
+const VERIFIED = new Memory<Statement["signatures"][number], boolean>();
 
 export function signersOf({ statement }: TraceEntry): string[] {
   return statement?.signatures.map(({ keyId }) => keyId) ?? [];

@@ -1,20 +1,37 @@
 /**
  * The verdict on a trace. Pure: the same bundle, trust, time and profile give the same verdict, on the server, in the
- * command line and in a browser. Nothing in the bundle is believed that could be recomputed, and what is missing is
- * unknown, never passed.
+ * command line, in the gateway and in a browser. Nothing in the bundle is believed that could be recomputed, and what is
+ * missing is unknown, never passed.
  */
-import { toBase64 } from "../format/base64.js";
 import type { Policy } from "../format/policy.js";
 import { formatVerifierKey } from "../format/vkey.js";
+import { timeText, type TraceVerdict } from "./answer.js";
 import { type Bundle, parseBundleFile } from "./bundle.js";
+import { type Case, caseOf, partsOf } from "./case.js";
+import { approvals } from "./checks/approvals.js";
 import { CHECKS } from "./checks/table.js";
 import { signatureProblems } from "./checks/signatures.js";
-import { type Case, caseOf, type Context, isEntitled, PROFILES, type Profile, takenBack } from "./context.js";
+import { isDecided } from "./checks/steps.js";
+import { strangersUses } from "./checks/standing.js";
+import { isUnaccounted, maxUses } from "./checks/uses.js";
+import {
+  ancestry,
+  type Context,
+  domainOf,
+  type HandedDown,
+  isEntitled,
+  PROFILES,
+  type Profile,
+  type Proposal,
+  takenBack,
+  time,
+} from "./context.js";
 import { isRecordEntry, type RecordEntry } from "./entry.js";
 import { exceptionFor } from "./exceptions.js";
-import { actionIdOf, actionOf, membersOf, textMember } from "./graph.js";
-import { openBundle, type OpenedBundle } from "./open.js";
-import { type Provenance, provenanceOf } from "./provenance.js";
+import { actionIdOf, textMember } from "./graph.js";
+import { completenessProblems, openBundle, type OpenedBundle } from "./open.js";
+import { provenanceOf } from "./provenance.js";
+import { sentenceOf, sentenceOfRecord } from "./sentence.js";
 import {
   type Finding,
   type FindingCode,
@@ -31,58 +48,43 @@ export interface EvaluateOptions {
   readonly at: number;
   /** `registered` unless given. */
   readonly profile?: Profile;
+  /** Whoever judges has read the whole log and knows that this is all: the log's word for it is not asked for. */
+  readonly complete?: boolean;
+  /** What somebody is about to do: judged as if it were done now, and nothing is only a remark. */
+  readonly proposal?: Proposal;
 }
 
-export interface TraceVerdict {
-  readonly verdict: VerdictWord;
-  readonly subject: string;
-  readonly subjectIndex: number;
-  /** The record id of the request whose action was judged; null when the record belongs to none. */
-  readonly action: string | null;
-  readonly actionType: string | null;
-  readonly tier: number | null;
-  /** The tier of the registrations alone; `tier` is at least what the profile asks for. */
-  readonly registeredTier: number | null;
-  readonly at: number;
-  readonly profile: Profile;
-  readonly log: string;
-  readonly asOf: number;
-  /** Null when the checkpoint could not be trusted. */
-  readonly tree: { readonly size: number; readonly root: Uint8Array } | null;
-  readonly cosigners: readonly { readonly name: string; readonly time: bigint }[];
-  /** The verifier keys that were trusted, logs and witnesses. */
-  readonly trusted: readonly string[];
-  readonly findings: readonly Finding[];
-  readonly evidence: readonly Provenance[];
-  /** Other actions it rests on, each judged as its own. */
-  readonly supporting: readonly { readonly action: string; readonly verdict: VerdictWord }[];
-  /** Entries that overrode something in it: shown, and changing nothing. */
-  readonly overrides: readonly number[];
-  /** Revocations in it by somebody who may not. */
-  readonly withoutEffect: readonly number[];
-  /** What no bundle can show, and whom the verdict had to trust, in words. */
-  readonly notes: readonly string[];
-}
+/** Failures that no missing record could undo: they stand also where something was left out. */
+const STANDS_ALONE: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "SIGNATURE_INVALID",
+  "NO_STANDING",
+  "EQUIVOCATION",
+  "REQUEST_MISMATCH",
+  "GRANT_AFTER_RECEIPT",
+  "GRANT_EXPIRED",
+  "GRANT_NOT_YET_VALID",
+  "NONCE_REUSED",
+  "EXECUTED_TWICE",
+  "AUDIENCE_MISMATCH",
+  "APPROVAL_SAW_OTHER",
+  "SCOPE_WIDENED",
+  "CONSTRAINT_VIOLATED",
+  "ACTION_MISMATCH",
+  "TOOL_DRIFT",
+  "ROLE_COLLAPSE",
+  "TERMINAL_DUPLICATE",
+]);
 
-/** Records that have no effect unless their signer is believed. */
-const COUNTS_FOR_NOTHING: readonly string[] = ["revocation", "exception", "override", "boundary-seal"];
-
-/** Failures that consist in something not being there. */
-const BY_ABSENCE: ReadonlySet<FindingCode> = new Set<FindingCode>([
+/** What is no remark though nothing was executed. */
+const NEVER_REMARK: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "SIGNATURE_INVALID",
   "KEY_UNKNOWN",
-  "CHAIN_GAP",
-  "REQUEST_MISSING",
-  "GRANT_MISSING",
-  "DECISION_MISSING",
-  "DENIED_BUT_GRANTED",
-  "CONSUMPTION_MISSING",
-  "APPROVAL_INSUFFICIENT",
-  "POLICY_UNREGISTERED",
-  "ACTION_TYPE_UNREGISTERED",
-  "CONFIRMATION_MISSING",
+  "ROLE_MISSING",
+  "SIGNER_DISTRUSTED",
+  "EQUIVOCATION",
+  "TERMINAL_DUPLICATE",
   "OMISSION",
   "SEQ_GAP",
-  "MISSION_MISMATCH",
 ]);
 
 const EXECUTED: readonly unknown[] = ["executed", "partial", "reverted", "failed", "unknown"];
@@ -105,7 +107,8 @@ export function evaluateOpened(opened: OpenedBundle, policy: Policy, options: Ev
 }
 
 class Judgement {
-  private readonly words = new Map<string, VerdictWord | null>();
+  private readonly words = new Map<string, { readonly action: string; readonly word: VerdictWord | null }>();
+  private readonly cases: Case[] = [];
   private readonly context: Context;
   private readonly integrity = new Map<number, readonly Problem[]>();
   private readonly profile: Profile;
@@ -119,116 +122,170 @@ class Judgement {
     this.profile = options.profile ?? (PROFILES[0] as Profile);
     this.context = {
       graph,
+      everything: graph,
       keys,
+      origin: bundle.log,
       asOf: bundle.asOf,
       at: options.at,
+      toleranceMs: opened.policy.clockToleranceS * 1000,
       profile: this.profile,
       witnessed: checkpoint?.quorum ?? null,
-      supporting: (id) => this.supporting(id),
+      bounded: opened.bounded,
+      proposal: options.proposal ?? null,
+      supporting: (id, handed) => this.supporting(id, handed),
     };
-    for (const { entry } of graph.nodes)
-      this.integrity.set(entry.index, signatureProblems(entry, this.context));
   }
 
   verdict(): TraceVerdict {
-    const { opened, context, policy } = this;
-    const { bundle, checkpoint, subject, graph } = opened;
+    const { opened } = this;
+    const { subject, graph } = opened;
+    const verification = this.rows(
+      "verified",
+      "every entry is in the checkpoint's tree, the log signed it and says that this is all",
+      opened.problems,
+      null,
+    );
+    // A file that is damaged, or of another log, accuses nobody.
+    if (opened.problems.length > 0)
+      return this.answer(
+        "NOT_VERIFIED",
+        verification,
+        null,
+        "The file is damaged, or not of this log; that accuses nobody.",
+      );
     const actionId = isRecordEntry(subject) ? actionIdOf(graph, subject) : null;
-    if (actionId !== null) this.words.set(actionId, null);
-    const one = actionId === null ? null : caseOf(actionOf(graph, actionId), context);
+    if (actionId === null || !isRecordEntry(subject)) return this.judgeRecord(verification);
+    this.words.set(actionId, { action: actionId, word: null });
+    const one = this.open(actionId, subject);
+    const isStranger = domainOf(subject, this.context) !== one.home;
+    if (isStranger && !one.context.graph.entries.includes(subject) && subject.id !== actionId)
+      return this.judgeStranger(subject, one, verification);
     // First what it rests on: which other actions are judged at all decides whose signers are theirs to answer for.
-    const own = one === null ? this.statusFindings() : this.checkFindings(one);
-    const findings = [
-      ...this.integrityFindings(one),
-      ...this.witnessFindings(one),
-      ...this.boundFindings(),
-      ...own,
-    ];
-    const executed =
-      one !== null && one.action.receipts.some(({ record }) => EXECUTED.includes(record.value["outcome"]));
-    return {
-      verdict: wordFor(findings, executed),
-      subject: bundle.subject,
-      subjectIndex: subject.index,
-      action: actionId,
-      actionType: one?.registration.name ?? null,
-      tier: one?.tier ?? null,
-      registeredTier: one?.registeredTier ?? null,
-      at: this.options.at,
-      profile: this.profile,
-      log: bundle.log,
-      asOf: bundle.asOf,
-      tree: checkpoint === null ? null : { size: checkpoint.size, root: checkpoint.root },
-      cosigners: checkpoint?.cosigners ?? [],
-      trusted: [...policy.logs, ...policy.witnesses].map(({ key }) => formatVerifierKey(key)),
-      findings,
-      evidence: one === null ? [] : provenanceOf(one, context),
-      supporting: [...this.words].flatMap(([action, verdict]) =>
-        action === actionId || verdict === null ? [] : [{ action, verdict }],
-      ),
-      overrides: graph.all("override").map(({ index }) => index),
-      withoutEffect: this.withoutEffect(),
-      notes: this.notes(),
-    };
+    const own = this.checkFindings(one);
+    const findings = this.remarked(
+      [
+        ...verification,
+        ...this.completeness(),
+        ...this.signatures(one),
+        ...this.witnessFindings(one),
+        ...this.boundFindings(),
+        ...own,
+      ],
+      one,
+    );
+    return this.answer(this.word(findings, one), findings, one, sentenceOf(one));
   }
 
-  /** The verdict on another action of the same bundle. */
-  private supporting(id: string): VerdictWord | null {
-    const known = this.words.get(id);
-    if (known !== undefined) return known;
-    this.words.set(id, null);
-    const one = caseOf(actionOf(this.context.graph, id), this.context);
-    const own = membersOf(one.action).flatMap(({ index }) => this.integrity.get(index) ?? []);
+  /** A record of no action is judged for inclusion, signature and status alone. */
+  private judgeRecord(verification: readonly Finding[]): TraceVerdict {
+    const { subject } = this.opened;
+    const problems = this.problemsOf(subject.index);
     const findings = [
-      ...this.rows("signatures", "signed by whom they say", own, one),
-      ...this.checkFindings(one),
+      ...verification,
+      ...this.completeness(),
+      ...this.rows("signatures", "it is signed by a key that was believed for it", problems, null),
+      ...this.boundFindings(),
+      ...this.statusFindings(),
     ];
-    const executed = one.action.receipts.some(({ record }) => EXECUTED.includes(record.value["outcome"]));
-    const word = wordFor(findings, executed);
-    this.words.set(id, word);
+    const word = wordFor(findings, { executed: true, unaccounted: false, decided: false });
+    const sentence = isRecordEntry(subject)
+      ? sentenceOfRecord(subject)
+      : `Entry ${subject.index} is foreign content: the log says who signed it, and nothing of what it means.`;
+    return this.answer(word, findings, null, sentence);
+  }
+
+  /** "When the record asked for has itself no standing in the action that it names, the verdict is about that record." */
+  private judgeStranger(subject: RecordEntry, one: Case, verification: readonly Finding[]): TraceVerdict {
+    const of = domainOf(subject, this.context);
+    const why = `${subject.record.issuer}, of ${of}, has no say in an action of ${one.home}: its ${subject.record.type} is neither for nor against anybody`;
+    const findings = [
+      ...verification,
+      ...this.rows("standing", "", [fails("NO_STANDING", [subject], why)], null),
+    ];
+    return this.answer("VIOLATION", findings, one, sentenceOfRecord(subject));
+  }
+
+  private open(id: string, from?: RecordEntry, handed?: HandedDown): Case {
+    const one = caseOf(id, this.context, from, handed);
+    this.cases.push(one);
+    return one;
+  }
+
+  private word(findings: readonly Finding[], one: Case): VerdictWord {
+    return wordFor(findings, {
+      executed: isExecuted(one),
+      unaccounted: isUnaccounted(one),
+      decided: isDecided(one),
+    });
+  }
+
+  /** The verdict on another action of the same bundle; with a grant of it, up to that and as used where one below it was. */
+  private supporting(id: string, handed?: HandedDown): VerdictWord | null {
+    const name = handed === undefined ? id : `${id} ${handed.grant.index} ${handed.use.index}`;
+    const known = this.words.get(name);
+    if (known !== undefined) return known.word;
+    this.words.set(name, { action: id, word: null });
+    const one = this.open(id, this.context.everything.record(id), handed);
+    const own = partsOf(one).flatMap(({ index }) => this.problemsOf(index));
+    const all = [...this.rows("signatures", "signed by whom they say", own, one), ...this.checkFindings(one)];
+    // Handed down, it was used, and nothing about it is only a remark.
+    const word =
+      handed === undefined
+        ? this.word(this.remarked(all, one), one)
+        : wordFor(all, { executed: true, unaccounted: false, decided: true });
+    this.words.set(name, { action: id, word });
     return word;
   }
 
-  /**
-   * Inclusion of every entry, and who signed it. Who is distrusted in another action is that action's to answer for; and
-   * what takes something back, excuses or overrides counts for nothing when its signer is not believed.
-   */
-  private integrityFindings(one: Case | null): Finding[] {
-    const { problems, graph } = this.opened;
-    const judged = [...this.words].filter(([id, word]) => word !== null && id !== one?.action.id);
-    const others = new Set(
-      judged.flatMap(([id]) => membersOf(actionOf(graph, id))).map(({ index }) => index),
-    );
-    for (const { index } of one === null ? [] : membersOf(one.action)) others.delete(index);
-    const signatures = graph.nodes.flatMap(({ entry }) =>
-      (this.integrity.get(entry.index) ?? []).filter(
-        ({ code }) =>
-          code !== "SIGNER_DISTRUSTED" ||
-          entry.index === this.opened.subject.index ||
-          !(others.has(entry.index) || COUNTS_FOR_NOTHING.includes(entry.record?.type ?? "")),
-      ),
-    );
-    return [
-      ...this.rows(
-        "inclusion",
-        "every entry is in the checkpoint's tree, and the log signed it",
-        problems,
-        one,
-      ),
-      ...this.rows("signatures", "every entry is signed by a key that was believed for it", signatures, one),
-    ];
+  private problemsOf(index: number): readonly Problem[] {
+    const known = this.integrity.get(index);
+    if (known !== undefined) return known;
+    const entry = this.context.everything.nodes.find((node) => node.entry.index === index)?.entry;
+    const problems = entry === undefined ? [] : signatureProblems(entry, this.context);
+    this.integrity.set(index, problems);
+    return problems;
   }
 
-  private witnessFindings(one: Case | null): Finding[] {
+  private completeness(): Finding[] {
+    const problems = this.options.complete === true ? [] : completenessProblems(this.opened);
+    return this.rows("completeness", "the log, or who read it whole, says that this is all", problems, null);
+  }
+
+  /**
+   * Who signed what counts in the action. Who is distrusted in another action is that action's to answer for; what takes
+   * something back, excuses or confirms counts for nothing when its signer is not believed; and strangers are nobody's.
+   */
+  private signatures(one: Case): Finding[] {
+    const parts = new Set(partsOf(one).map(({ index }) => index));
+    const { everything, graph } = one.context;
+    // An approval whose signer is not believed is nobody's word; where it is lacking, that is why.
+    const isLacking =
+      one.action.approvals.length < everything.naming(one.action.id, "request_hash", "approval").length &&
+      approvals(one).some(({ outcome }) => outcome === "FAIL");
+    if (isLacking)
+      for (const { id, index, record } of everything.naming(one.action.id, "request_hash", "approval"))
+        if (graph.record(id) === undefined && this.context.keys.domains.of(record.issuer) === one.home)
+          parts.add(index);
+    const counting = new Set(one.context.graph.entries.map(({ index }) => index));
+    const problems = this.context.everything.nodes.flatMap(({ entry, mode }) => {
+      const { index, record } = entry;
+      const isOwn = parts.has(index) || index === this.opened.subject.index;
+      if (!isOwn && (mode === "stranger" || record === null || !counting.has(index))) return [];
+      // Of what is no step of it, nobody's word counts who is not believed: only a false signature is anybody's concern.
+      return this.problemsOf(index).filter(({ code }) => isOwn || code === "SIGNATURE_INVALID");
+    });
+    return this.rows("signatures", "every entry is signed by a key that was believed for it", problems, one);
+  }
+
+  private witnessFindings(one: Case): Finding[] {
     const { witnessed } = this.context;
     const name = "witnesses";
-    const about = "the witness quorum cosigned the checkpoint";
     if (witnessed === null) return [idle(name, "no witness was asked for: the operator was trusted")];
-    if (one !== null && one.tier < 3) return [idle(name, `tier ${one.tier} does not ask for it`)];
+    if (one.tier < 3) return [idle(name, `tier ${one.tier} does not ask for it`)];
     const problems = witnessed
       ? []
       : [unknown("UNWITNESSED", [], "the checkpoint does not meet the witness quorum")];
-    return this.rows(name, about, problems, one);
+    return this.rows(name, "the witness quorum cosigned the checkpoint", problems, one);
   }
 
   private boundFindings(): Finding[] {
@@ -248,36 +305,110 @@ class Judgement {
   private statusFindings(): Finding[] {
     const { subject } = this.opened;
     if (!isRecordEntry(subject)) return [];
-    const revocation = takenBack(subject, this.context.asOf, this.context);
-    const problems =
-      revocation === undefined
-        ? []
-        : [fails("REVOKED_BEFORE_EXECUTION", [revocation, subject], "the record was revoked or suspended")];
-    return this.rows("not-revoked", "the record was not taken back", problems, null);
+    const by = takenBack(subject, this.context.asOf, this.context);
+    const name = "status";
+    if (by === undefined) return this.rows(name, "the record was not taken back", [], null);
+    const problem = fails("WITHDRAWN_BEFORE_USE", [by, subject], `entry ${by.index} revoked or suspended it`);
+    return [{ check: name, ...plain(problem), outcome: "REMARK" }];
   }
 
   private checkFindings(one: Case): Finding[] {
     return CHECKS.flatMap((check) => {
-      if (one.tier < check.tier) return [idle(check.name, `tier ${one.tier} does not ask for it`)];
-      const reason = check.idle?.(one, this.context);
+      const reason = check.idle?.(one);
       if (reason !== undefined) return [idle(check.name, reason)];
-      return this.rows(check.name, check.about, check.run(one, this.context), one);
+      return this.rows(check.name, check.about, check.run(one), one);
     });
   }
 
   /** One passing finding, or one for each problem, excused where an exception says so. */
   private rows(check: string, about: string, problems: readonly Problem[], one: Case | null): Finding[] {
     if (problems.length === 0) return [{ check, outcome: "PASS", code: null, nodes: [], detail: about }];
-    return distinct(problems).map((found) => {
+    return distinct(problems).map((found): Finding => {
       // Where something was left out, what is not there may be among it: unknown, not failed.
-      const leftOut = this.opened.bounded && BY_ABSENCE.has(found.code);
+      const leftOut = one !== null && this.opened.bounded && !STANDS_ALONE.has(found.code);
       const problem: Problem = leftOut ? { ...found, outcome: "UNKNOWN" } : found;
-      const exception = one === null ? undefined : exceptionFor(problem, one, this.context);
-      if (exception === undefined) return { check, ...problem };
-      const outcome: Outcome = "EXCEPTED";
-      const detail = `${problem.detail} (excused by entry ${exception.index}: ${textMember(exception.record.value, "reason")})`;
-      return { check, ...problem, outcome, nodes: [...problem.nodes, exception.index], detail };
+      const exception = one === null ? undefined : exceptionFor(problem, one);
+      if (exception === undefined) return { check, ...plain(problem) };
+      const { record, index } = exception;
+      const detail = `${problem.detail} (excused by ${record.issuer} until ${textMember(record.value, "expires_at")}, entry ${index}: ${textMember(record.value, "reason")})`;
+      return { check, ...plain(problem), outcome: "EXCEPTED", nodes: [...problem.nodes, index], detail };
     });
+  }
+
+  /**
+   * "While nothing was executed a FAIL is a REMARK unless a grant stands; with a standing grant what was withdrawn or has ended
+   * is a REMARK and the rest stays." For whoever is about to act nothing is only a remark.
+   */
+  private remarked(findings: readonly Finding[], one: Case): Finding[] {
+    if (isExecuted(one) || one.context.proposal !== null) return [...findings];
+    const stands = one.action.grants.some((grant) => this.grantStands(grant, one));
+    return findings.map((finding) => {
+      const { code, outcome } = finding;
+      if (outcome !== "FAIL" || code === null || NEVER_REMARK.has(code)) return finding;
+      const isOver = code.startsWith("WITHDRAWN_") || code.endsWith("_EXPIRED");
+      return stands && !isOver ? finding : { ...finding, outcome: "REMARK" };
+    });
+  }
+
+  /** Unexpired, not taken back, not answered by a refusal. */
+  private grantStands(grant: RecordEntry, { calls, context }: Case): boolean {
+    // Only whom it is for can answer for it, and for as many uses as it has.
+    const answers = calls.filter(
+      (use) =>
+        use.grant?.id === grant.id &&
+        use.outcome === "refused" &&
+        use.executor === grant.record.value["audience"],
+    );
+    return (
+      answers.length < maxUses(grant) &&
+      ancestry(grant, context.graph).every(
+        (link) =>
+          context.at <= (time(link, "expiry") ?? Number.POSITIVE_INFINITY) &&
+          takenBack(link, context.asOf, context) === undefined,
+      )
+    );
+  }
+
+  private answer(
+    verdict: VerdictWord,
+    findings: readonly Finding[],
+    one: Case | null,
+    sentence: string,
+  ): TraceVerdict {
+    const { opened, policy, options } = this;
+    const { bundle, checkpoint, subject, graph, keys, strangers } = opened;
+    return {
+      verdict,
+      sentence,
+      subject: bundle.subject,
+      subjectIndex: subject.index,
+      action: one?.action.id ?? null,
+      actionType: one?.registration.name ?? null,
+      home: one?.home ?? null,
+      tier: one?.tier ?? null,
+      registeredTier: one?.registeredTier ?? null,
+      at: options.at,
+      profile: this.profile,
+      log: bundle.log,
+      asOf: bundle.asOf,
+      complete: opened.complete || options.complete === true,
+      walk: bundle.walk,
+      rulesVersion: keys.rulesAt(bundle.asOf),
+      toleranceS: opened.policy.clockToleranceS,
+      tree: checkpoint === null ? null : { size: checkpoint.size, root: checkpoint.root },
+      cosigners: checkpoint?.cosigners ?? [],
+      witnessed: checkpoint?.quorum ?? null,
+      trusted: [...policy.logs, ...policy.witnesses].map(({ key }) => formatVerifierKey(key)),
+      findings,
+      evidence: one === null || verdict === "NOT_VERIFIED" ? [] : provenanceOf(one),
+      supporting: [...this.words.values()].flatMap(({ action, word }) =>
+        action === one?.action.id || word === null ? [] : [{ action, verdict: word }],
+      ),
+      overrides: (one?.context.graph ?? graph).all("override").map(({ index }) => index),
+      withoutEffect: this.withoutEffect(),
+      strangers,
+      notes: this.notes(one),
+    };
   }
 
   private withoutEffect(): number[] {
@@ -292,19 +423,62 @@ class Judgement {
       .map(({ index }) => index);
   }
 
-  private notes(): string[] {
-    const { checkpoint, bundle } = this.opened;
-    const notes = [
-      "A bundle cannot show a record that was withheld and that nothing in it points to, such as a later revocation or a second receipt: whoever needs to exclude that reads the log itself (writ trace --from-tiles).",
-    ];
-    if (this.context.witnessed === null)
-      notes.push("No witness was asked for: the operator was trusted not to show others another history.");
+  private notes(one: Case | null): string[] {
+    const { checkpoint, bundle, keys } = this.opened;
+    const notes: string[] = [];
     if (checkpoint !== null && bundle.asOf < checkpoint.size)
       notes.push(
         `Judged as of size ${bundle.asOf}: the ${checkpoint.size - bundle.asOf} entries logged since are not considered.`,
       );
+    const youngest = Math.max(...this.opened.graph.nodes.map(({ entry }) => entry.receivedAt ?? 0));
+    if (this.options.at < youngest)
+      notes.push(
+        `Judged at a time before the youngest record in it, which the log took in at ${timeText(youngest)}.`,
+      );
+    if (one === null) return notes;
+    const resets = keys.domains.get(one.home)?.resets ?? [];
+    if (resets.length > 0)
+      notes.push(
+        `The operator named a new registrar of ${one.home} (entry ${resets.join(", ")}): all it had were lost.`,
+      );
+    const placed = partsOf(one).filter((entry) => isPlaced(entry, this.context));
+    if (placed.length > 0)
+      notes.push(
+        `Placed by the operator: ${[...new Set(placed.map(({ record }) => record.issuer))].join(", ")}.`,
+      );
     return notes;
   }
+}
+
+/** Does a receipt say that something was done, or may have been: also a stranger's for whom the grant was? */
+function isExecuted(one: Case): boolean {
+  return (
+    one.action.receipts.some(({ record }) => EXECUTED.includes(record.value["outcome"])) ||
+    one.grants.some((grant) => strangersUses(grant, one).length > 0)
+  );
+}
+
+function isPlaced(entry: RecordEntry, { everything, keys, asOf }: Context): boolean {
+  return everything
+    .speakersOf(entry)
+    .some((signer) =>
+      keys
+        .registrations(signer, { index: entry.index, asOf })
+        .some(
+          ({ ids, placed, idPrefixes }) =>
+            placed && idPrefixes.length === 0 && ids.includes(entry.record.issuer),
+        ),
+    );
+}
+
+/** Without what only the judgement wants to know. */
+function plain({ code, outcome, nodes, detail }: Problem): {
+  code: FindingCode;
+  outcome: Outcome;
+  nodes: readonly number[];
+  detail: string;
+} {
+  return { code, outcome, nodes, detail };
 }
 
 /** One complaint once, however many ways lead to it. */
@@ -318,45 +492,4 @@ function distinct(problems: readonly Problem[]): Problem[] {
 
 function idle(check: string, detail: string): Finding {
   return { check, outcome: "NOT_APPLICABLE", code: null, nodes: [], detail };
-}
-
-/** The verdict in the interface's spelling. */
-export function verdictJson(verdict: TraceVerdict) {
-  const { tree, cosigners } = verdict;
-  const times = cosigners.map(({ time }) => Number(time) * 1000).toSorted((a, b) => a - b);
-  return {
-    verdict: verdict.verdict,
-    subject: verdict.subject,
-    subject_index: verdict.subjectIndex,
-    action: verdict.action,
-    action_type: verdict.actionType,
-    risk_tier: verdict.tier,
-    at: new Date(verdict.at).toISOString(),
-    profile: verdict.profile.name,
-    log: verdict.log,
-    as_of: verdict.asOf,
-    tree_size: tree?.size ?? null,
-    root: tree === null ? null : toBase64(tree.root),
-    // Witnesses say when they saw it; without one nothing bounds the time.
-    checkpoint_time:
-      times.length === 0 ? null : { not_before: timeText(times[0]), not_after: timeText(times.at(-1)) },
-    cosigned_by: cosigners.map(({ name }) => name),
-    trusted_keys: verdict.trusted,
-    findings: verdict.findings,
-    evidence: verdict.evidence.map(({ writer, changedBy, confirmedBy, ...rest }) => ({
-      ...rest,
-      writer:
-        writer === null ? null : { id: writer.id, writer_class: writer.writerClass, signers: writer.signers },
-      changed_by: changedBy,
-      confirmed_by: confirmedBy,
-    })),
-    supporting: verdict.supporting,
-    overrides: verdict.overrides,
-    revocations_without_effect: verdict.withoutEffect,
-    notes: verdict.notes,
-  };
-}
-
-function timeText(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
 }

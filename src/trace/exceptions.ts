@@ -1,61 +1,77 @@
 /** Exceptions: an owner's word, given in time, that one finding is to be excused within a scope. */
-import { objectMember } from "../record/links.js";
-import { type Case, type Context, firstCut, speaksAs, takenBack, time } from "./context.js";
+import { objectMember, strings } from "../record/links.js";
+import { type Case, firstAnchor, rulesOf } from "./case.js";
+import { takenBack, time } from "./context.js";
 import type { RecordEntry } from "./entry.js";
 import { textMember } from "./graph.js";
 import type { FindingCode, Problem } from "./verdict.js";
 
-/** No owner can excuse that a record is not there, or not by whom it says. */
-const NEVER_EXCUSED: ReadonlySet<FindingCode> = new Set<FindingCode>([
-  "NOT_INCLUDED",
-  "CHECKPOINT_INVALID",
-  "SIGNATURE_INVALID",
-  "KEY_UNKNOWN",
-  "ROLE_MISSING",
+/** What an owner may excuse: never double use, stolen keys, another's audience, and nothing that is unknown. */
+const EXCUSABLE: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "APPROVAL_INSUFFICIENT",
+  "APPROVAL_LATE",
+  "APPROVAL_EXPIRED",
+  "EVIDENCE_STALE",
+  "EVIDENCE_SUPERSEDED",
+  "CONFIRMATION_MISSING",
+  "WEAK_PROVENANCE",
+  "REGISTRATION_INCOMPLETE",
+  "POLICY_UNREGISTERED",
+  "POLICY_STALE",
+  "DELEGATION_MISSING",
+  "DELEGATION_EXPIRED",
+  "POSTCONDITION_MISSING",
 ]);
 
+const LONGEST_MS = 90 * 86_400_000;
+
 /** The exception that excuses this failure, if there is one. */
-export function exceptionFor(
-  { code, outcome }: Problem,
-  one: Case,
-  context: Context,
-): RecordEntry | undefined {
-  if (outcome !== "FAIL" || NEVER_EXCUSED.has(code)) return undefined;
-  return context.graph
+export function exceptionFor(problem: Problem, one: Case): RecordEntry | undefined {
+  const code = problem.excusedAs ?? problem.code;
+  if (problem.outcome !== "FAIL" || !EXCUSABLE.has(code)) return undefined;
+  const listed = rulesOf(one).flatMap(({ record }) => strings(record.value["excusable"]));
+  if (listed.length > 0 && !listed.includes(code)) return undefined;
+  return one.context.graph
     .all("exception")
-    .find((entry) => entry.record.value["check"] === code && isValid(entry, one, context));
+    .find((entry) => entry.record.value["check"] === code && isValid(entry, one));
 }
 
 /**
- * "Signed by the action type's owner, logged before the grant (before the receipt when there is no grant), and unexpired
- * at execution. Anything else in it that does not fit makes it no exception."
+ * "By the action type's owner (whose key is not the agent's), within scope, logged before the grant (the receipt when there is
+ * none), unexpired at execution, at most 90 days long."
  */
-function isValid(exception: RecordEntry, one: Case, context: Context): boolean {
-  const { registration, uses } = one;
+function isValid(exception: RecordEntry, one: Case): boolean {
+  const { registration, uses, action, context } = one;
+  const { graph } = context;
   const owner = registration.inForce?.record.issuer;
-  const deadline = firstCut(one)?.index ?? context.asOf;
+  const deadline = firstAnchor(one).index;
   const expiry = time(exception, "expires_at");
-  const executions = uses.flatMap(({ receipt }) => time(receipt, "executed_at") ?? []);
-  const moments = executions.length > 0 ? executions : [context.at];
+  const moments = uses.flatMap((use) => use.time ?? []);
+  const agents = action.request === undefined ? [] : graph.speakersOf(action.request);
+  const begun = exception.receivedAt ?? time(exception, "issued_at") ?? 0;
   return (
     owner !== undefined &&
     exception.record.issuer === owner &&
     exception.record.value["owner"] === owner &&
-    speaksAs(exception, ["owner"], context) &&
+    !graph.speakersOf(exception).some((signer) => agents.includes(signer)) &&
     exception.index < deadline &&
     expiry !== undefined &&
-    moments.every((moment) => moment <= expiry) &&
+    expiry - begun <= LONGEST_MS &&
+    (moments.length > 0 ? moments : [context.at]).every((moment) => moment <= expiry) &&
     takenBack(exception, deadline, context) === undefined &&
     covers(objectMember(exception.record.value, "scope"), one)
   );
 }
 
-/** Every member of the scope must fit. */
-function covers(scope: { readonly [name: string]: unknown }, { action, registration }: Case): boolean {
+/** Every member of the scope must fit; a mission only when decision *and* grant carry it. */
+function covers(scope: { readonly [name: string]: unknown }, one: Case): boolean {
+  const { action, registration, grants, decisions } = one;
+  const carried = [...decisions, ...grants].map(({ record }) => textMember(record.value, "mission_id"));
+  const mission = carried.length > 0 && carried.every((id) => id === carried[0]) ? carried[0] : undefined;
   const actual: Readonly<Record<string, string | undefined>> = {
     action_type: registration.name,
     request_hash: action.id,
-    mission_id: textMember(action.request?.record.value ?? {}, "mission_id"),
+    mission_id: mission,
   };
-  return Object.entries(scope).every(([name, value]) => value === actual[name]);
+  return Object.entries(scope).every(([name, value]) => value !== undefined && value === actual[name]);
 }

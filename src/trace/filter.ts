@@ -55,6 +55,9 @@ export function passes({ terms, linked }: Filter, entry: TraceEntry): boolean {
   const has = termsOf(entry.statement, isRecordEntry(entry) ? entry.record : null);
   const includes = (field: Field, value: string): boolean =>
     has.some((term) => term.field === field && term.value === value);
-  const links = linked === null || includes("link", linked);
+  // (A link in no member is the record itself.)
+  const links =
+    linked === null ||
+    has.some((term) => term.field === "link" && term.member !== undefined && term.value === linked);
   return links && terms.every(({ field, value }) => includes(field, value));
 }

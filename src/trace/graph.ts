@@ -2,7 +2,7 @@
 import { type LinkMember, idLinksOf, linksOf } from "../record/links.js";
 import type { Json } from "../statement/json.js";
 import type { BundleLink, MissingLink } from "./bundle.js";
-import type { TraceNode } from "./closure.js";
+import type { TraceNode } from "./walk/walk.js";
 import { isRecordEntry, type RecordEntry, signersOf, type TraceEntry } from "./entry.js";
 
 export class Graph {
@@ -34,6 +34,14 @@ export class Graph {
       for (const { member, value } of idLinksOf(entry.record))
         push(this.incoming, value, { member, from: entry });
     }
+  }
+
+  /** The same without the records that do not count. */
+  within(counts: (entry: RecordEntry) => boolean): Graph {
+    return new Graph(
+      this.nodes.filter(({ entry }) => isRecordEntry(entry) && counts(entry)),
+      this.speakersOf,
+    );
   }
 
   /** The first entry that carries the record. */
@@ -114,7 +122,9 @@ export interface Action {
 }
 
 export function actionOf(graph: Graph, id: string): Action {
-  const request = graph.record(id);
+  const first = graph.record(id);
+  // A receipt that names no request is an action of its own.
+  if (first?.record.type === "execution-receipt") return unasked(id, first);
   const naming = (type: string): readonly RecordEntry[] => graph.naming(id, "request_hash", type);
   const grants = naming("capability-grant");
   const ofGrants = (type: string): RecordEntry[] =>
@@ -124,7 +134,7 @@ export function actionOf(graph: Graph, id: string): Action {
     ]);
   return {
     id,
-    request: isRequest(request) ? request : undefined,
+    request: first?.record.type === "action-request" ? first : undefined,
     decisions: distinctRecords(naming("policy-decision")),
     // An approval said again later, with one signature more, would outlive its own withdrawal.
     approvals: distinctRecords(naming("approval")),
@@ -134,16 +144,28 @@ export function actionOf(graph: Graph, id: string): Action {
   };
 }
 
-/** The id of the request whose action a record belongs to; null when it belongs to none. */
+function unasked(id: string, receipt: RecordEntry): Action {
+  const none: readonly RecordEntry[] = [];
+  return {
+    id,
+    request: undefined,
+    decisions: none,
+    approvals: none,
+    grants: none,
+    consumptions: none,
+    receipts: [receipt],
+  };
+}
+
+/** The id of the request whose action a record belongs to (a receipt's own where nobody asked); null when it belongs to none. */
 export function actionIdOf(graph: Graph, { record, id }: RecordEntry, seen = 0): string | null {
   if (record.type === "action-request") return id;
-  if (STEPS.includes(record.type)) return textMember(record.value, "request_hash") ?? null;
+  if (STEPS.includes(record.type))
+    return textMember(record.value, "request_hash") ?? (record.type === "execution-receipt" ? id : null);
   const through =
-    record.type === "fact"
-      ? textMember(record.value, "via_receipt")
-      : record.type === "revocation" || record.type === "override"
-        ? textMember(record.value, "target")
-        : undefined;
+    record.type === "revocation" || record.type === "override"
+      ? textMember(record.value, "target")
+      : undefined;
   const next = graph.record(through);
   return next === undefined || seen > MAX_HOPS ? null : actionIdOf(graph, next, seen + 1);
 }
@@ -156,10 +178,6 @@ const STEPS: readonly string[] = [
   "consumption",
   "execution-receipt",
 ];
-
-function isRequest(entry: RecordEntry | undefined): boolean {
-  return entry?.record.type === "action-request";
-}
 
 /** Every entry of an action. */
 export function membersOf(action: Action): RecordEntry[] {

@@ -8,58 +8,125 @@ import { toHex, utf8 } from "../format/bytes.js";
 import type { Policy } from "../format/policy.js";
 import { type SeenCheckpoint, seeCheckpoint } from "../format/trusted.js";
 import { ED25519, type VerifierKey } from "../format/vkey.js";
-import { keyEventOf } from "../index/key-events.js";
+import { keyEventOf, mayBeKeyEvent } from "../index/key-events.js";
 import { KeyTable } from "../index/keys.js";
-import { openLogPolicy } from "../record/log-policy.js";
+import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
 import { idOf } from "../record/record.js";
 import { TYPES } from "../record/types.js";
-import { publicKey } from "../statement/key.js";
+import { type PublicKey, publicKey } from "../statement/key.js";
 import { sha256 } from "#crypto";
 import type { Bundle } from "./bundle.js";
-import { type ClosureResult, closureOf, walkSync } from "./closure.js";
-import { isRecordEntry, readTraceEntry, signersOf, type TraceEntry } from "./entry.js";
+import { closureComplaint, closureSigner, openClosure } from "./closure-statement.js";
+import {
+  isRecordEntry,
+  isVerified,
+  readTraceEntry,
+  type RecordEntry,
+  signersOf,
+  type TraceEntry,
+} from "./entry.js";
 import { Graph } from "./graph.js";
+import { Memory } from "./memory.js";
 import { MemorySource } from "./source.js";
-import { fails, type Problem } from "./verdict.js";
+import { fails, type Problem, unknown } from "./verdict.js";
+import { walkSync } from "./walk/rounds.js";
+import { type Strangers, walkFrom, type WalkResult } from "./walk/walk.js";
 
 export interface OpenedBundle {
   readonly bundle: Bundle;
   /** Null when it could not be trusted: why is among the problems. */
   readonly checkpoint: SeenCheckpoint | null;
+  /** Every record, strangers' among them; times only where the log's statement vouches for them. */
   readonly graph: Graph;
   readonly keys: KeyTable;
+  readonly policy: LogPolicy;
   /** The entry that was asked for: the first that carries it. */
   readonly subject: TraceEntry;
   readonly bounded: boolean;
-  /** Of the checkpoint and of each entry's inclusion. */
+  /** Of the checkpoint, of each entry's inclusion, and of the closure statement: any of these, and the file is not verified. */
   readonly problems: readonly Problem[];
+  /** Does the log say that this is all? */
+  readonly complete: boolean;
+  /** Strangers' records that the log says it saw. */
+  readonly strangers: Strangers;
 }
 
 /** ProofError for a bundle that is not what it says it is. */
 export function openBundle(bundle: Bundle, policy: Policy): OpenedBundle {
-  const entries = entriesIn(bundle);
-  const source = new MemorySource();
-  for (const entry of entries) source.add(entry);
-  const subjects = subjectsIn(bundle, entries);
-  const closure = walkSync(closureOf(subjects), (round) => source.answer(round));
-  demandClosure(bundle, closure);
+  const read = entriesIn(bundle);
   const problems: Problem[] = [];
   const checkpoint = checkpointOf(bundle, policy, problems);
   const logKeys = checkpoint?.logKeys ?? policy.logs.map(({ key }) => key);
-  const keys = keysOf(entries, logKeys, bundle.log);
-  const graph = new Graph(closure.nodes, (entry) => speakersOf(entry, keys, bundle.asOf));
-  demandLinks(bundle, graph);
+  const { keys, logPolicy, logKey } = keysOf(read, logKeys, bundle.log);
+  const source = new MemorySource(keys.domains);
+  for (const entry of read) source.add(entry);
+  const subjects = subjectsIn(bundle, read);
+  const options = { domains: keys.domains, walk: bundle.walk, ...closureKeyOf(bundle, logKey) };
+  const walked = walkSync(walkFrom(subjects, options), (round) => source.answer(round));
+  demandClosure(bundle, walked);
+  const memory = new Memory<TraceEntry, readonly string[]>();
+  const speakers = (entry: TraceEntry): readonly string[] =>
+    memory.of(entry, "", () => speakersOf(entry, keys, bundle.asOf));
+  demandLinks(bundle, new Graph(walked.nodes, speakers));
   if (checkpoint !== null) problems.push(...inclusionProblems(bundle, checkpoint));
-  const { nodes, depth } = bundle.bounded;
+  const word = checkpoint === null ? null : closureWord(bundle, checkpoint, logKey, keys);
+  if (typeof word === "string")
+    problems.push(fails("COMPLETENESS", [], `the closure statement is not good: ${word}`));
+  const complete = word !== null && typeof word !== "string";
+  // A time that nothing vouches for is none.
+  const nodes = complete
+    ? walked.nodes
+    : walked.nodes.map(({ entry, mode }) => ({ entry: { ...entry, receivedAt: null }, mode }));
+  const graph = new Graph(nodes, speakers);
+  const { bounded } = bundle;
   return {
     bundle,
     checkpoint,
     graph,
     keys,
-    subject: source.entry(subjects[0] ?? -1) ?? refuse("the record asked for is not in it"),
-    bounded: nodes || depth || closure.bounded.nodes || closure.bounded.depth,
+    policy: logPolicy,
+    subject:
+      graph.nodes.find(({ entry }) => entry.index === subjects[0])?.entry ??
+      refuse("the record asked for is not in it"),
+    bounded: bounded.nodes || bounded.depth || walked.bounded.nodes || walked.bounded.depth,
     problems,
+    complete,
+    strangers: complete ? word : walked.strangers,
   };
+}
+
+/** The strangers that a good closure statement names; why it is not good, as a sentence; null where there is none. */
+function closureWord(
+  bundle: Bundle,
+  { root }: SeenCheckpoint,
+  logKey: PublicKey,
+  keys: KeyTable,
+): Strangers | string | null {
+  if (bundle.closure === null) return null;
+  try {
+    const closure = openClosure(bundle.closure, logKey, keys, bundle.asOf);
+    if (typeof closure === "string") return closure;
+    const entries = bundle.entries.map(({ index, receivedAt }) => ({ index, receivedAt: receivedAt ?? -1 }));
+    return closureComplaint(closure, { ...bundle, root, entries }) ?? closure.strangers;
+  } catch (error) {
+    if (error instanceof WritError) return error.message;
+    throw error;
+  }
+}
+
+function closureKeyOf({ closure }: Bundle, logKey: PublicKey): { closureKey?: string } {
+  const signer = closure === null ? undefined : closureSigner(closure);
+  return signer === undefined || signer === logKey.keyId ? {} : { closureKey: signer };
+}
+
+/** UNKNOWN where nobody says that a file is all there is. */
+export function completenessProblems({ complete, bundle, problems }: OpenedBundle): Problem[] {
+  if (complete || problems.some(({ code }) => code === "COMPLETENESS")) return [];
+  const why =
+    bundle.walk === 1
+      ? "the file is of an older form, without the log's word that it is all: ask the log again"
+      : "the file lacks the log's word that it is all: what bears on it may have been left out";
+  return [unknown("COMPLETENESS", [], why)];
 }
 
 /** The entries of a bundle as the trace reads them: as bytes, if entry 0 says that the log takes any. */
@@ -93,7 +160,7 @@ function speakersOf(entry: TraceEntry, keys: KeyTable, asOf: number): readonly s
 }
 
 /** "Exactly this and nothing else": the walk over the bundle's own entries reaches every one of them. */
-function demandClosure({ entries }: Bundle, { nodes }: ClosureResult): void {
+function demandClosure({ entries }: Bundle, { nodes }: WalkResult): void {
   const reached = new Set(nodes.map(({ entry }) => entry.index));
   const stray = entries.find(({ index }) => !reached.has(index));
   if (stray !== undefined) refuse(`entry ${stray.index} is no part of this trace`);
@@ -150,33 +217,52 @@ function inclusionProblems({ entries }: Bundle, { size, root }: SeenCheckpoint):
 }
 
 /** Who is believed, as far as the bundle's own records say. ProofError unless entry 0 is the policy of that log. */
-function keysOf(entries: readonly TraceEntry[], logKeys: readonly VerifierKey[], origin: string): KeyTable {
+function keysOf(
+  entries: readonly TraceEntry[],
+  logKeys: readonly VerifierKey[],
+  origin: string,
+): { readonly keys: KeyTable; readonly logPolicy: LogPolicy; readonly logKey: PublicKey } {
   const [first] = entries;
   const key = logKeys.find(({ name, type }) => name === origin && type === ED25519);
-  if (first === undefined || key === undefined)
+  const logKey = key === undefined ? undefined : publicKey("Ed25519", key.publicKey);
+  if (first === undefined || key === undefined || logKey === undefined)
     return refuse(`${origin} is not a log whose Ed25519 key you trust`);
-  const policy = openLogPolicy(first.stored, key);
+  const logPolicy = openLogPolicy(first.stored, key);
   const keys = new KeyTable({
-    registrars: policy.registrars,
-    logKey: publicKey("Ed25519", key.publicKey) ?? null,
-    policyId: idOf(policy.record),
+    registrars: logPolicy.registrars,
+    logKey,
+    policyId: idOf(logPolicy.record),
+    origin,
+    rulesVersion: logPolicy.rulesVersion,
   });
   for (const entry of entries) {
     if (!isRecordEntry(entry) || entry.index === 0) continue;
     const event = keyEvent(entry, keys);
     if (event !== undefined) keys.apply(entry.index, event);
   }
-  return keys;
+  return { keys, logPolicy, logKey };
 }
 
 function keyEvent(entry: TraceEntry, keys: KeyTable) {
   try {
-    return isRecordEntry(entry) ? keyEventOf(entry.record, signersOf(entry), keys) : undefined;
+    if (!isRecordEntry(entry) || !mayBeKeyEvent(entry.record.type)) return undefined;
+    const event = keyEventOf(entry.record, signersOf(entry), keys);
+    // What nobody signed makes nobody known.
+    return event !== undefined && isSigned(entry, keys) ? event : undefined;
   } catch (error) {
     // A key record that no log would have admitted registers nothing; its signature or inclusion fails.
     if (error instanceof WritError || error instanceof RangeError) return undefined;
     throw error;
   }
+}
+
+function isSigned({ statement, index }: RecordEntry, keys: KeyTable): boolean {
+  const checked = statement.signatures.flatMap((signature) => {
+    const known = keys.known(signature.keyId, index);
+    return known === undefined ? [] : [isVerified(statement, signature, known.key)];
+  });
+  // Who is not known adds a name and nothing else.
+  return checked.length > 0 && checked.every(Boolean);
 }
 
 function refuse(why: string): never {

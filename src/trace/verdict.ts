@@ -1,73 +1,15 @@
 /** What a judgement consists of. */
+import type { FindingCode } from "./codes.js";
 
-export type Outcome = "PASS" | "FAIL" | "UNKNOWN" | "NOT_APPLICABLE" | "EXCEPTED";
+export type { FindingCode } from "./codes.js";
 
-export type FindingCode =
-  | "NOT_INCLUDED"
-  | "CHECKPOINT_INVALID"
-  | "UNWITNESSED"
-  | "SIGNATURE_INVALID"
-  | "KEY_UNKNOWN"
-  | "ROLE_MISSING"
-  | "SIGNER_DISTRUSTED"
-  | "EQUIVOCATION"
-  | "CHAIN_GAP"
-  | "REQUEST_MISSING"
-  | "GRANT_MISSING"
-  | "GRANT_AFTER_RECEIPT"
-  | "DECISION_MISSING"
-  | "DENIED_BUT_GRANTED"
-  | "DECISION_BEFORE_REQUEST"
-  | "DECISION_AFTER_GRANT"
-  | "REQUEST_MISMATCH"
-  | "REQUEST_EXPIRED"
-  | "DECISION_EXPIRED"
-  | "APPROVAL_EXPIRED"
-  | "GRANT_EXPIRED"
-  | "GRANT_NOT_YET_VALID"
-  | "LATE_REGISTRATION"
-  | "NONCE_REUSED"
-  | "CONSUMPTION_MISSING"
-  | "AUDIENCE_MISMATCH"
-  | "APPROVAL_INSUFFICIENT"
-  | "APPROVAL_SELF"
-  | "APPROVAL_LATE"
-  | "SCOPE_WIDENED"
-  | "ATTENUATION_BROKEN"
-  | "CONSTRAINT_UNKNOWN"
-  | "CONSTRAINT_VIOLATED"
-  | "CONSTRAINT_UNCHECKED"
-  | "ACTION_MISMATCH"
-  | "TOOL_DRIFT"
-  | "REVOKED_BEFORE_EXECUTION"
-  | "REVOCATION_RACE"
-  | "POLICY_UNREGISTERED"
-  | "POLICY_STALE"
-  | "ACTION_TYPE_UNREGISTERED"
-  | "REGISTRATION_INCOMPLETE"
-  | "ACTION_TYPE_CONTESTED"
-  | "POSTCONDITION_MISSING"
-  | "EVIDENCE_UNRESOLVED"
-  | "EVIDENCE_SUPERSEDED"
-  | "EVIDENCE_STALE"
-  | "SELF_CORROBORATED"
-  | "CONFIRMATION_MISSING"
-  | "PRIOR_UNRESOLVED"
-  | "PRIOR_VIOLATION"
-  | "FORWARD_REFERENCE"
-  | "ROLE_COLLAPSE"
-  | "TERMINAL_DUPLICATE"
-  | "GRANT_UNRECEIPTED"
-  | "OMISSION"
-  | "SEQ_GAP"
-  | "MISSION_MISMATCH"
-  | "DEPTH_EXCEEDED";
+export type Outcome = "PASS" | "FAIL" | "UNKNOWN" | "NOT_APPLICABLE" | "REMARK" | "EXCEPTED";
 
 export interface Finding {
   /** The row of the findings table. */
   readonly check: string;
   readonly outcome: Outcome;
-  /** Null unless FAIL, UNKNOWN or EXCEPTED. */
+  /** Null unless FAIL, UNKNOWN, REMARK or EXCEPTED. */
   readonly code: FindingCode | null;
   /** Indexes of the entries concerned. */
   readonly nodes: readonly number[];
@@ -80,13 +22,17 @@ export interface Problem {
   readonly outcome: "FAIL" | "UNKNOWN";
   readonly nodes: readonly number[];
   readonly detail: string;
+  /** The code that an exception names to excuse it, where it is not its own: another finding is its only cause. */
+  readonly excusedAs?: FindingCode;
 }
 
 export type VerdictWord =
+  | "NOT_VERIFIED"
   | "VIOLATION"
   | "NOT_EXECUTED"
   | "NOT_ESTABLISHED"
   | "AUTHORIZED_WITH_EXCEPTION"
+  | "RECORDED"
   | "AUTHORIZED";
 
 interface Indexed {
@@ -101,11 +47,31 @@ export function unknown(code: FindingCode, nodes: readonly Indexed[], detail: st
   return { code, outcome: "UNKNOWN", nodes: nodes.map(({ index }) => index), detail };
 }
 
-/** "VIOLATION (any FAIL), else NOT_EXECUTED, else NOT_ESTABLISHED (some UNKNOWN), else …" No score, no average. */
-export function wordFor(findings: readonly Finding[], executed: boolean): VerdictWord {
+/** Where an action stands, besides what was found. */
+export interface Standing {
+  /** Some receipt says executed, partial, reverted, failed or unknown. */
+  readonly executed: boolean;
+  /** A grant was used, has ended, and nothing says what came of it. */
+  readonly unaccounted: boolean;
+  /** A decision that allows stands behind it (from tier 2 on also a grant). */
+  readonly decided: boolean;
+}
+
+/**
+ * "VIOLATION (some FAIL), else NOT_EXECUTED, else NOT_ESTABLISHED (some UNKNOWN), else AUTHORIZED_WITH_EXCEPTION, else RECORDED
+ * (nobody decided), else AUTHORIZED." No score, no average.
+ */
+export function wordFor(
+  findings: readonly Finding[],
+  { executed, unaccounted, decided }: Standing,
+): VerdictWord {
   const has = (outcome: Outcome): boolean => findings.some((finding) => finding.outcome === outcome);
   if (has("FAIL")) return "VIOLATION";
-  if (!executed) return "NOT_EXECUTED";
-  if (has("UNKNOWN")) return "NOT_ESTABLISHED";
-  return has("EXCEPTED") ? "AUTHORIZED_WITH_EXCEPTION" : "AUTHORIZED";
+  const incomplete = findings.some(
+    ({ code, outcome }) => outcome === "UNKNOWN" && (code === "COMPLETENESS" || code === "DEPTH_EXCEEDED"),
+  );
+  if (!executed && !unaccounted && !incomplete) return "NOT_EXECUTED";
+  if (has("UNKNOWN") || !executed) return "NOT_ESTABLISHED";
+  if (has("EXCEPTED")) return "AUTHORIZED_WITH_EXCEPTION";
+  return decided ? "AUTHORIZED" : "RECORDED";
 }

@@ -1,105 +1,194 @@
-/** What the action rested on: facts, what confirms them, and earlier actions. Judged as of the grant. */
-import { objectMember, objects, strings } from "../../record/links.js";
-import {
-  ancestry,
-  type Case,
-  type Context,
-  evidenceCuts,
-  firstCut,
-  grantsOf,
-  rulesOf,
-  smallestRule,
-  takenBack,
-  time,
-} from "../context.js";
+/** What the action rested on: that each piece of evidence is a fact, that fits, stands, and is young enough. Judged as of the grant. */
+import { objectMember, strings } from "../../record/links.js";
+import { isJsonObject, type Json, type JsonObject } from "../../statement/json.js";
+import { type Anchor, anchorsOf, type Case, firstAnchor, rulesOf, smallestRule } from "../case.js";
+import { type Context, evaluatedBy, isDigest, permitted, takenBack, time } from "../context.js";
+import { readConstraint } from "../constraints.js";
 import type { RecordEntry } from "../entry.js";
-import { distinctRecords, textMember } from "../graph.js";
+import { distinctRecords, type Graph, textMember } from "../graph.js";
+import { Memory } from "../memory.js";
+import { BACKDATED_MS } from "../moments.js";
 import { fails, type Problem, unknown } from "../verdict.js";
+
+const DAY_MS = 86_400_000;
+/** Where neither the action type nor the fact says how old it may be. */
+const OLD_MS = 30 * DAY_MS;
 
 export interface Cited {
   readonly name: string;
   readonly hash: string;
 }
 
-/** The evidence that request and decisions name. */
-export function citedBy({ action }: Case): Cited[] {
-  const asked = Object.entries(objectMember(action.request?.record.value ?? {}, "evidence_hashes")).flatMap(
-    ([name, hash]) => (typeof hash === "string" ? [{ name, hash }] : []),
+/** The evidence that the request names, and what the decisions that count evaluated besides. */
+export function citedBy({ action, decisions, grants }: Case): Cited[] {
+  const asked = askedFor(action.request);
+  // A duty is no evidence: the hash that an engine adds to its outcome is of its own report.
+  const constraints = [action.request?.record.value ?? {}, ...grants.map(permitted)].map((source) =>
+    objectMember(source, "constraints"),
   );
-  const evaluated = action.decisions.flatMap(({ record }) =>
-    objects(record.value["evaluated_evidence"]).flatMap(({ name, hash }) =>
-      typeof name === "string" && typeof hash === "string" ? [{ name, hash }] : [],
+  const isDuty = (name: string): boolean =>
+    constraints.some(
+      (one) => Object.hasOwn(one, name) && readConstraint(name, one[name] ?? null).kind === "duty",
+    );
+  const evaluated = decisions.flatMap((decision) =>
+    evaluatedBy(decision).flatMap(({ name, hash }) =>
+      hash === undefined || isDuty(name) ? [] : [{ name, hash }],
     ),
   );
+  const names = new Set(asked.map(({ name }) => name));
   const hashes = new Set(asked.map(({ hash }) => hash));
-  return [...asked, ...evaluated.filter(({ hash }) => !hashes.has(hash) && hashes.add(hash))];
+  return [
+    ...asked,
+    ...evaluated.filter(({ name, hash }) => !names.has(name) && !hashes.has(hash) && hashes.add(hash)),
+  ];
 }
 
-/** The facts that wrote a hash down before `cut`, without those that only confirm one of them. */
-export function factsFor(hash: string, cut: RecordEntry | null, { graph }: Context): RecordEntry[] {
+function askedFor(request: RecordEntry | undefined): Cited[] {
+  return Object.entries(objectMember(request?.record.value ?? {}, "evidence_hashes")).flatMap(
+    ([name, hash]) => (isDigest(hash) ? [{ name, hash }] : []),
+  );
+}
+
+/** The facts that it rests on, and what confirms them. */
+export function citedFacts(one: Case): RecordEntry[] {
+  const { context } = one;
+  const { index } = firstAnchor(one);
+  return citedBy(one).flatMap(({ hash }) =>
+    factsFor(hash, index, context).flatMap((fact) => [
+      fact,
+      ...context.graph.naming(fact.id, "confirms", "fact"),
+    ]),
+  );
+}
+
+/** The facts that wrote a hash down before a place, without those that only confirm one of them. A receipt is no fact. */
+export function factsFor(hash: string, before: number, { graph }: Context): RecordEntry[] {
   const facts = distinctRecords(graph.writers(hash)).filter(
-    ({ record, index }) => record.type === "fact" && (cut === null || index < cut.index),
+    ({ record, index }) => record.type === "fact" && index < before,
   );
   const ids = new Set(facts.map(({ id }) => id));
   return facts.filter(({ record }) => !ids.has(textMember(record.value, "confirms") ?? ""));
 }
 
-/** The receipts of other actions that wrote a hash down before `cut`. (An action's own receipts attest it nothing.) */
-function receiptsFor(
-  hash: string,
-  cut: RecordEntry | null,
-  { action }: Case,
-  { graph }: Context,
-): RecordEntry[] {
-  return distinctRecords(graph.writers(hash)).filter(
-    ({ record: { type, value }, index }) =>
-      type === "execution-receipt" &&
-      value["outcome"] !== "refused" &&
-      value["request_hash"] !== action.id &&
-      (cut === null || index < cut.index),
-  );
-}
-
-/** "every evidence hash resolves to a fact; not superseded or revoked before use; young enough" */
-export function evidenceStands(one: Case, context: Context): Problem[] {
+/** "Every evidence name resolves to a fact of a recorder or agent with standing, that fits, was not taken back, and is young enough." */
+export function evidenceStands(one: Case): Problem[] {
   const cited = citedBy(one);
   const required = new Set(rulesOf(one).flatMap(({ record }) => strings(record.value["required_evidence"])));
   const missing = [...required].filter((name) => !cited.some((evidence) => evidence.name === name));
-  const problems = evidenceCuts(one).flatMap((cut) =>
-    cited.flatMap((evidence) => standing(evidence, cut, one, context)),
+  const malformed = Object.entries(objectMember(one.action.request?.record.value ?? {}, "evidence_hashes"))
+    .filter(([, hash]) => !isDigest(hash))
+    .map(([name]) => name);
+  const problems = anchorsOf(one).flatMap((anchor) =>
+    cited.flatMap((evidence) => standing(evidence, anchor, required.has(evidence.name), one)),
   );
-  if (missing.length > 0)
-    problems.push(
-      unknown("EVIDENCE_UNRESOLVED", named(one), `the action type asks for evidence: ${missing.join(", ")}`),
-    );
+  const lacking = (names: readonly string[], why: string): void => {
+    if (names.length > 0)
+      problems.push(unknown("EVIDENCE_UNRESOLVED", named(one), `${why}: ${names.join(", ")}`));
+  };
+  lacking(missing, "the action type asks for evidence that the request does not name");
+  lacking(malformed, "the request names evidence by what is no digest");
   return problems;
 }
 
-/** What is wrong with one piece of evidence, as of one use. */
-function standing({ name, hash }: Cited, cut: RecordEntry | null, one: Case, context: Context): Problem[] {
-  const facts = factsFor(hash, cut, context);
+/** What is wrong with one piece of evidence, as of one anchor. */
+function standing({ name, hash }: Cited, anchor: Anchor, isRequired: boolean, one: Case): Problem[] {
+  const facts = factsFor(hash, anchor.index, one.context);
   if (facts.length === 0)
-    return receiptsFor(hash, cut, one, context).length > 0
-      ? []
-      : [unknown("EVIDENCE_UNRESOLVED", named(one), `nothing logged before says what ${name} is`)];
+    return [
+      unknown(
+        "EVIDENCE_UNRESOLVED",
+        named(one),
+        `nobody whose word counts wrote down before what ${name} is`,
+      ),
+    ];
+  const fitting = facts.filter((fact) => fits(name, fact, isRequired, one));
+  if (fitting.length === 0)
+    return [
+      unknown(
+        "EVIDENCE_UNRELATED",
+        [...named(one), ...facts],
+        `${name} is a fact of type ${textMember(facts[0]?.record.value ?? {}, "fact_type")} about ${textMember(facts[0]?.record.value ?? {}, "subject")}`,
+      ),
+    ];
   // One that was taken back spoils the others of the same value; one that is old does not, if there is a fresher.
-  const gone = facts.flatMap((fact) => takenBackProblem(name, fact, cut, context) ?? []);
-  const stale = facts.flatMap((fact) => ageProblem(name, fact, cut, one) ?? []);
-  return [...gone.slice(0, 1), ...(stale.length === facts.length ? stale.slice(0, 1) : [])];
+  const gone = fitting.flatMap((fact) =>
+    isWrittenAgain(fact, anchor.index, one.context)
+      ? []
+      : (takenBackProblem(name, fact, anchor.index, one.context) ?? []),
+  );
+  const aged = fitting.map((fact) => ageProblem(name, fact, anchor, one));
+  const [old] = aged.includes(undefined) ? [] : aged;
+  return [...gone.slice(0, 1), ...(old === undefined ? [] : [old])];
 }
 
-function named({ action: { request } }: Case): RecordEntry[] {
+export function named({ action: { request } }: Case): RecordEntry[] {
   return request === undefined ? [] : [request];
 }
 
-function takenBackProblem(
+/**
+ * "By `evidence_types`; without it, at tier 3 and for `required_evidence`: the name without `_hash`, `-` and `_` alike, is the
+ * fact's type, and its subject, whole or after its first `:`, is a string in target or parameters."
+ */
+function fits(name: string, fact: RecordEntry, isRequired: boolean, one: Case): boolean {
+  const { fact_type: type, subject } = fact.record.value;
+  const asked = one.action.request?.record.value ?? {};
+  const stated = rulesOf(one).flatMap(({ record }) => {
+    const types = objectMember(record.value, "evidence_types");
+    return Object.hasOwn(types, name) && isJsonObject(types[name] ?? null) ? [objectMember(types, name)] : [];
+  });
+  if (stated.length > 0)
+    return stated.every((want) => {
+      const path = textMember(want, "subject");
+      const isOf =
+        path === undefined || subjectForms(subject).some((form) => textsIn(at(asked, path)).includes(form));
+      return want["fact_type"] === type && isOf;
+    });
+  if (one.tier < 3 && !isRequired) return true;
+  const texts = [...textsIn(asked["target"]), ...textsIn(asked["parameters"])];
+  return (
+    typeof type === "string" &&
+    alike(name.replace(/_hash$/, "")) === alike(type) &&
+    subjectForms(subject).some((form) => texts.includes(form))
+  );
+}
+
+function alike(name: string): string {
+  return name.replaceAll("-", "_");
+}
+
+/** A subject, whole and after its first `:`. */
+function subjectForms(subject: Json | undefined): string[] {
+  if (typeof subject !== "string") return [];
+  const colon = subject.indexOf(":");
+  return colon < 0 ? [subject] : [subject, subject.slice(colon + 1)];
+}
+
+function at(value: JsonObject, path: string): Json | undefined {
+  return path
+    .split(".")
+    .reduce<Json | undefined>(
+      (inner, name) =>
+        isJsonObject(inner ?? null) && Object.hasOwn(inner as JsonObject, name)
+          ? (inner as JsonObject)[name]
+          : undefined,
+      value,
+    );
+}
+
+/** Every string at whatever depth. */
+function textsIn(value: Json | undefined): string[] {
+  if (typeof value === "string") return [value];
+  if (Array.isArray(value)) return (value as readonly Json[]).flatMap(textsIn);
+  return isJsonObject(value ?? null) ? Object.values(value as JsonObject).flatMap(textsIn) : [];
+}
+
+export function takenBackProblem(
   name: string,
   fact: RecordEntry,
-  cut: RecordEntry | null,
+  before: number,
   context: Context,
 ): Problem | undefined {
-  const before = cut?.index ?? context.asOf;
-  const superseder = superseders(fact, context).find(({ index }) => index < before);
+  const superseder = supersederOf(fact, before, context);
   if (superseder !== undefined)
     return fails("EVIDENCE_SUPERSEDED", [fact, superseder], `${name} was superseded before its use`);
   const revocation = takenBack(fact, before, context);
@@ -108,185 +197,138 @@ function takenBackProblem(
     : fails("EVIDENCE_SUPERSEDED", [fact, revocation], `${name} was revoked before its use`);
 }
 
-function ageProblem(
+/** The age is the grant's `issued_at` − `observed_at`; of a grant dated back by more than an hour, the log's clock. */
+export function ageProblem(
   name: string,
   fact: RecordEntry,
-  cut: RecordEntry | null,
+  { entry, grant }: Anchor,
   one: Case,
 ): Problem | undefined {
-  const used = cut === null ? undefined : time(cut, "issued_at");
-  if (used === undefined) return undefined;
-  const stale = (why: string): Problem => fails("EVIDENCE_STALE", [fact], `${name} ${why}`);
+  const { context, tier } = one;
+  if (entry === null) return undefined;
+  const claimed = time(entry, grant === undefined ? "executed_at" : "issued_at");
+  if (claimed === undefined) return undefined;
+  const { receivedAt } = entry;
+  const used = receivedAt !== null && receivedAt - claimed > BACKDATED_MS ? receivedAt : claimed;
+  const stale = (why: string): Problem => fails("EVIDENCE_STALE", [fact, entry], `${name} ${why}`);
   const [observed, until] = [time(fact, "observed_at"), time(fact, "valid_until")];
-  if (until !== undefined && used > until) return stale("was valid no longer");
+  const age = observed === undefined ? 0 : used - observed;
   const oldest = smallestRule(one, "max_evidence_age_s");
-  if (observed === undefined || oldest === undefined) return undefined;
-  const age = (used - observed) / 1000;
-  if (age < 0) return stale("is dated after its use");
-  return age > oldest ? stale(`was ${Math.round(age)} s old, ${oldest} s are allowed`) : undefined;
-}
-
-/** Facts that take the place of this one: about the same subject. */
-export function superseders(fact: RecordEntry, { graph }: Context): RecordEntry[] {
-  return graph
-    .naming(fact.id, "supersedes", "fact")
-    .filter(({ record }) => record.value["subject"] === fact.record.value["subject"]);
-}
-
-/** "another key and another control domain than writer, agent, executor", for every piece of evidence, at every use */
-export function confirmed(one: Case, context: Context): Problem[] {
-  const cited = citedBy(one);
-  if (cited.length === 0)
-    return [
-      fails("CONFIRMATION_MISSING", named(one), "the action type asks for confirmed evidence, none is named"),
-    ];
-  return evidenceCuts(one).flatMap((cut) =>
-    cited.flatMap((evidence) => confirmation(evidence, cut, one, context)),
-  );
-}
-
-/** It is enough that one fact of the value is independently confirmed. */
-function confirmation(
-  { name, hash }: Cited,
-  cut: RecordEntry | null,
-  one: Case,
-  context: Context,
-): Problem[] {
-  const facts = factsFor(hash, cut, context);
-  // What nothing resolves is unknown, and said so already.
-  if (facts.length === 0 && receiptsFor(hash, cut, one, context).length === 0) return [];
-  const all = facts.map((fact) => ({ fact, by: confirmations(fact, cut, one, context) }));
-  if (all.some(({ fact, by }) => by.some((other) => isIndependent(other, fact, one, context)))) return [];
-  const by = all.flatMap((each) => each.by);
-  return by.length === 0
-    ? [fails("CONFIRMATION_MISSING", [...named(one), ...facts], `nobody confirmed ${name} before its use`)]
-    : [
-        fails(
-          "SELF_CORROBORATED",
-          [...facts, ...by],
-          `${name} is confirmed only by those who wrote or use it`,
-        ),
-      ];
-}
-
-/** The facts that confirm this one, before `cut`, about the same value, standing and young enough themselves. */
-export function confirmations(
-  fact: RecordEntry,
-  cut: RecordEntry | null,
-  one: Case,
-  context: Context,
-): RecordEntry[] {
-  const before = cut?.index ?? context.asOf;
-  return context.graph
-    .naming(fact.id, "confirms", "fact")
-    .filter(
-      (other) =>
-        other.index < before &&
-        other.record.value["value_hash"] === fact.record.value["value_hash"] &&
-        takenBackProblem("", other, cut, context) === undefined &&
-        ageProblem("", other, cut, one) === undefined,
+  const onClaim = (limit: number): Problem | undefined =>
+    limit < used - claimed
+      ? unknown(
+          "BACKDATED",
+          [fact, entry],
+          `whether ${name} was young enough rests on the date that the ${entry.record.type} gives itself`,
+        )
+      : undefined;
+  if (until !== undefined && claimed > until) return stale("was valid no longer");
+  if (until !== undefined && used > until) return onClaim(-1);
+  if (age < -context.toleranceMs)
+    return unknown(
+      "TIME_DISAGREES",
+      [fact, entry],
+      `${name} is dated ${Math.round(-age / 1000)} s after its use`,
     );
-}
-
-/** Compares what the signers' key records say, never a fact's own claim. */
-export function isIndependent(
-  other: RecordEntry,
-  fact: RecordEntry,
-  { action, uses }: Case,
-  context: Context,
-): boolean {
-  const parties = [
-    fact,
-    ...(action.request === undefined ? [] : [action.request]),
-    ...uses.map(({ receipt }) => receipt),
-  ];
-  const { graph } = context;
-  const keys = new Set(parties.flatMap((party) => graph.speakersOf(party)));
-  const domains = new Set(parties.flatMap((party) => domainsOf(party, context)));
-  const own = domainsOf(other, context);
-  return (
-    own.length > 0 &&
-    !graph.speakersOf(other).some((signer) => keys.has(signer)) &&
-    !own.some((domain) => domains.has(domain)) &&
-    // An absent domain is nobody's, and independent of nobody.
-    !parties.some((party) => domainsOf(party, context).length === 0)
-  );
-}
-
-function domainsOf(entry: RecordEntry, { graph, keys, asOf }: Context): string[] {
-  return graph
-    .speakersOf(entry)
-    .flatMap((signer) =>
-      keys.registrations(signer, { index: entry.index, asOf }).map(({ controlDomain }) => controlDomain),
-    );
+  if (oldest !== undefined && age > oldest * 1000)
+    return age - (used - claimed) > oldest * 1000
+      ? stale(`was ${Math.round(age / 1000)} s old, and ${oldest} s are allowed`)
+      : onClaim(-1);
+  return oldest === undefined && until === undefined && tier >= 2 && age > OLD_MS
+    ? unknown(
+        "EVIDENCE_OLD",
+        [fact, entry],
+        `${name} was ${Math.round(age / DAY_MS)} days old, and no rule says how old it may be`,
+      )
+    : undefined;
 }
 
 /**
- * "prior receipts resolve, earlier, and their own traces pass": the named ones, those that wrote the evidence, and the
- * actions of other requests that grants above this one's were given for.
+ * What says something else in a fact's stead, about the same subject, at a place: of all that superseded it, one after the
+ * other, one of the last. What superseded it with the same value renews it, however often.
  */
-export function priorActions(one: Case, context: Context): Problem[] {
-  const cut = firstCut(one);
-  const problems: Problem[] = [];
-  for (const receipt of one.action.receipts) {
-    for (const id of strings(receipt.record.value["prior_receipts"])) {
-      const prior = context.graph.record(id);
-      if (prior === undefined || prior.record.type !== "execution-receipt")
-        problems.push(unknown("PRIOR_UNRESOLVED", [receipt], `the prior receipt ${id} is not there`));
-      else if (prior.index >= Math.min(receipt.index, cut?.index ?? receipt.index)) {
-        const why = "what it names as prior was logged later than what it is prior to";
-        problems.push(fails("FORWARD_REFERENCE", [receipt, prior], why));
-      } else problems.push(...priorVerdict(prior, one, context));
-    }
+export function supersederOf(fact: RecordEntry, before: number, context: Context): RecordEntry | undefined {
+  const { value_hash: hash, subject } = fact.record.value;
+  // Facts of one value and subject are asked about together: what one line of them comes to is worked out once.
+  const name = JSON.stringify([hash, subject, before]);
+  const known = ENDS.of(context.graph, name, () => new Map());
+  const open = [fact];
+  for (let one = open.at(-1); one !== undefined; one = open.at(-1)) {
+    const next = supersedersOf(one, subject, before, context);
+    const unknownYet = next.filter(({ id }) => !known.has(id));
+    if (known.has(one.id) || unknownYet.length === 0) {
+      const ends = next.map(({ id }) => known.get(id) ?? null).find((end) => end !== null) ?? null;
+      const isEnd = next.length === 0 && one.record.value["value_hash"] !== hash;
+      if (!known.has(one.id)) known.set(one.id, isEnd ? one : ends);
+      open.pop();
+    } else open.push(...unknownYet);
   }
-  for (const { hash } of citedBy(one)) problems.push(...writersJudged(hash, cut, one, context));
-  for (const above of new Set([...grantsOf(one)].flatMap((grant) => ancestry(grant, context.graph).slice(1))))
-    problems.push(...priorVerdict(above, one, context));
-  return problems;
+  return known.get(fact.id) ?? undefined;
 }
 
-function writersJudged(hash: string, cut: RecordEntry | null, one: Case, context: Context): Problem[] {
-  const receipts = receiptsFor(hash, cut, one, context).flatMap((receipt) =>
-    priorVerdict(receipt, one, context),
+/** By hash, subject and place: of each fact, an end of its line that says something else; null where none does. */
+const ENDS = new Memory<Graph, Map<string, RecordEntry | null>>();
+
+/** Ids are hashes: nobody can supersede what comes after it, and no line goes in a circle. */
+function supersedersOf(
+  fact: RecordEntry,
+  subject: Json | undefined,
+  before: number,
+  { graph }: Context,
+): RecordEntry[] {
+  return graph
+    .naming(fact.id, "supersedes", "fact")
+    .filter(({ index, record }) => index < before && record.value["subject"] === subject);
+}
+
+/**
+ * Did its writer write the same down again, after it was taken back or in its stead before, and does that stand? Then it was
+ * mended, or tidied up.
+ */
+export function isWrittenAgain(fact: RecordEntry, before: number, context: Context): boolean {
+  const by = supersederOf(fact, before, context) ?? takenBack(fact, before, context);
+  if (by === undefined) return false;
+  const { issuer, value } = fact.record;
+  // Revoked by its own writer once it had been renewed; what another revoked is not put right by an earlier word.
+  const isTidied = by.record.type === "revocation" && by.record.issuer === issuer;
+  return distinctRecords(context.graph.writers(textMember(value, "value_hash") ?? "")).some(
+    (other) =>
+      other.record.type === "fact" &&
+      other.id !== fact.id &&
+      other.index < before &&
+      (other.index > by.index || (isTidied && other.record.value["supersedes"] === fact.id)) &&
+      other.record.issuer === issuer &&
+      other.record.value["subject"] === value["subject"] &&
+      takenBackProblem("", other, before, context) === undefined,
   );
-  return [
-    ...receipts,
-    ...factsFor(hash, cut, context).flatMap((fact): Problem[] => {
-      const via = textMember(fact.record.value, "via_receipt");
-      if (via === undefined) return [];
-      const receipt = context.graph.record(via);
-      if (receipt === undefined || receipt.record.type !== "execution-receipt")
-        return [unknown("PRIOR_UNRESOLVED", [fact], "the receipt that the fact was written by is not there")];
-      return receipt.index >= fact.index
-        ? [
-            fails(
-              "FORWARD_REFERENCE",
-              [fact, receipt],
-              "the fact was logged before the receipt it was written by",
-            ),
-          ]
-        : priorVerdict(receipt, one, context);
-    }),
-  ];
 }
 
-function priorVerdict(prior: RecordEntry, { action }: Case, context: Context): Problem[] {
-  const id = textMember(prior.record.value, "request_hash");
-  if (id === undefined || id === action.id) return [];
-  const word = context.supporting(id);
-  if (word === "AUTHORIZED" || word === "AUTHORIZED_WITH_EXCEPTION") return [];
-  // A grant above may have been given to be handed down and not to be used.
-  if (word === "NOT_EXECUTED" && prior.record.type === "capability-grant") return [];
-  if (word === "VIOLATION")
-    return [fails("PRIOR_VIOLATION", [prior], "the action it rests on is a violation itself")];
-  const why = word === null ? "rests on this one in turn" : `is ${word}`;
-  return [unknown("PRIOR_UNRESOLVED", [prior], `the action it rests on ${why}`)];
-}
-
-export function hasPriors(one: Case, { graph }: Context): boolean {
-  return (
-    one.action.receipts.some(({ record }) => strings(record.value["prior_receipts"]).length > 0) ||
-    one.action.grants.some(({ record }) => record.value["parent_capability_hash"] !== undefined) ||
-    citedBy(one).some(({ hash }) => graph.writers(hash).length > 0)
-  );
+/** "Where the decision gives a hash for a name that the request cites, it is the cited hash"; and what was found to fail. */
+export function evaluatedRight({ action, decisions, grants }: Case): Problem[] {
+  const { request } = action;
+  const cited = objectMember(request?.record.value ?? {}, "evidence_hashes");
+  return decisions.flatMap((decision) => {
+    const problems: Problem[] = [];
+    const allows = decision.record.value["decision"] === "allow";
+    for (const { name, outcome, hash } of evaluatedBy(decision)) {
+      const isCited = Object.hasOwn(cited, name);
+      if (isCited && hash !== undefined && hash !== cited[name])
+        problems.push(
+          fails(
+            "EVALUATED_OTHER",
+            [decision, ...(request === undefined ? [] : [request])],
+            `${decision.record.issuer} evaluated another ${name} than the request names`,
+          ),
+        );
+      if (outcome === "fail" && (allows || (isCited && grants.length > 0)))
+        problems.push(
+          fails(
+            "EVALUATION_FAILED",
+            [decision],
+            `${decision.record.issuer} found ${name} to fail, and did not deny`,
+          ),
+        );
+    }
+    return problems;
+  });
 }

@@ -1,243 +1,267 @@
 /**
- * The findings table: every check, from which risk tier on it is asked for, and when there is nothing yet to ask it of.
- * Tier 0: a light receipt only; 1: request and receipt; 2: and decision and grant; 3: and approvals, postconditions,
- * independent confirmation and the witness quorum.
+ * The findings table: every check, in the order in which it is told, and when there is nothing (yet) to ask it of. Which risk
+ * tier a check asks something of is said in it: the tier decides what must be there, and what is there is judged at every tier.
  */
-import { objectMember } from "../../record/links.js";
-import { type Case, type Context, rulesOf } from "../context.js";
+import type { Case } from "../case.js";
+import { rulesOf } from "../case.js";
 import { textMember } from "../graph.js";
-import { fails, type Problem } from "../verdict.js";
+import { isFinished } from "../use.js";
+import type { Problem } from "../verdict.js";
 import { approvals } from "./approvals.js";
-import { boundarySealed, rolesApart, sealsOf } from "./boundary.js";
+import { boundarySealed, isNumbered, rolesApart } from "./boundary.js";
+import { delegated } from "./delegation.js";
+import { confirmed, wantsConfirmation } from "./confirmation.js";
+import { citedBy, evaluatedRight, evidenceStands } from "./evidence.js";
+import { hasPriors, priorActions, provenanceFits } from "./priors.js";
+import { equivocations } from "./history.js";
+import {
+  actionTypeRegistered,
+  hasMission,
+  missionOpen,
+  policyInForce,
+  policyNotRetroactive,
+  postconditions,
+  tierKept,
+} from "./registration.js";
+import { attenuates, executionStated, sameAction, sameTool, withinConstraints } from "./scope.js";
+import { namedByThose } from "./standing.js";
 import {
   decisionAllows,
   grantThere,
   oneRequest,
   requestThere,
   stepsInOrder,
-  unexpired,
-} from "./decisions.js";
-import { citedBy, confirmed, evidenceStands, hasPriors, priorActions } from "./evidence.js";
-import { equivocations } from "./history.js";
-import { actionTypeRegistered, hasMission, missionOpen, policyInForce } from "./registration.js";
-import { attenuates, sameAction, withinConstraints } from "./scope.js";
+  uncontradicted,
+} from "./steps.js";
+import { inClaimedOrder, notInFuture, unexpired, withinWindow } from "./times.js";
+import { trustedEnough } from "./trust.js";
 import {
   consumedBefore,
-  loggedInTime,
-  notRevoked,
+  executedWithinLimit,
   oneReceiptPerUse,
+  registryHere,
   rightExecutor,
   usedWithinLimit,
-  withinWindow,
 } from "./uses.js";
+import { notWithdrawn } from "./withdrawn.js";
 
 export interface Check {
   readonly name: string;
   /** What is true when it passes. */
   readonly about: string;
-  /** The lowest risk tier that asks for it. */
-  readonly tier: number;
   /** Why there is nothing to check (yet); undefined when there is. */
-  readonly idle?: (one: Case, context: Context) => string | undefined;
-  readonly run: (one: Case, context: Context) => Problem[];
+  readonly idle?: (one: Case) => string | undefined;
+  readonly run: (one: Case) => Problem[];
 }
 
-const noUse = ({ uses }: Case): string | undefined =>
-  uses.length === 0 ? "nothing was executed (yet)" : undefined;
-const noGrant = ({ action }: Case): string | undefined =>
-  action.grants.length === 0 ? "there is no grant (yet)" : undefined;
-const noGrantedUse = ({ uses }: Case): string | undefined =>
-  uses.some(({ grant }) => grant !== undefined) ? undefined : "no grant was used (yet)";
-const noDecision = ({ action }: Case): string | undefined =>
-  action.decisions.length === 0 ? "there is no decision (yet)" : undefined;
+const unless = (holds: (one: Case) => boolean, why: string) => (one: Case) => (holds(one) ? undefined : why);
+const whenUsed = unless(({ uses }) => uses.length > 0, "nothing was used (yet)");
+const whenDone = unless(
+  ({ uses }) => uses.some(({ receipts, stated }) => receipts.length > 0 || stated.length > 0),
+  "nothing was executed (yet)",
+);
+const whenFinished = unless(({ done }) => done.some(isFinished), "nothing was executed (yet)");
+const whenGranted = unless(({ grants }) => grants.length > 0, "there is no grant (yet)");
+const whenDecided = unless(({ decisions }) => decisions.length > 0, "there is no decision (yet)");
+const whenAnchored = unless(
+  ({ grants, done }) => grants.length + done.length > 0,
+  "nothing was granted or done (yet)",
+);
+const whenCited = unless(
+  (one) =>
+    citedBy(one).length > 0 ||
+    rulesOf(one).some(({ record }) => record.value["required_evidence"] !== undefined),
+  "no evidence is named",
+);
 
 export const CHECKS: readonly Check[] = [
   {
+    name: "standing",
+    about: "everything that it rests on was said by those whose word counts here",
+    run: namedByThose,
+  },
+  {
     name: "one-history",
-    about: "one set of bytes for each idempotency key and chain position",
-    tier: 0,
+    about: "one request was granted for each idempotency key, and no chain forks or has a gap",
     run: equivocations,
   },
-  { name: "request-there", about: "the request is logged", tier: 1, run: requestThere },
+  { name: "request-there", about: "the request was logged before it was acted upon", run: requestThere },
+  {
+    name: "delegation",
+    about: "a person whom the home knows had given the agent this authority",
+    idle: unless(
+      ({ tier, action }) =>
+        tier >= 2 || textMember(action.request?.record.value ?? {}, "delegation_hash") !== undefined,
+      "no delegation is named, and the risk tier does not ask for one",
+    ),
+    run: delegated,
+  },
   {
     name: "action-type",
     about: "the action type was registered, complete, by one owner",
-    tier: 0,
     run: actionTypeRegistered,
   },
+  { name: "tier-kept", about: "the risk tier was not lowered just before", run: tierKept },
   {
     name: "policy",
-    about: "the policy was logged and in force at the decision",
-    tier: 2,
-    idle: noDecision,
+    about: "the policy was logged by its owner and in force at the decision",
+    idle: whenDecided,
     run: policyInForce,
+  },
+  {
+    name: "policy-date",
+    about: "the policy was not made to apply from before",
+    idle: whenDecided,
+    run: policyNotRetroactive,
   },
   {
     name: "mission",
     about: "the mission exists and was open",
-    tier: 1,
-    idle: (one) => (hasMission(one) ? undefined : "no mission is named"),
+    idle: unless(hasMission, "no mission is named"),
     run: missionOpen,
   },
   {
     name: "evidence",
-    about: "every evidence hash is a fact that stood",
-    tier: 1,
-    idle: (one) => (wantsEvidence(one) ? undefined : "no evidence is named"),
+    about: "every evidence hash is a fact that fits and stood",
+    idle: whenCited,
     run: evidenceStands,
+  },
+  {
+    name: "evaluation",
+    about: "the engine evaluated what is cited, and found nothing to fail",
+    idle: whenDecided,
+    run: evaluatedRight,
   },
   {
     name: "confirmation",
     about: "the evidence was independently confirmed",
-    tier: 3,
-    idle: (one) => (demandsConfirmation(one) ? undefined : "the action type does not ask for it"),
+    idle: unless(wantsConfirmation, "nobody asks for confirmation"),
     run: confirmed,
+  },
+  {
+    name: "provenance",
+    about: "what evidence was written through wrote it",
+    idle: whenCited,
+    run: provenanceFits,
+  },
+  {
+    name: "trust",
+    about: "the evidence is good enough for the risk",
+    idle: unless(({ tier }) => tier >= 2, "the risk tier does not ask for it"),
+    run: trustedEnough,
   },
   {
     name: "prior-actions",
     about: "what it rests on was itself authorized",
-    tier: 0,
-    idle: (one, context) => (hasPriors(one, context) ? undefined : "it rests on no earlier action"),
+    idle: unless(hasPriors, "it rests on no earlier action"),
     run: priorActions,
   },
   {
     name: "decision",
-    about: "the grant follows from a decision that allows",
-    tier: 2,
-    idle: noGrant,
+    about: "a decision that allows stands behind it",
+    idle: whenAnchored,
     run: decisionAllows,
   },
   {
-    name: "order",
-    about: "request before decision before grant",
-    tier: 2,
-    idle: noDecision,
-    run: stepsInOrder,
+    name: "no-contradiction",
+    about: "no decision against it stood beside",
+    idle: whenUsed,
+    run: uncontradicted,
   },
+  { name: "order", about: "request before decision before grant", idle: whenDecided, run: stepsInOrder },
+  {
+    name: "claimed-times",
+    about: "the times that are stated agree with the order of the log",
+    run: inClaimedOrder,
+  },
+  { name: "not-in-future", about: "nothing is dated after the log took it in", run: notInFuture },
   {
     name: "approvals",
-    about: "approved by enough people of the right roles, before the grant",
-    tier: 3,
-    idle: noGrant,
+    about: "approved by enough people of the right roles, of this request, before the grant",
+    idle: whenAnchored,
     run: approvals,
   },
-  { name: "separation", about: "no key played two roles that must be apart", tier: 2, run: rolesApart },
+  { name: "separation", about: "no key played two roles that must be apart", run: rolesApart },
+  { name: "grant", about: "every receipt has one logged grant, before it", idle: whenDone, run: grantThere },
+  { name: "one-request", about: "one request through all steps", run: oneRequest },
   {
-    name: "grant",
-    about: "every receipt has one logged grant, before it",
-    tier: 2,
-    idle: noUse,
-    run: grantThere,
+    name: "unexpired",
+    about: "request, decision, approvals and delegation had not ended when it was used",
+    idle: whenUsed,
+    run: unexpired,
   },
-  { name: "one-request", about: "one request through all steps", tier: 2, run: oneRequest },
-  { name: "unexpired", about: "request and decision were unexpired when used", tier: 1, run: unexpired },
   {
     name: "attenuation",
-    about: "each grant is no wider than what it is for",
-    tier: 2,
-    idle: noGrant,
+    about: "each grant is no wider than what it is for, and made by those who may",
+    idle: whenGranted,
     run: attenuates,
   },
   {
     name: "constraints",
     about: "what was asked for, granted and executed keeps the constraints",
-    tier: 1,
     run: withinConstraints,
   },
+  { name: "stated", about: "the receipt says what was done", idle: whenDone, run: executionStated },
   {
     name: "same-action",
     about: "what was granted and executed is what was asked for",
-    tier: 1,
-    idle: (one) => noGrant(one) && noUse(one),
+    idle: whenAnchored,
     run: sameAction,
   },
   {
-    name: "window",
-    about: "executed within the grant's time",
-    tier: 2,
-    idle: noGrantedUse,
-    run: withinWindow,
+    name: "same-tool",
+    about: "the call and the tool are those that were granted",
+    idle: whenDone,
+    run: sameTool,
   },
-  {
-    name: "audience",
-    about: "the executor is the grant's audience",
-    tier: 2,
-    idle: noGrant,
-    run: rightExecutor,
-  },
+  { name: "window", about: "executed within the grant's time", idle: whenUsed, run: withinWindow },
+  { name: "audience", about: "the executor is the grant's audience", idle: whenGranted, run: rightExecutor },
   {
     name: "uses",
     about: "the grant was used no more often than it may be",
-    tier: 2,
-    idle: noGrant,
+    idle: whenGranted,
     run: usedWithinLimit,
+  },
+  {
+    name: "executions",
+    about: "the request was carried out no more often than was approved",
+    idle: whenUsed,
+    run: executedWithinLimit,
   },
   {
     name: "consumption",
     about: "the grant was consumed before it was used",
-    tier: 3,
-    idle: noGrantedUse,
+    idle: whenDone,
     run: consumedBefore,
   },
   {
-    name: "not-revoked",
-    about: "nothing in the chain was revoked before the execution",
-    tier: 1,
-    idle: noUse,
-    run: notRevoked,
+    name: "not-withdrawn",
+    about: "nothing that it rests on was taken back before the use",
+    idle: whenUsed,
+    run: notWithdrawn,
+  },
+  {
+    name: "registry",
+    about: "revocations of the grant are said in this log",
+    idle: whenGranted,
+    run: registryHere,
   },
   {
     name: "receipts",
-    about: "one terminal receipt for each use",
-    tier: 2,
-    idle: noGrant,
+    about: "one final receipt for each use",
+    idle: unless(({ calls }) => calls.length > 0, "nothing was used (yet)"),
     run: oneReceiptPerUse,
   },
   {
-    name: "registration-delay",
-    about: "the receipt was logged soon enough to tell",
-    tier: 2,
-    idle: noGrantedUse,
-    run: loggedInTime,
-  },
-  {
     name: "postconditions",
-    about: "the receipt shows postconditions",
-    tier: 2,
-    idle: (one) => (finished(one).length === 0 ? "nothing was executed (yet)" : undefined),
+    about: "the receipt shows the result that it must show",
+    idle: whenFinished,
     run: postconditions,
   },
   {
     name: "boundary",
     about: "boundary seals agree with the receipts logged",
-    tier: 0,
-    idle: (one, context) => (sealsOf(one, context).length === 0 ? "no seal covers its receipts" : undefined),
+    idle: unless(isNumbered, "its receipts are not numbered"),
     run: boundarySealed,
   },
 ];
-
-function demandsConfirmation(one: Case): boolean {
-  return rulesOf(one).some(({ record }) => record.value["independent_confirmation"] === true);
-}
-
-function wantsEvidence(one: Case): boolean {
-  return (
-    citedBy(one).length > 0 ||
-    rulesOf(one).some(({ record }) => record.value["required_evidence"] !== undefined)
-  );
-}
-
-function finished({ uses }: Case): Case["uses"] {
-  return uses.filter(({ receipt }) =>
-    ["executed", "partial", "reverted"].includes(textMember(receipt.record.value, "outcome") ?? ""),
-  );
-}
-
-function postconditions(one: Case): Problem[] {
-  const without = finished(one)
-    .map(({ receipt }) => receipt)
-    .filter(({ record }) => Object.keys(objectMember(record.value, "postcondition_hashes")).length === 0);
-  return without.map((receipt) =>
-    fails("POSTCONDITION_MISSING", [receipt], "the receipt shows no postcondition"),
-  );
-}

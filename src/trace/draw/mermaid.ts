@@ -10,6 +10,7 @@ export function mermaid({ heading, nodes, links }: Picture): string {
   lines.push(
     "  classDef UNKNOWN fill:#fef7e0,stroke:#b06000",
     "  classDef EXCEPTED fill:#e8eaed,stroke:#5f6368",
+    "  classDef REMARK fill:#e8f0fe,stroke:#1a73e8",
   );
   return `${lines.join("\n")}\n`;
 }

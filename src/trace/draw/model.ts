@@ -4,10 +4,8 @@ import type { BundleLink } from "../bundle.js";
 import { isRecordEntry, type RecordEntry, type TraceEntry } from "../entry.js";
 import { Graph, textMember } from "../graph.js";
 import type { Bundle } from "../bundle.js";
-import { closureOf, walkSync } from "../closure.js";
-import type { TraceVerdict } from "../evaluate.js";
-import { entriesIn, subjectsIn } from "../open.js";
-import { MemorySource } from "../source.js";
+import type { TraceVerdict } from "../answer.js";
+import { entriesIn } from "../open.js";
 import type { Finding, Outcome } from "../verdict.js";
 
 export interface PictureNode {
@@ -38,12 +36,9 @@ export interface Picture {
 /** A picture from the record asked for downwards, each node once. Keys are left out: they are under everything. */
 export function pictureOf(bundle: Bundle, verdict: TraceVerdict): Picture {
   const entries = entriesIn(bundle);
-  const source = new MemorySource();
-  for (const entry of entries) source.add(entry);
-  const closure = walkSync(closureOf(subjectsIn(bundle, entries)), (round) => source.answer(round));
-  const graph = new Graph(closure.nodes);
+  const graph = new Graph(entries.map((entry) => ({ entry, mode: "leaf" as const })));
   const draw = new Drawing(graph, verdict);
-  const subject = source.entry(verdict.subjectIndex);
+  const subject = entries.find(({ index }) => index === verdict.subjectIndex);
   const roots = subject === undefined ? [] : [draw.node(subject, 0)];
   const rest = graph.entries
     .filter((entry) => !isBackground(entry) && !draw.has(entry))
@@ -66,7 +61,7 @@ function headingOf({ verdict, actionType, tier, asOf, log }: TraceVerdict): stri
 }
 
 export function isComplaint({ outcome }: Finding): boolean {
-  return outcome === "FAIL" || outcome === "UNKNOWN" || outcome === "EXCEPTED";
+  return outcome !== "PASS" && outcome !== "NOT_APPLICABLE";
 }
 
 class Drawing {
@@ -119,6 +114,8 @@ class Drawing {
     return [
       ...named(
         "capability_hash",
+        "delegation_hash",
+        "parent_delegation",
         "decision_hash",
         "parent_capability_hash",
         "request_hash",
@@ -185,5 +182,8 @@ function titleOf({ record }: TraceEntry): string {
 
 function worst(findings: readonly Finding[]): Outcome {
   const outcomes = findings.map(({ outcome }) => outcome);
-  return (["FAIL", "UNKNOWN", "EXCEPTED"] as const).find((outcome) => outcomes.includes(outcome)) ?? "PASS";
+  return (
+    (["FAIL", "UNKNOWN", "EXCEPTED", "REMARK"] as const).find((outcome) => outcomes.includes(outcome)) ??
+    "PASS"
+  );
 }

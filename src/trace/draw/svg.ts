@@ -12,6 +12,7 @@ const FILLS = {
   FAIL: "#fce8e6",
   UNKNOWN: "#fef7e0",
   EXCEPTED: "#e8eaed",
+  REMARK: "#e8f0fe",
   NOT_APPLICABLE: "#ffffff",
 };
 const STROKES = {
@@ -19,6 +20,7 @@ const STROKES = {
   FAIL: "#c5221f",
   UNKNOWN: "#b06000",
   EXCEPTED: "#5f6368",
+  REMARK: "#1a73e8",
   NOT_APPLICABLE: "#5f6368",
 };
 

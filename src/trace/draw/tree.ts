@@ -2,7 +2,14 @@
 import type { Finding } from "../verdict.js";
 import { type Picture, type PictureNode, printable } from "./model.js";
 
-const MARKS = { PASS: "✓", FAIL: "✗", UNKNOWN: "?", EXCEPTED: "~", NOT_APPLICABLE: "·" } as const;
+const MARKS = {
+  PASS: "✓",
+  FAIL: "✗",
+  UNKNOWN: "?",
+  EXCEPTED: "~",
+  REMARK: "!",
+  NOT_APPLICABLE: "·",
+} as const;
 
 export function textTree({ heading, roots, general }: Picture): string {
   const lines = [heading];
