@@ -4,8 +4,8 @@
  *
  * The checks run in this order, each with its own code: size (ENTRY_TOO_LARGE), strict envelope (ENVELOPE_MALFORMED),
  * its shape (ENVELOPE_INVALID and its kin, ALGORITHM_UNSUPPORTED), key known (KEY_UNKNOWN), signature (SIGNATURE_INVALID),
- * record (RECORD_MALFORMED), role (ROLE_MISSING, KEY_DISTRUSTED), the type's own rules (RECORD_INVALID). They are the rules
- * that entry 0 says (`src/record/registration`).
+ * record (RECORD_MALFORMED), role (ROLE_MISSING, KEY_DISTRUSTED), the type's own rules (RECORD_INVALID; of a key also
+ * DOMAIN_TAKEN, ID_OF_ANOTHER_DOMAIN). They are the rules that the log's policy says (`src/record/registration`).
  */
 import { sha256 } from "#crypto";
 import type { Verifier } from "../crypto/contract.js";
@@ -31,6 +31,8 @@ export interface Admitted {
   /** 32 bytes; null for a foreign statement and for raw bytes. */
   readonly recordHash: Uint8Array | null;
   readonly type: string | null;
+  /** The record's; null likewise. */
+  readonly issuer: string | null;
   readonly traceId: string | null;
   readonly previousTraceHash: string | null;
   /** What the claims of a COSE statement say that it is about; null for all others. */
@@ -75,9 +77,11 @@ export function admit(bytes: Uint8Array, form: Form, time: number, state: Admiss
 export function demandStillBelieved(stored: Uint8Array, time: number, keys: KeyTable): void {
   const statement = parseStatement(stored, guessForm(stored));
   knownSigners(statement, keys);
-  if (statement.contentType === RECORD_MEDIA_TYPE)
-    demandBelieved(statement, parseRecord(statement.payload), keys, time);
-  else demandStanding(statement, keys, time);
+  if (statement.contentType === RECORD_MEDIA_TYPE) {
+    const record = parseRecord(statement.payload);
+    demandBelieved(statement, record, keys, time);
+    if (record.type === "key") demandRegistrable(statement, record, keys);
+  } else demandStanding(statement, keys, time);
 }
 
 /** Admits any bytes: the policy `raw`. */
@@ -89,6 +93,7 @@ export function admitRaw(bytes: Uint8Array): Admitted {
     leafHash: leafHash(bytes),
     recordHash: null,
     type: null,
+    issuer: null,
     traceId: null,
     previousTraceHash: null,
     subject: null,
@@ -170,9 +175,17 @@ function admitRecord(statement: Statement, keys: KeyTable, time: number): Record
     );
   }
   demandBelieved(statement, record, keys, time);
-  checkRecord(record);
-  if (record.type === "key") registrationOf(record);
+  checkRecord(record, keys.rulesAt());
+  if (record.type === "key") demandRegistrable(statement, record, keys);
   return record;
+}
+
+/** The rules of trust domains: DOMAIN_TAKEN, ID_OF_ANOTHER_DOMAIN, KEY_DISTRUSTED. */
+function demandRegistrable({ signatures }: Statement, record: Record, keys: KeyTable): void {
+  keys.demandRegistrable(
+    registrationOf(record),
+    signatures.map(({ keyId }) => keyId),
+  );
 }
 
 /** Foreign content, whose issuer and role are not ours to judge: one of its keys must stand for something. KEY_DISTRUSTED. */
@@ -211,6 +224,7 @@ function entryOf(statement: Statement, record: Record | null, hashes?: HashCache
     leafHash: leafHash(stored),
     recordHash: record?.hash ?? null,
     type: record?.type ?? null,
+    issuer: record?.issuer ?? null,
     traceId: record?.traceId ?? null,
     previousTraceHash: record?.previousTraceHash ?? null,
     subject: statement.claims?.subject ?? null,

@@ -7,6 +7,7 @@ import { type Bits, CONSUMED, REVOKED, SUSPENDED, VALID } from "../index/bits.js
 import { optionalString } from "../record/record.js";
 import { revocationAction } from "../record/revocation.js";
 import type { Store } from "../store/contract.js";
+import { bears, bearsOn } from "../trace/bearing.js";
 import { isRecordEntry, readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import { type BitChange, changesBetween } from "./bits.js";
 import { describeEntry, entryJson } from "./entry.js";
@@ -17,6 +18,8 @@ import { readSweep, type Sweep } from "./sweeps.js";
 
 export const EVENT_NAMES = ["entry", "revocation", "suspension", "resumption", "consumption"] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
+/** A kind to listen for that cuts across the names: whatever may change how others stand. */
+export const BEARING = "bearing";
 
 export interface FeedEvent {
   readonly name: EventName;
@@ -27,6 +30,8 @@ export interface FeedEvent {
   readonly sweeps: readonly Sweep[];
   /** Of a revocation: whether it counted, waits for what it is about, or was by somebody who may not. Null for others. */
   readonly effect: "applied" | "pending" | "none" | null;
+  /** The record ids and names that it bears on; null for what bears on nothing. */
+  readonly bearsOn: readonly string[] | null;
 }
 
 /** The events of the entries [start, end). */
@@ -142,6 +147,7 @@ export class Feed {
           changes: changed,
           sweeps: sweeps.get(index) ?? [],
           effect,
+          bearsOn: entry.record !== null && bears(entry.record.type) ? bearsOn(entry.record) : null,
         };
       }),
     );
@@ -193,13 +199,15 @@ const STATE_WORDS: Readonly<Record<Bits, string>> = {
 };
 
 /** An event as JSON: the entry without its statement, the changes by index, and where there is one what it takes and its effect. */
-export function eventJson({ entry, changes, sweeps, effect }: FeedEvent, raw: boolean): string {
+export function eventJson(event: FeedEvent, raw: boolean): string {
+  const { entry, changes, sweeps, effect, bearsOn: on } = event;
   const { index, stored, receivedAt } = entry;
   const found = entryJson(describeEntry(index, stored, receivedAt ?? 0, raw), { statement: false });
   const changed = changes.map(({ position, bits }) => ({ index: position, state: STATE_WORDS[bits] }));
   const takes = sweeps.length === 0 ? "" : `,"takes":${JSON.stringify(sweeps.map(sweepWords))}`;
   const counted = effect === null ? "" : `,"effect":"${effect}"`;
-  return `{"entry":${found},"changes":${JSON.stringify(changed)}${takes}${counted}}`;
+  const bearing = on === null ? "" : `,"bears_on":${JSON.stringify(on)}`;
+  return `{"entry":${found},"changes":${JSON.stringify(changed)}${takes}${counted}${bearing}}`;
 }
 
 function sweepWords({ kind, of, from }: Sweep): object {

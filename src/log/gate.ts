@@ -4,16 +4,27 @@
  * step with the append. `fsck` and `reindex` replay it.
  *
  * A `consumption` is refused when, at its place, its grant is unknown, expired or not yet valid, revoked or suspended,
- * used up, or not for that nonce and executor; the same for every grant above it. Nothing else is ever refused here but
- * what its signer may no longer say: evidence is not refused for being bad news.
+ * used up, or not for that nonce and executor; the same for every grant above it, each made by the issuer or the audience of
+ * the one above; or when the request that it names is used up in the trust domain of the grant's issuer. Nothing else is ever
+ * refused here but what its signer may no longer say: evidence is not refused for being bad news. Rules are dated: those that
+ * the log's policy says at that place (`src/record/registration`).
  */
 import { type ErrorCode, WritError } from "../errors.js";
 import { readUint64, toHex, uint64 } from "../format/bytes.js";
-import { type GrantFacts, readGrant, readUse } from "../index/grants.js";
+import { type GrantFacts, grantRow, poolOf, readGrant, readUse, type UseFacts } from "../index/grants.js";
 import { keyEventOf, mayBeKeyEvent } from "../index/key-events.js";
 import type { KeyTable } from "../index/keys.js";
 import { bitsOf, REVOKED, VALID } from "../index/bits.js";
-import { acted, bornRevoked, encodeState, type RecordState, UNTOUCHED, used } from "../index/state.js";
+import {
+  acted,
+  bornRevoked,
+  encodeState,
+  givenBack,
+  type RecordState,
+  UNTOUCHED,
+  used,
+} from "../index/state.js";
+import { scopedName, TERM_BYTES } from "../index/terms.js";
 import { optionalString, type Record, stringMember } from "../record/record.js";
 import { cascades, mayRevoke, revocationAction } from "../record/revocation.js";
 import { allRows, type Row, type Store } from "../store/contract.js";
@@ -37,6 +48,14 @@ interface LoggedRevocation {
   /** The hash, in hex, of what it is about. */
   readonly target: string;
   readonly record: Record;
+  readonly signers: readonly string[];
+}
+
+/** A consumption for a tool call. */
+interface Call {
+  readonly index: number;
+  /** In hex: the pool of its request's uses. */
+  readonly pool: string;
   readonly signers: readonly string[];
 }
 
@@ -67,6 +86,10 @@ export class Gate {
   private repeated = new Set<string>();
   /** … and its own records, as they are taken in; null when no revocation could ask for one. */
   private taken: Map<string, Uint8Array> | null = null;
+  /** Of the batch at hand: the consumptions that its receipts may give back, by grant and call; null when none may. */
+  private calls: Map<string, Call[]> | null = null;
+  /** Records that were there before, when trust domains ask for it: a copy has no scoped names. */
+  private copies = new Set<string>();
 
   /** A gate before the first entry; `open` for one over a stored log. */
   constructor(
@@ -98,8 +121,11 @@ export class Gate {
     const uses = entries.filter(({ type }) => type === "consumption");
     if (granted.length > 0) await this.known.loadGrants(granted.map(hashOf), start);
     if (uses.length > 0) await this.loadUsed(uses, start);
+    await this.loadCalls(entries, start);
+    await this.loadCopies(entries, start);
     const mayDisown = this.keys.hasBackdated || entries.some(({ type }) => type === "revocation");
     await this.known.loadChains(this.askedAbout(uses, granted), start, mayDisown);
+    await this.loadPools(entries, granted, uses, start);
     await this.loadTargets(entries, start);
     await this.loadTouched(entries, start);
   }
@@ -108,7 +134,7 @@ export class Gate {
   private askedAbout(uses: readonly Admitted[], granted: readonly Admitted[]): Uint8Array[] {
     return [
       ...uses.map(({ facts }) => readUse(facts).grant),
-      ...granted.flatMap((grant) => readGrant(placed(grant.facts, 0)).parent ?? []),
+      ...granted.flatMap((grant) => this.grantIn(grant, 0).parent ?? []),
       ...granted.map(hashOf).filter((hash) => this.known.grant(toHex(hash)) !== null),
     ];
   }
@@ -131,11 +157,16 @@ export class Gate {
     this.settledAtOnce = 0;
     const rows: Row[] = [];
     // Who is known first: whether a key was taken back is for the key table to say.
-    const keyEvent = mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
+    // (What entry 0 says is where the table of keys begins.)
+    const keyEvent = index > 0 && mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
     if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
+    rows.push(...this.scopedRows(entry, index));
     if (entry.recordHash !== null) this.takeCopy(hexOf(entry), index);
     if (entry.type === "consumption") rows.push(...this.takeUse(entry, index));
     if (entry.type === "capability-grant") rows.push(...this.takeGrant(entry, index));
+    if (entry.facts.length > 0 && entry.type === "action-request") rows.push(...this.takeLimit(entry, index));
+    if (entry.facts.length > 0 && entry.type === "execution-receipt")
+      rows.push(...this.takeReturn(entry, index));
     if (entry.type === "revocation") rows.push(...this.takeRevocation(entry, index));
     if (this.taken !== null && entry.recordHash !== null) {
       this.taken.set(hexOf(entry), entry.stored);
@@ -190,7 +221,15 @@ export class Gate {
     const chain = this.known.chain(use.grant);
     if (chain === null)
       return refuse("GRANT_UNKNOWN", "a grant above this one is not in the log, or too far above");
-    for (const { hash, facts } of chain) {
+    const dated = this.keys.rulesAt() >= 2;
+    for (const [i, { hash, facts }] of chain.entries()) {
+      const above = chain[i + 1];
+      if (dated && above !== undefined && !facts.isMadeUnder(above.facts))
+        return refuse(
+          "GRANT_NOT_DELEGATED",
+          "it names a grant above it that is neither of its issuer nor for its issuer",
+          above.facts.index,
+        );
       const error = liveRefusal(
         facts,
         this.known.state(hash),
@@ -202,15 +241,79 @@ export class Gate {
       if (by !== null)
         return refuse("GRANT_REVOKED", "the key that signed it, or one above it, was taken back", by);
     }
-    return undefined;
+    return dated ? this.requestRefusal(use, grant) : undefined;
+  }
+
+  /** One approval, one act: the uses of the request that the consumption names, in the domain of the grant's issuer. */
+  private requestRefusal(use: UseFacts, grant: GrantFacts): WritError | undefined {
+    const pool = toHex(poolOf(use.request, grant.domain));
+    const { uses, lastUse } = this.known.state(pool);
+    const most = (this.known.limit(toHex(use.request)) ?? this.known.limit(pool))?.most ?? 1;
+    if (uses < most || lastUse === null) return undefined;
+    const times = most === 1 ? "once" : `${most} times`;
+    return new WritError(
+      "REQUEST_USED",
+      `the request may be executed ${times}, and was, the last at entry ${lastUse}: ask again, with a new request`,
+      { index: lastUse },
+    );
   }
 
   private takeUse(entry: Admitted, index: number): Row[] {
     const hash = hexOf(entry);
     this.usesLogged.set(hash, index);
+    const use = readUse(entry.facts);
     const rows: Row[] = [{ table: "use", key: hashOf(entry), value: placed(NOTHING, index) }];
-    for (const { hash: grant } of this.known.chain(readUse(entry.facts).grant) ?? [])
+    for (const { hash: grant } of this.known.chain(use.grant) ?? [])
       rows.push(...this.change(grant, index, used(this.known.state(grant), index)));
+    const grant = this.known.grant(toHex(use.grant));
+    if (grant === null) return rows;
+    const pool = poolOf(use.request, grant.domain);
+    rows.push(...this.change(toHex(pool), index, used(this.known.state(toHex(pool)), index)));
+    if (use.call === null) return rows;
+    const { calls } = this;
+    if (calls !== null) {
+      const { signers } = readEntry(entry.stored);
+      append(calls, toHex(use.call), { index, pool: toHex(pool), signers });
+    }
+    return [...rows, { table: "call", key: placed(use.call, index), value: pool }];
+  }
+
+  /** A request says how often it may be executed. */
+  private takeLimit(entry: Admitted, index: number): Row[] {
+    return this.limit(hexOf(entry), readUint64(entry.facts), index);
+  }
+
+  private limit(hash: string, most: number, index: number): Row[] {
+    if (this.known.limit(hash) !== null) return [];
+    this.known.setLimit(hash, { most, index });
+    return [{ table: "limit", key: hashBytes(hash), value: placed(uint64(most), index) }];
+  }
+
+  /** A receipt that it failed, or was refused, by the key that consumed: one use of the request is given back, once. */
+  private takeReturn(entry: Admitted, index: number): Row[] {
+    const calls = this.calls?.get(toHex(entry.facts)) ?? [];
+    const { signers } = readEntry(entry.stored);
+    const at = calls.findIndex((call) => call.signers.some((signer) => signers.includes(signer)));
+    const [call] = at < 0 ? [] : calls.splice(at, 1);
+    if (call === undefined) return [];
+    return [
+      { table: "returned", key: uint64(call.index), value: uint64(index) },
+      ...this.change(call.pool, index, givenBack(this.known.state(call.pool))),
+    ];
+  }
+
+  /** The names of a record among those of its trust domain: only in a log that has others, and of its first entry. */
+  private scopedRows({ terms, issuer, recordHash }: Admitted, index: number): Row[] {
+    const { domains } = this.keys;
+    if (issuer === null || recordHash === null || (domains.firstFounding ?? index) >= index) return [];
+    if (this.copies.has(toHex(recordHash))) return [];
+    this.copies.add(toHex(recordHash));
+    const domain = domains.of(issuer);
+    const rows: Row[] = [];
+    for (let at = 0; at < terms.length; at += TERM_BYTES) {
+      const name = scopedName(terms.subarray(at, at + TERM_BYTES), domain);
+      if (name !== undefined) rows.push({ table: "term", key: placed(name, index), value: NOTHING });
+    }
     return rows;
   }
 
@@ -218,13 +321,14 @@ export class Gate {
     const hash = hexOf(entry);
     // The first entry that carries the grant is the grant; the same record by another signer changes nothing.
     const known = this.known.grant(hash);
-    const row = placed(entry.facts, index);
+    const row = this.rowOf(entry, index);
     const grant = known ?? readGrant(row);
     const rows = grant.parent === null ? [] : [childRow(grant.parent, index, hashOf(entry))];
     if (known !== null) return rows;
     this.known.addGrant(hash, grant);
     if (this.taken !== null) this.known.addSigned(hash, { ...readEntry(entry.stored), index });
     rows.push({ table: "grant", key: hashOf(entry), value: row });
+    rows.push(...this.limit(toHex(poolOf(grant.request, grant.domain)), grant.maxUses, index));
     const by = this.known.cascadeAbove(grant);
     if (by === null) {
       // Nobody looks so far up: it cannot be used, and no list may call it valid.
@@ -234,6 +338,14 @@ export class Gate {
     // Those below it may have come before it.
     this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
     return [...rows, ...this.change(hash, index, bornRevoked(by))];
+  }
+
+  private rowOf({ facts, issuer }: Admitted, index: number): Uint8Array {
+    return placed(grantRow(facts, this.keys.domains.of(issuer ?? "")), index);
+  }
+
+  private grantIn(entry: Admitted, index: number): GrantFacts {
+    return readGrant(this.rowOf(entry, index));
   }
 
   private takeRevocation(entry: Admitted, index: number): Row[] {
@@ -289,10 +401,16 @@ export class Gate {
       signers.some((signer) =>
         this.keys.believed(signer, record.issuer, [role], { index: revocation.index }),
       );
-    const speaks = { isRegistrar: believedAs("registrar"), isOwner: believedAs("owner") };
-    if (!mayRevoke(record, target.record, target.request, speaks)) return [];
     // A key is taken back by the right registrar, after it was known, and by nobody who is it himself.
     const isAboutKeys = ["key", "log-policy"].includes(target.record.type);
+    const { domains } = this.keys;
+    const isOfDomain = domains.of(record.issuer) === domains.of(target.record.issuer);
+    const speaks = {
+      isRegistrar: (isAboutKeys || isOfDomain) && believedAs("registrar"),
+      isOwner: believedAs("owner"),
+      isPrincipal: believedAs("principal"),
+    };
+    if (!mayRevoke(record, target.record, target.request, speaks)) return [];
     if (isAboutKeys && !this.keys.hasCutAt(revocation.index)) return [];
     const takesAll = cascades(record);
     if (takesAll && target.record.type === "capability-grant" && this.known.state(hash).cascadeBy === null)
@@ -343,6 +461,57 @@ export class Gate {
       const row = logged[i];
       if (row !== undefined && readUint64(row) < start) this.usesLogged.set(hexOf(use), readUint64(row));
     });
+  }
+
+  /** The requests of what is granted and used, with how often each may be used and was. */
+  private async loadPools(
+    entries: readonly Admitted[],
+    granted: readonly Admitted[],
+    uses: readonly Admitted[],
+    start: number,
+  ): Promise<void> {
+    const limiting = entries.filter(({ type, facts }) => type === "action-request" && facts.length > 0);
+    if (limiting.length === 0 && granted.length === 0 && uses.length === 0 && this.calls === null) return;
+    const requests = limiting.map(hexOf);
+    const pools: string[] = [...(this.calls?.values() ?? [])].flat().map(({ pool }) => pool);
+    const fresh = new Map(granted.map((entry) => [hexOf(entry), this.grantIn(entry, 0)]));
+    for (const grant of fresh.values()) pools.push(toHex(poolOf(grant.request, grant.domain)));
+    for (const use of uses.map(({ facts }) => readUse(facts))) {
+      const grant = this.known.grant(toHex(use.grant)) ?? fresh.get(toHex(use.grant));
+      requests.push(toHex(use.request));
+      if (grant !== undefined && grant !== null) pools.push(toHex(poolOf(use.request, grant.domain)));
+    }
+    await this.known.loadPools(pools, requests, start);
+  }
+
+  /** The consumptions that receipts of the batch may give back: a read for each such receipt, which are few. */
+  private async loadCalls(entries: readonly Admitted[], start: number): Promise<void> {
+    const returns = entries.filter(({ type, facts }) => type === "execution-receipt" && facts.length > 0);
+    this.calls = returns.length === 0 ? null : new Map();
+    for (const call of new Set(returns.map(({ facts }) => toHex(facts)))) {
+      const rows = await this.store.rows("call", hashBytes(call), { to: uint64(start), limit: MAX_CALLS });
+      const indexes = rows.map(({ key }) => readUint64(key, key.length - 8));
+      const returned = await this.store.lookup("returned", indexes.map(uint64));
+      const stored = await this.store.entriesAt(indexes);
+      rows.forEach(({ value }, i) => {
+        const [at, back, index] = [stored[i], returned[i], indexes[i]];
+        if (at === undefined || index === undefined) return;
+        if (back !== undefined && readUint64(back) < start) return;
+        append(this.calls ?? new Map(), call, { index, pool: toHex(value), signers: readEntry(at).signers });
+      });
+    }
+  }
+
+  /** Which records of the batch are there already; asked only where trust domains are founded. */
+  private async loadCopies(entries: readonly Admitted[], start: number): Promise<void> {
+    this.copies = new Set();
+    const mayFound = entries.some(({ type }) => type === "key");
+    if (this.keys.domains.firstFounding === null && !mayFound) return;
+    for (const { recordHash } of entries) {
+      if (recordHash === null) continue;
+      const [row] = await this.store.rows("record-id", recordHash, { limit: 1 });
+      if (row !== undefined && readUint64(row.key, 32) < start) this.copies.add(toHex(recordHash));
+    }
   }
 
   /** Records in the batch that have a state already: a further entry that carries one has it too. */
@@ -409,6 +578,15 @@ export class Gate {
     if (awaited !== null && (await this.recordBefore(awaited, Number.POSITIVE_INFINITY)) === null)
       this.wait(awaited, { index, target, record, signers });
   }
+}
+
+/** Consumptions for one tool call of one grant that are looked at for a use to give back. */
+const MAX_CALLS = 64;
+
+function append<T>(lists: Map<string, T[]>, name: string, element: T): void {
+  const list = lists.get(name);
+  if (list === undefined) lists.set(name, [element]);
+  else list.push(element);
 }
 
 /** The last of those with one name, in the order of their first. */

@@ -2,7 +2,8 @@
 import { parentPort } from "node:worker_threads";
 import { asHash } from "../../merkle/index.js";
 import { parsePolicy } from "../format/policy.js";
-import { evaluate, verdictJson } from "../trace/evaluate.js";
+import { verdictJson } from "../trace/answer.js";
+import { evaluate } from "../trace/evaluate.js";
 import type { JudgeAnswer, JudgeQuestion } from "./judge.js";
 
 parentPort?.on("message", ({ id, bundle, policy, at, profile }: JudgeQuestion) => {

@@ -16,6 +16,8 @@ export function keyRoots(policy: LogPolicy, key: VerifierKey): KeyRoots {
     registrars: policy.registrars,
     logKey: publicKey("Ed25519", key.publicKey) ?? null,
     policyId: idOf(policy.record),
+    origin: policy.origin,
+    rulesVersion: policy.rulesVersion,
   };
 }
 

@@ -16,6 +16,12 @@ export const MAX_ANCESTORS = 32;
 /** Grants and states kept from batch to batch. */
 const KEPT = 50_000;
 
+/** How often something may be used. */
+export interface Limit {
+  readonly most: number;
+  readonly index: number;
+}
+
 /** A grant in a chain of grants. */
 export interface Link {
   readonly hash: string;
@@ -30,6 +36,8 @@ export class KnownStates {
   private readonly places = new Map<string, number[]>();
   /** Who signed a grant; read only once keys were taken back from the past on. */
   private readonly signed = new Map<string, Signed>();
+  /** How often a request, or the pool of its uses, may be used, and which entry says so; null: nothing says so yet. */
+  private readonly limits = new Map<string, Limit | null>();
 
   constructor(
     private readonly store: Store,
@@ -67,6 +75,31 @@ export class KnownStates {
   /** How often a grant may be used; null for any other record. */
   maxUses(hash: string): number | null {
     return this.grants.get(hash)?.maxUses ?? null;
+  }
+
+  limit(hash: string): Limit | null {
+    return this.limits.get(hash) ?? null;
+  }
+
+  setLimit(hash: string, limit: Limit): void {
+    this.limits.set(hash, limit);
+  }
+
+  /** Reads how often these requests and pools may be used, and the state of the pools: one look-up for all limits. */
+  async loadPools(pools: readonly string[], requests: readonly string[], start: number): Promise<void> {
+    const unlimited = [...new Set([...pools, ...requests])].filter(
+      (hash) => (this.limits.get(hash) ?? null) === null,
+    );
+    const rows = await this.store.lookup("limit", unlimited.map(hashBytes));
+    unlimited.forEach((hash, i) => {
+      const row = rows[i];
+      const limit = row === undefined ? null : { most: readUint64(row), index: readUint64(row, 8) };
+      this.limits.set(hash, limit !== null && limit.index < start ? limit : null);
+    });
+    // A pool is no record: it stands at no place.
+    const fresh = [...new Set(pools)].filter((hash) => !this.states.has(hash));
+    const states = await Promise.all(fresh.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
+    fresh.forEach((hash, i) => this.states.set(hash, states[i] ?? UNTOUCHED));
   }
 
   /** The entries that carry a record. */
@@ -166,7 +199,7 @@ export class KnownStates {
 
   /** Forgets the oldest when there are too many. Only between batches. */
   trim(): void {
-    for (const kept of [this.grants, this.states, this.places, this.signed]) {
+    for (const kept of [this.grants, this.states, this.places, this.signed, this.limits]) {
       if (kept.size <= KEPT) continue;
       for (const hash of kept.keys()) {
         if (kept.size <= KEPT / 2) break;

@@ -11,7 +11,12 @@ import { type Policy, policyOfKey } from "../format/policy.js";
 import { Feed } from "./feed.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { formatBundle } from "../format/bundle.js";
-import { type LogPolicy, openLogPolicy } from "../record/log-policy.js";
+import { Domains } from "../index/domains.js";
+import type { KeyTable } from "../index/keys.js";
+import { type LogPolicy, openLogPolicy, signRulesVersion } from "../record/log-policy.js";
+import { RULES_VERSION } from "../record/registration.js";
+import { publicKey } from "../statement/key.js";
+import { secretSigner, type Signer } from "../statement/sign.js";
 import type { Head, Store, Tree } from "../store/contract.js";
 import { type Admitted, admitRaw, readStored } from "./admit.js";
 import { describeEntry, type LogEntry } from "./entry.js";
@@ -48,6 +53,8 @@ export interface LogOptions {
   readonly pool?: PoolLimits;
   /** Told of every checkpoint as it is published, before anybody is answered. Must not throw. */
   readonly onPublish?: (published: Published) => void;
+  /** Told once, when the log goes over to newer rules of admission at its start: which, and by which entry. */
+  readonly onRules?: (version: number, index: number) => void;
   /** Told once, when the log cannot go on and the process should end. */
   readonly onFatal?: (error: WritError) => void;
   /** Who cosigns, and what the log demands of them. */
@@ -144,7 +151,19 @@ export class Log {
     const published = (): Published => this.published;
     const checkpointOver = (size: number): Promise<Published> => this.checkpointOver(size);
     const raw = policy.admission === "raw";
-    this.queries = new Queries({ store, prover, origin: key.name, raw, published, checkpointOver });
+    // In a raw log nobody has a domain.
+    const domains = admission?.keys.domains ?? new Domains(key.name);
+    const signer = signerOfLog(key);
+    this.queries = new Queries({
+      store,
+      prover,
+      origin: key.name,
+      raw,
+      domains,
+      signer,
+      published,
+      checkpointOver,
+    });
     this.feed = new Feed({ store, raw, published, witnessed: () => this.witnessed, now });
     this.statuses = new Statuses({
       store,
@@ -228,6 +247,10 @@ export class Log {
       now,
       pool,
     );
+    if (admission !== null) {
+      const upgraded = await goOverToRules(sequencer, admission.keys, key, now);
+      if (upgraded !== null) options.onRules?.(RULES_VERSION, upgraded);
+    }
     return opened;
   }
 
@@ -479,6 +502,38 @@ export class Log {
 
 /** Entries with one record id that an answer names at most. */
 export const MAX_SAME_RECORD = 1000;
+
+/** A log that was begun under older rules says from which entry on the newer ones apply: that entry's index; null where it has said so. */
+async function goOverToRules(
+  sequencer: Sequencer,
+  keys: KeyTable,
+  key: SigningKey,
+  now: () => number,
+): Promise<number | null> {
+  const version = keys.rulesAt();
+  if (version > RULES_VERSION)
+    throw new WritError(
+      "STORE_CORRUPT",
+      `the log's rules are of version ${version}, and this software knows them up to ${RULES_VERSION}: run a newer one`,
+    );
+  if (version === RULES_VERSION) return null;
+  const statement = signRulesVersion(
+    key.name,
+    RULES_VERSION,
+    new Date(now()).toISOString(),
+    signerOfLog(key),
+  );
+  const { places } = await sequencer.sequence([{ ...readStored(statement, false), keyEvents: keys.events }]);
+  const [place] = places;
+  return place === undefined || place instanceof WritError ? null : place.index;
+}
+
+/** The log's own key as one that signs statements. */
+function signerOfLog(key: SigningKey): Signer {
+  const own = publicKey("Ed25519", key.publicKey);
+  if (own === undefined) throw new RangeError("a sound key");
+  return secretSigner(own, key.seed);
+}
 
 function rawVerdict(bytes: Uint8Array): Verdict {
   try {

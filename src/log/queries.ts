@@ -12,13 +12,19 @@ import { Postings } from "./postings.js";
 import type { Prover } from "./prove.js";
 import type { Published } from "./publish.js";
 import { search, type SearchPage, type SearchQuery } from "./search.js";
-import { type Library, makeBundle, readEntries } from "./trace.js";
+import { type Library, makeBundle, makeClosure, readEntries } from "./trace.js";
+import type { Signer } from "../statement/sign.js";
+import type { DomainView } from "../trace/walk/walk.js";
 
 export interface QueryParts {
   readonly store: Store;
   readonly prover: Prover;
   readonly origin: string;
   readonly raw: boolean;
+  /** Which of the records are whose. */
+  readonly domains: DomainView;
+  /** The log's own key: says that a trace is all there is. */
+  readonly signer: Signer;
   readonly published: () => Published;
   /** A checkpoint that covers `size`. */
   readonly checkpointOver: (size: number) => Promise<Published>;
@@ -31,7 +37,7 @@ export class Queries {
 
   constructor(private readonly parts: QueryParts) {
     const { store, raw } = parts;
-    this.postings = new Postings(store);
+    this.postings = new Postings(store, parts.domains);
     this.library = { store, raw, postings: this.postings };
   }
 
@@ -68,6 +74,21 @@ export class Queries {
    * given. ENTRY_NOT_FOUND when nothing of it was there yet.
    */
   async bundle(indexes: readonly number[], asOf: number | undefined, under?: Published): Promise<Bundle> {
+    const { parts, subject, subjects, size, published } = await this.traced(indexes, asOf, under);
+    return this.oneOfFew(() => makeBundle(parts, subject, subjects, size, published));
+  }
+
+  /** The closure statement of that trace alone: what the log says is all of it, and when each entry came in. */
+  async closure(
+    indexes: readonly number[],
+    asOf: number | undefined,
+    under?: Published,
+  ): Promise<Uint8Array> {
+    const { parts, subject, subjects, size, published } = await this.traced(indexes, asOf, under);
+    return this.oneOfFew(() => makeClosure(parts, subject, subjects, size, published));
+  }
+
+  private async traced(indexes: readonly number[], asOf: number | undefined, under?: Published) {
     const [first] = indexes;
     const published =
       under ?? (asOf === undefined ? this.parts.published() : await this.parts.checkpointOver(asOf));
@@ -79,9 +100,14 @@ export class Queries {
     const subject = id ?? `sha256:${toHex(sha256(stored))}`;
     const subjects =
       id === null ? [first] : await this.postings.record(id)({ from: 0, to: size, limit: MAX_COPIES });
-    const { prover, origin } = this.parts;
-    const parts = { ...this.library, prover, origin };
-    return this.oneOfFew(() => makeBundle(parts, subject, subjects, size, published));
+    const { prover, origin, domains, signer } = this.parts;
+    return {
+      parts: { ...this.library, prover, origin, domains, signer },
+      subject,
+      subjects,
+      size,
+      published,
+    };
   }
 
   /** A bundle may take megabytes and a second: so many are made at a time. POOL_FULL beyond. */

@@ -6,10 +6,11 @@ import { WritError } from "../errors.js";
 import { sameBytes } from "../format/bytes.js";
 import type { VerifierKey } from "../format/vkey.js";
 import { KeyTable } from "../index/keys.js";
-import { openLogPolicy } from "../record/log-policy.js";
+import { checkLaterPolicy, openLogPolicy } from "../record/log-policy.js";
 import { allRows, type Head, type Row, type Store, TABLES } from "../store/contract.js";
 import { registrationOf } from "../record/key-record.js";
 import { checkRecord, parseRecord } from "../record/record.js";
+import { type PublicKey, publicKey, verifierOf } from "../statement/key.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import { type AdmissionState, type Admitted, admissionState, admit, readStored } from "./admit.js";
 import { StatusBits } from "./bits.js";
@@ -36,6 +37,7 @@ export interface Replayed {
 export class Replay {
   private readonly gate: Gate;
   private readonly raw: boolean;
+  private readonly policy: PolicyOf;
   private readonly admission: AdmissionState | null;
 
   /**
@@ -53,6 +55,9 @@ export class Replay {
     }: { readonly strict?: boolean; readonly keys?: KeyTable; readonly bits?: StatusBits } = {},
   ) {
     this.raw = openLogPolicy(first, key).admission === "raw";
+    const own = publicKey("Ed25519", key.publicKey);
+    if (own === undefined) throw new RangeError("a sound key");
+    this.policy = { origin: key.name, key: own };
     this.keys = keys;
     this.bits = bits;
     this.gate = new Gate(store, keys);
@@ -83,6 +88,7 @@ export class Replay {
     const rows: Row[] = [];
     const sweeps: Sweep[] = [];
     const faults: Fault[] = [];
+    let version = this.keys.rulesAt();
     const read = entries.flatMap((stored, i) => {
       try {
         const raw = this.raw && start + i > 0;
@@ -90,7 +96,7 @@ export class Replay {
         if (!sameBytes(entry.stored, stored))
           throw new WritError("ENVELOPE_MALFORMED", "it is not in its stored form");
         // What is not of its type's shape was never admitted, and the gate does not expect it.
-        if (!raw && start + i > 0) demandWellFormed(entry);
+        if (!raw && start + i > 0) version = demandWellFormed(entry, version, this.policy);
         return [{ index: start + i, entry }];
       } catch (error) {
         if (!(error instanceof WritError)) throw error;
@@ -107,7 +113,9 @@ export class Replay {
       const time = times[index - start] ?? 0;
       rows.push(...rowsOf(entry, index, time));
       if (this.raw) continue;
-      const why = this.admission === null || index === 0 ? null : complaint(this.admission, entry, time);
+      // Entry 0, and a later policy, are the log's own: their signature was checked when they were read.
+      const isOwn = index === 0 || entry.type === "log-policy";
+      const why = this.admission === null || isOwn ? null : complaint(this.admission, entry, time);
       if (why !== null) {
         faults.push({ index, why: `it should have been refused: ${why}` });
         // What admission would not have let in changes nothing for those after it.
@@ -127,12 +135,30 @@ export class Replay {
   }
 }
 
-/** RECORD_INVALID and its kin for a record that breaks the rules of its own type, whoever signed it. */
-function demandWellFormed({ stored, recordHash }: Admitted): void {
-  if (recordHash === null) return;
-  const record = parseRecord(parseStatement(stored, guessForm(stored)).payload);
-  checkRecord(record);
+/**
+ * RECORD_INVALID and its kin for a record that breaks the rules of its own type, whoever signed it, as they stood in this
+ * version of the rules; ProofError for a policy that the log's key did not sign. The version for the entries after it.
+ */
+function demandWellFormed({ stored, recordHash }: Admitted, version: number, policy: PolicyOf): number {
+  if (recordHash === null) return version;
+  const { payload, signatures, signedBytes } = parseStatement(stored, guessForm(stored));
+  const record = parseRecord(payload);
+  if (record.type === "log-policy") {
+    checkLaterPolicy(record, policy.origin);
+    const [own] = signatures;
+    const isSigned = own?.keyId === policy.key.keyId && verifierOf(policy.key)(own.signature, signedBytes);
+    if (!isSigned || signatures.length !== 1)
+      throw new WritError("SIGNATURE_INVALID", "a log-policy that the log's key did not sign, or not alone");
+    return Math.max(version, Number(record.value["rules_version"]));
+  }
+  checkRecord(record, version);
   if (record.type === "key") registrationOf(record);
+  return version;
+}
+
+interface PolicyOf {
+  readonly origin: string;
+  readonly key: PublicKey;
 }
 
 /** A statement is judged when it arrives and placed when its batch is written: a key may expire between the two. */

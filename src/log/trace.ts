@@ -2,9 +2,12 @@
 import { WritError } from "../errors.js";
 import type { Store } from "../store/contract.js";
 import type { Bundle } from "../trace/bundle.js";
-import { type Answer, closureOf, type Round, walkAsync } from "../trace/closure.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
+import { signClosure } from "../trace/closure-statement.js";
 import { Graph } from "../trace/graph.js";
+import { type Answer, type Round, walkAsync } from "../trace/walk/rounds.js";
+import { type DomainView, WALK, walkFrom, type WalkResult } from "../trace/walk/walk.js";
+import type { Signer } from "../statement/sign.js";
 import type { Postings } from "./postings.js";
 import type { Prover } from "./prove.js";
 import type { Published } from "./publish.js";
@@ -20,6 +23,10 @@ export interface Library {
 export interface TraceParts extends Library {
   readonly prover: Prover;
   readonly origin: string;
+  /** Which of the records are whose. */
+  readonly domains: DomainView;
+  /** Signs that a trace is all there is. */
+  readonly signer: Signer;
 }
 
 /** The bundle of the record that these entries carry, as it stood at size `asOf` under the checkpoint of `published`. */
@@ -30,7 +37,8 @@ export async function makeBundle(
   asOf: number,
   published: Published,
 ): Promise<Bundle> {
-  const { nodes, bounded } = await walkAsync(closureOf(subjects), (round) => answer(parts, round, asOf));
+  const walked = await walk(parts, subjects, asOf);
+  const { nodes, bounded } = walked;
   const graph = new Graph(nodes);
   const entries = [];
   for (const { entry } of nodes) {
@@ -38,6 +46,7 @@ export async function makeBundle(
     entries.push({ index: entry.index, receivedAt: entry.receivedAt, hashes, stored: entry.stored });
   }
   return {
+    walk: WALK,
     log: parts.origin,
     subject,
     asOf,
@@ -46,7 +55,35 @@ export async function makeBundle(
     entries,
     links: graph.links(),
     notFound: graph.missing(),
+    closure: statement(parts, walked, subject, asOf, published),
   };
+}
+
+/** The closure statement alone: for whoever has read the entries himself, and asks the log when they came in. */
+export async function makeClosure(
+  parts: TraceParts,
+  subject: string,
+  subjects: readonly number[],
+  asOf: number,
+  published: Published,
+): Promise<Uint8Array> {
+  return statement(parts, await walk(parts, subjects, asOf), subject, asOf, published);
+}
+
+async function walk(parts: TraceParts, subjects: readonly number[], asOf: number): Promise<WalkResult> {
+  const { domains } = parts;
+  return walkAsync(walkFrom(subjects, { domains }), (round) => answer(parts, round, asOf));
+}
+
+function statement(
+  { signer }: TraceParts,
+  { nodes, strangers, bounded }: WalkResult,
+  subject: string,
+  asOf: number,
+  { root }: Published,
+): Uint8Array {
+  const entries = nodes.map(({ entry }) => ({ index: entry.index, receivedAt: entry.receivedAt ?? 0 }));
+  return signClosure({ walk: WALK, subject, asOf, root, entries, strangers, bounded }, signer);
 }
 
 async function answer(library: Library, round: Round, asOf: number): Promise<Answer> {

@@ -49,6 +49,7 @@ export interface FromVerifier {
   readonly factLengths: Uint8Array;
   readonly keyEvents: number;
   readonly types: readonly (string | null)[];
+  readonly issuers: readonly (string | null)[];
   readonly traceIds: readonly (string | null)[];
   readonly previousTraceHashes: readonly (string | null)[];
   readonly subjects: readonly (string | null)[];
@@ -96,6 +97,7 @@ export function packVerdicts(id: number, keyEvents: number, verdicts: readonly V
       verdict instanceof WritError ? 0 : verdict.stored.length,
     ),
     types: admitted.map(({ type }) => type),
+    issuers: admitted.map(({ issuer }) => issuer),
     traceIds: admitted.map(({ traceId }) => traceId),
     previousTraceHashes: admitted.map(({ previousTraceHash }) => previousTraceHash),
     subjects: admitted.map(({ subject }) => subject),
@@ -128,6 +130,7 @@ export function unpackVerdicts(reply: FromVerifier): Verdict[] {
       leafHash: asHash(bytes.subarray(hashes + HASH, hashes + 2 * HASH)),
       recordHash: type === null ? null : bytes.subarray(hashes + 2 * HASH, hashes + 3 * HASH),
       type,
+      issuer: reply.issuers[n] ?? null,
       traceId: reply.traceIds[n] ?? null,
       previousTraceHash: reply.previousTraceHashes[n] ?? null,
       subject: reply.subjects[n] ?? null,
