@@ -9,7 +9,7 @@
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
-import { type Block, EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../src/log/feed.js";
+import { BEARING, type Block, EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../src/log/feed.js";
 import type { Log } from "../src/log/log.js";
 import type { Published } from "../src/log/publish.js";
 import { type Filter, FILTER_FIELDS, passes } from "../src/trace/filter.js";
@@ -82,13 +82,16 @@ function demandReached(start: number, size: number): number {
 }
 
 function wantedOf(members: Partial<Record<string, string>>): Wanted {
-  const { events, linked } = members;
+  const { linked } = members;
+  // `type=bearing` is a kind, and no type of record.
+  const events = members["type"] === BEARING ? BEARING : members["events"];
   const names = events === undefined ? null : new Set(events.split(","));
+  const kinds = [...EVENT_NAMES, BEARING];
   for (const name of names ?? [])
-    if (!EVENT_NAMES.some((known) => known === name))
+    if (!kinds.includes(name))
       throw new WritError(
         "QUERY_INVALID",
-        `events: want ${EVENT_NAMES.join(", ")}, with commas between them; got ${JSON.stringify(name.slice(0, 40))}`,
+        `events: want ${kinds.join(", ")}, with commas between them; got ${JSON.stringify(name.slice(0, 40))}`,
         { path: "events" },
       );
   if (linked !== undefined && !isRecordId(linked))
@@ -101,7 +104,7 @@ function wantedOf(members: Partial<Record<string, string>>): Wanted {
     );
   const terms = FILTER_FIELDS.flatMap((field) => {
     const value = members[field];
-    return value === undefined ? [] : [{ field, value }];
+    return value === undefined || (field === "type" && value === BEARING) ? [] : [{ field, value }];
   });
   const filter = { text: "", terms, linked: linked ?? null };
   return {
@@ -109,6 +112,10 @@ function wantedOf(members: Partial<Record<string, string>>): Wanted {
     names,
     key: JSON.stringify([terms, linked, names === null ? null : [...names].toSorted()]),
   };
+}
+
+function isOfKind({ name, bearsOn }: FeedEvent, names: ReadonlySet<string> | null): boolean {
+  return names === null || names.has(name) || (bearsOn !== null && names.has(BEARING));
 }
 
 /** Everybody who listens, one heart for all of them, and what has been written for one is there for all who want the same. */
@@ -165,7 +172,7 @@ class Hub {
     const found = known.get(key);
     if (found !== undefined) return found;
     const text = block.events
-      .filter(({ name, entry }) => (names === null || names.has(name)) && passes(filter, entry))
+      .filter((event) => isOfKind(event, names) && passes(filter, event.entry))
       .map((event) => this.eventText(event))
       .join("");
     const bytes = utf8(text);
