@@ -16,7 +16,7 @@ export {
 } from "./results.js";
 export { type DecidingEntry, type RecordStatus, type StateWord } from "./status.js";
 export { ProofError, WritError } from "../errors.js";
-export { traceFromTiles } from "./tiles-trace.js";
+export { traceFromTiles, type TilesTrace } from "./tiles-trace.js";
 export { type CheckpointMemory, FolderMemory, ProcessMemory } from "./memory.js";
 export { noteSigner, secretSigner, signCose, signDsse, type Signer } from "../statement/sign.js";
 export { publicKey, type PublicKey } from "../statement/key.js";

@@ -23,6 +23,7 @@ import { RECEIPT_MEDIA_TYPE } from "../statement/receipt.js";
 import { serviceOfKey, storedForm, verifyReceipt } from "../statement/verify-receipt.js";
 import type { Form } from "../statement/statement.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
+import { DSSE_MEDIA_TYPE } from "../statement/statement.js";
 import { openBundle } from "../trace/open.js";
 import { sha256 } from "#crypto";
 import {
@@ -342,6 +343,20 @@ export class LogClient {
     if (asOf !== undefined && bundle.asOf !== asOf)
       throw new ProofError(`the log answered as of ${bundle.asOf}, not of ${asOf}`);
     return bundle;
+  }
+
+  /** The verifier key of the log that is trusted. */
+  get logKey(): VerifierKey {
+    return this.key;
+  }
+
+  /**
+   * The closure statement of a record's trace as of `asOf`, under the checkpoint of `size`: the log's signed word what belongs to
+   * it and when each entry came in. A DSSE, unopened.
+   */
+  async closure(ref: string | number, asOf: number, size: number): Promise<Uint8Array> {
+    const path = `/v1/traces/${encodeURIComponent(String(ref))}/closure?as_of=${asOf}&size=${size}`;
+    return this.transport.get(path, DSSE_MEDIA_TYPE);
   }
 
   /**

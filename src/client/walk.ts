@@ -66,6 +66,10 @@ export interface ListedKey {
   readonly ids: readonly string[];
   /** Of the record that makes it known: what a revocation of it names. */
   readonly recordId: string;
+  /** The trust domain that its record names; null for none. */
+  readonly trustDomain: string | null;
+  /** The beginnings of the ids of the domain that it founds; none for all other keys. */
+  readonly idPrefixes: readonly string[];
 }
 
 /** Every key that the log's entries make known. */
@@ -96,12 +100,16 @@ function keysIn(entry: Uint8Array, index: number): ListedKey[] {
         roles: ["registrar"],
         ids: ["*"],
         recordId: idOf(policy),
+        trustDomain: null,
+        idPrefixes: [],
       }));
     }
     const record = parseRecord(payload);
     if (record.type !== "key") return [];
-    const { key, roles, ids, recordId } = registrationOf(record);
-    return [{ index, keyId: key.keyId, algorithm: key.algorithm, roles, ids, recordId }];
+    const { key, roles, ids, recordId, trustDomain, idPrefixes } = registrationOf(record);
+    return [
+      { index, keyId: key.keyId, algorithm: key.algorithm, roles, ids, recordId, trustDomain, idPrefixes },
+    ];
   } catch (error) {
     // Raw bytes and foreign content are no keys.
     if (error instanceof WritError) return [];
