@@ -15,10 +15,9 @@ import { type BuiltRecord, buildRecord, type RecordMembers } from "../record/bui
 import { isRecordId } from "../record/links.js";
 import { RECORD_MEDIA_TYPE } from "../record/record.js";
 import { type Signer, signDsse } from "../statement/sign.js";
-import type { ProposedAction } from "../trace/fits.js";
 import { type Bounds, DEFAULT_BOUNDS } from "./bounds.js";
 import { BoundaryBudget, type Budget } from "./budget.js";
-import { demandWithin, judgeGrant, type JudgedGrant } from "./grant.js";
+import { judgeGrant, judgeRunning, type JudgedGrant, type ProposedAction } from "./grant.js";
 import { Outbox } from "./outbox.js";
 import { type Clocks, type Health, Senses, unsure } from "./senses.js";
 import { Watch } from "./watch.js";
@@ -152,12 +151,24 @@ export class Gateway {
     const action = structuredClone(proposed);
     const bundle = await this.traceOf(grantId);
     const now = this.clocks.wall();
-    const grant = judgeGrant(bundle, grantId, this.policy, now);
-    demandWithin(grant, action, this.options.executor, now);
+    const grant = judgeGrant(bundle, grantId, this.policy, {
+      executor: this.options.executor,
+      signer: this.options.signer.publicKey.keyId,
+      action,
+      now,
+    });
     this.demandWitnesses(grant);
     const abort = new AbortController();
-    const unregister = this.watch.register(grant.chain, grant.asOf, ({ at, why }) =>
-      abort.abort(new WritError("GRANT_REVOKED", `the grant was taken back: ${why}`, { index: at })),
+    const running = { grantId, action, consumption: null as string | null };
+    const unregister = this.watch.register(
+      {
+        chain: grant.chain,
+        bearing: grant.bearing,
+        onStop: ({ at, why }) =>
+          abort.abort(new WritError("GRANT_REVOKED", `the grant was taken back: ${why}`, { index: at })),
+        onBearing: this.oneAtATime(() => this.judgeAnew(running, abort)),
+      },
+      grant.asOf,
     );
     this.out.set(abort, grant.expiry);
     const end = (): void => {
@@ -169,7 +180,7 @@ export class Gateway {
       // A use is not spent on a grant that is known to be taken back.
       this.demandLive();
       abort.signal.throwIfAborted();
-      const consumption = await this.consume(grant, toolCallHash);
+      const consumption = await this.consume(grant, toolCallHash, (id) => (running.consumption = id));
       // Only what is known now counts: the log may have gone silent while we waited for it.
       this.demandLive();
       abort.signal.throwIfAborted();
@@ -260,9 +271,52 @@ export class Gateway {
     }
   }
 
-  private async consume(grant: JudgedGrant, toolCallHash: string): Promise<LoggedEntry | null> {
+  /** Something was said that bears on what a permit rests on: it goes on only if the same question is answered as before. */
+  private async judgeAnew(
+    { grantId, action, consumption }: { grantId: string; action: ProposedAction; consumption: string | null },
+    abort: AbortController,
+  ): Promise<void> {
+    if (abort.signal.aborted || !this.out.has(abort)) return;
+    try {
+      const bundle = await this.client.trace(grantId);
+      const { executor } = this.options;
+      const signer = this.options.signer.publicKey.keyId;
+      judgeRunning(bundle, grantId, this.policy, {
+        executor,
+        signer,
+        action,
+        now: this.clocks.wall(),
+        consumption,
+      });
+    } catch (error) {
+      // What cannot be found out counts against acting.
+      abort.abort(error);
+    }
+  }
+
+  /** However often it is asked for: one at a time, and once more for all that came meanwhile. */
+  private oneAtATime(does: () => Promise<void>): () => void {
+    let state: "idle" | "running" | "again" = "idle";
+    const run = async (): Promise<void> => {
+      do {
+        state = "running";
+        await does();
+      } while ((state as string) === "again");
+      state = "idle";
+    };
+    return () => {
+      if (state === "idle") void run();
+      else state = "again";
+    };
+  }
+
+  private async consume(
+    grant: JudgedGrant,
+    toolCallHash: string,
+    onBuilt: (id: string) => void,
+  ): Promise<LoggedEntry | null> {
     const at = new Date(this.clocks.wall()).toISOString();
-    const { bytes } = buildRecord("consumption", {
+    const built = buildRecord("consumption", {
       issuer: this.options.executor,
       issued_at: at,
       ...(grant.traceId === null ? {} : { trace_id: grant.traceId }),
@@ -275,7 +329,8 @@ export class Gateway {
       // Two uses in one millisecond are two records: else the second would be told that it is in the log already.
       ...{ use_id: randomUUID() },
     });
-    const statement = signDsse(RECORD_MEDIA_TYPE, bytes, this.options.signer);
+    onBuilt(built.id);
+    const statement = signDsse(RECORD_MEDIA_TYPE, built.bytes, this.options.signer);
     if (grant.tier === 0) {
       await this.outbox.put(statement);
       return null;
@@ -357,6 +412,8 @@ const GATE_CODES = [
   "GRANT_REVOKED",
   "GRANT_SUSPENDED",
   "GRANT_USED",
+  "GRANT_NOT_DELEGATED",
+  "REQUEST_USED",
   "USE_REPEATED",
 ] as const;
 

@@ -7,12 +7,20 @@ import { revocationAction } from "../record/revocation.js";
 import { timeOf } from "../record/time.js";
 import type { JsonObject } from "../statement/json.js";
 import type { Bundle } from "../trace/bundle.js";
-import { ancestry, type Context, type Profile, PROFILES, takenBack } from "../trace/context.js";
+import {
+  ancestry,
+  type Context,
+  type Profile,
+  PROFILES,
+  type Proposal,
+  takenBack,
+} from "../trace/context.js";
 import { isRecordEntry, type RecordEntry, signersOf } from "../trace/entry.js";
+import { bearingNames } from "../trace/bearing.js";
+import { type TraceVerdict } from "../trace/answer.js";
 import { evaluateOpened } from "../trace/evaluate.js";
-import { outside, type ProposedAction } from "../trace/fits.js";
 import { textMember } from "../trace/graph.js";
-import { openBundle } from "../trace/open.js";
+import { openBundle, type OpenedBundle } from "../trace/open.js";
 import type { Stage } from "./budget.js";
 import type { ChainLink } from "./watch.js";
 
@@ -33,74 +41,156 @@ export interface JudgedGrant {
   readonly asOf: number;
   /** How long each step before the grant took, by the log's clock, in milliseconds. */
   readonly spent: readonly (readonly [Stage, number])[];
-  /** What each of the chain permits. */
-  readonly permitted: readonly JsonObject[];
-  /** The digests of the tool that the chain names. */
-  readonly toolDigests: readonly string[];
-  /** The request's own words. */
-  readonly asked: JsonObject;
+  /** The record ids and names that it rests on. */
+  readonly bearing: ReadonlySet<string>;
 }
 
-/**
- * Request, decision and grant are asked for whatever the risk tier: the tier decides what is waited for, and not whether a
- * denied request goes through.
- */
-const LEAST: Profile = PROFILES.find(({ name }) => name === "tier-2") ?? (PROFILES[0] as Profile);
+/** What is about to be done. */
+export interface ProposedAction {
+  readonly action_type: string;
+  readonly target: JsonObject;
+  readonly parameters?: JsonObject;
+  /** The digest of the tool that does it, for grants that name one. */
+  readonly tool_digest?: string;
+}
 
-/** Unknown to a trace, and asked elsewhere: the witnesses of the consumption, and the constraints of the action itself. */
-const ASKED_ELSEWHERE: readonly unknown[] = ["UNWITNESSED", "CONSTRAINT_UNCHECKED"];
+/** What somebody is about to do, and who. */
+export interface Intent {
+  readonly executor: string;
+  /** The id of the executor's key. */
+  readonly signer: string;
+  readonly action: ProposedAction;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** Asked elsewhere: the witnesses, of the consumption. */
+const ASKED_ELSEWHERE: readonly unknown[] = ["UNWITNESSED"];
+/** What is wrong with the action, and not with the chain behind the grant. */
+const OUTSIDE: readonly unknown[] = [
+  "ACTION_MISMATCH",
+  "EXECUTION_UNSTATED",
+  "CONSTRAINT_VIOLATED",
+  "CONSTRAINT_UNKNOWN",
+  "CONSTRAINT_UNCHECKED",
+  "TOOL_DRIFT",
+];
 
 /**
- * Judges the trace of a grant by the rules of `writ trace`, and each of its chain as it stands: nothing may fail, and nothing
- * may be unknown. GRANT_UNKNOWN for what is no grant, GRANT_UNJUSTIFIED with the findings, GRANT_EXPIRED,
- * GRANT_NOT_YET_VALID, GRANT_REVOKED, GRANT_SUSPENDED, GRANT_USED.
+ * Judges the trace of a grant by the same function as `writ trace`, as of now and about to be used: nothing may fail, and nothing
+ * may be unknown. GRANT_UNKNOWN for what is no grant; GRANT_EXPIRED, GRANT_NOT_YET_VALID, GRANT_REVOKED, GRANT_SUSPENDED,
+ * GRANT_USED; GRANT_MISMATCH for another executor's; ACTION_OUTSIDE when what is wrong is the action; GRANT_UNJUSTIFIED with the
+ * findings.
  */
-export function judgeGrant(bundle: Bundle, grantId: string, policy: Policy, now: number): JudgedGrant {
+export function judgeGrant(bundle: Bundle, grantId: string, policy: Policy, intent: Intent): JudgedGrant {
   const opened = openBundle(bundle, policy);
-  const { subject, graph, keys } = opened;
+  const { subject, graph } = opened;
+  const { executor, signer, action, now } = intent;
   if (!isRecordEntry(subject) || subject.record.type !== "capability-grant" || subject.id !== grantId)
     throw new WritError("GRANT_UNKNOWN", `${grantId} is no grant`);
-  const verdict = evaluateOpened(opened, policy, { at: now, profile: LEAST });
-  const wrong = verdict.findings.filter(
-    ({ outcome, code }) => outcome === "FAIL" || (outcome === "UNKNOWN" && !ASKED_ELSEWHERE.includes(code)),
-  );
-  if (wrong.length > 0)
-    throw new WritError(
-      "GRANT_UNJUSTIFIED",
-      `the chain of ${subject.id} does not hold: ${wrong.map(({ code, detail }) => `${String(code)} (${detail})`).join("; ")}`,
-      { index: subject.index },
-    );
   const chain = ancestry(subject, graph);
-  const context = {
-    graph,
-    keys,
-    asOf: bundle.asOf,
-    at: now,
-    profile: LEAST,
-    witnessed: null,
-    supporting: () => null,
-  };
+  const context = contextOf(opened, now);
   // What is final first, wherever in the chain.
   for (const link of chain) demandNotTakenBack(link, context);
   for (const link of chain) demandStanding(link, context);
+  const audience = textMember(subject.record.value, "audience") ?? "";
+  if (audience !== executor)
+    throw new WritError("GRANT_MISMATCH", `the grant is for ${audience}, not for ${executor}`);
+  const proposal = {
+    grant: grantId,
+    executor,
+    signer,
+    action: { ...action },
+    toolDigest: action.tool_digest,
+  };
+  const verdict = evaluateOpened(opened, policy, { at: now, proposal });
+  demandJustified(verdict, subject);
   const { value, traceId } = subject.record;
-  const request = graph.record(textMember(value, "request_hash"));
   return {
     ref: new RecordRef("capability-grant", subject.id),
     request: new RecordRef("action-request", textMember(value, "request_hash") ?? ""),
     actionType: textMember(objectMember(value, "permitted_action"), "action_type") ?? "",
     tier: verdict.registeredTier ?? 3,
-    audience: textMember(value, "audience") ?? "",
+    audience,
     nonce: textMember(value, "nonce") ?? "",
     traceId,
     expiry: Math.min(...chain.map(({ record }) => timeOf(record.value["expiry"]) ?? 0)),
     chain: chain.map((link) => ({ id: link.id, index: link.index, signers: signersOf(link) })),
+    bearing: bearingOn(opened),
     asOf: bundle.asOf,
     spent: spentBefore(subject, graph.entries),
-    permitted: chain.map((link) => objectMember(link.record.value, "permitted_action")),
-    toolDigests: chain.flatMap(({ record }) => textMember(record.value, "tool_digest") ?? []),
-    asked: request?.record.value ?? {},
   };
+}
+
+/**
+ * Judges the same again while it is under way, by the consumption of this record id: GRANT_REVOKED, GRANT_SUSPENDED,
+ * GRANT_EXPIRED, GRANT_UNJUSTIFIED or ACTION_OUTSIDE when it may not go on.
+ */
+export function judgeRunning(
+  bundle: Bundle,
+  grantId: string,
+  policy: Policy,
+  intent: Intent & { readonly consumption: string | null },
+): void {
+  const opened = openBundle(bundle, policy);
+  const { subject, graph } = opened;
+  const { executor, signer, action, now, consumption } = intent;
+  if (!isRecordEntry(subject)) throw new WritError("GRANT_UNKNOWN", `${grantId} is no grant`);
+  const context = contextOf(opened, now);
+  for (const link of ancestry(subject, graph)) demandNotTakenBack(link, context);
+  const proposal: Proposal = {
+    grant: grantId,
+    executor,
+    signer,
+    action: { ...action },
+    toolDigest: action.tool_digest,
+    ...(consumption === null ? {} : { consumption }),
+  };
+  demandJustified(evaluateOpened(opened, policy, { at: now, proposal }), subject);
+}
+
+function demandJustified(verdict: TraceVerdict, subject: RecordEntry): void {
+  const wrong = verdict.findings.filter(
+    ({ outcome, code }) => outcome === "FAIL" || (outcome === "UNKNOWN" && !ASKED_ELSEWHERE.includes(code)),
+  );
+  if (wrong.length === 0 && verdict.verdict !== "NOT_VERIFIED") return;
+  const why = wrong.map(({ code, detail }) => `${String(code)} (${detail})`).join("; ");
+  if (wrong.every(({ code }) => OUTSIDE.includes(code)) && wrong.length > 0)
+    throw new WritError("ACTION_OUTSIDE", `the action is not what was granted: ${why}`, {
+      index: subject.index,
+    });
+  throw new WritError("GRANT_UNJUSTIFIED", `the chain of ${subject.id} does not hold: ${why}`, {
+    index: subject.index,
+  });
+}
+
+function contextOf({ graph, keys, bundle, policy, bounded }: OpenedBundle, now: number): Context {
+  return {
+    graph,
+    everything: graph,
+    keys,
+    origin: bundle.log,
+    asOf: bundle.asOf,
+    at: now,
+    toleranceMs: policy.clockToleranceS * 1000,
+    profile: PROFILES[0] as Profile,
+    witnessed: null,
+    bounded,
+    proposal: null,
+    supporting: () => null,
+  };
+}
+
+/** The record ids, key ids and names that the grant rests on: what is said of any of these is judged anew. */
+function bearingOn({ graph }: OpenedBundle): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { entry, mode } of graph.nodes) {
+    if (!isRecordEntry(entry) || mode === "stranger") continue;
+    names.add(entry.id);
+    for (const name of bearingNames(entry.record)) names.add(name);
+    for (const keyId of signersOf(entry)) names.add(`key:${keyId}`);
+  }
+  return names;
 }
 
 function demandNotTakenBack(link: RecordEntry, context: Context): void {
@@ -131,27 +221,6 @@ function refusal(
   index: number,
 ): WritError {
   return new WritError(code, why, { index });
-}
-
-/** ACTION_OUTSIDE unless the action is within the grant and all above it; GRANT_MISMATCH when it is for another executor. */
-export function demandWithin(
-  grant: JudgedGrant,
-  action: ProposedAction,
-  executor: string,
-  now: number,
-): void {
-  if (grant.audience !== executor)
-    throw new WritError("GRANT_MISMATCH", `the grant is for ${grant.audience}, not for ${executor}`);
-  const found = grant.permitted.flatMap((permitted, i) =>
-    outside(action, permitted, grant.asked, now, { above: i > 0 }),
-  );
-  if (grant.toolDigests.some((digest) => digest !== action.tool_digest))
-    found.push("the tool's digest is not the granted one");
-  if (found.length > 0)
-    throw new WritError(
-      "ACTION_OUTSIDE",
-      `the action is not what was granted: ${[...new Set(found)].join("; ")}`,
-    );
 }
 
 /** By when each step was logged: the time since the step before it. */

@@ -10,6 +10,6 @@ export {
 } from "./gateway.js";
 export type { JudgedGrant } from "./grant.js";
 export type { Clocks, Health, Reason } from "./senses.js";
-export type { ProposedAction } from "../trace/fits.js";
+export type { ProposedAction } from "./grant.js";
 export { parsePolicy, type Policy } from "../format/policy.js";
 export { WritError } from "../errors.js";

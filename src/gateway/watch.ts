@@ -1,4 +1,4 @@
-/** Following the log's events: what was taken back, told to whoever relies on it the moment it is heard. */
+/** Following the log's events: what was taken back, or bears on what somebody relies on, told the moment it is heard. */
 import { setTimeout as rest } from "node:timers/promises";
 import type { LogClient } from "../client/log-client.js";
 import type { SentEvent } from "../client/event-stream.js";
@@ -36,16 +36,33 @@ export interface WatchParts {
   readonly onTrouble: (why: string) => void;
 }
 
+/** Something that may change how a grant stands, though it takes no grant back: what it bears on is judged anew. */
+interface Bearing {
+  readonly at: number;
+  readonly on: readonly string[];
+}
+
+/** What somebody relies on, and whom to tell. */
+export interface Reliance {
+  /** The grant and all above it. */
+  readonly chain: readonly ChainLink[];
+  /** Every record id and name that it rests on. */
+  readonly bearing: ReadonlySet<string>;
+  readonly onStop: (stop: Stop) => void;
+  readonly onBearing: () => void;
+}
+
 /** Stops that are remembered, for those who register with what they learnt a moment ago. */
 const KEPT_STOPS = 10_000;
 const PAUSE_MS = 200;
-const EVENTS = "revocation,suspension,resumption";
+const EVENTS = "revocation,suspension,resumption,bearing";
 
 export class Watch {
   private readonly ending = new AbortController();
-  private readonly watched = new Set<{ chain: readonly ChainLink[]; onStop: (stop: Stop) => void }>();
+  private readonly watched = new Set<Reliance>();
   private stops: Stop[] = [];
-  /** Stops at or after this entry are all remembered. */
+  private bearings: Bearing[] = [];
+  /** Stops and bearings at or after this entry are all remembered. */
   private rememberedFrom: number | null = null;
   /** Where the stream goes on. */
   private next: number | undefined;
@@ -70,6 +87,7 @@ export class Watch {
         const { confirmed = 0 } = this;
         this.next = this.confirmed;
         this.stops = this.stops.filter(({ at }) => at < confirmed);
+        this.bearings = this.bearings.filter(({ at }) => at < confirmed);
         this.parts.onTrouble(error instanceof Error ? error.message : String(error));
         // A log that is shorter than what we saw of it is another log, or has lost entries: the checkpoint will tell.
         if (error instanceof WritError && error.facts.refusal === "SIZE_UNPUBLISHED") await this.look();
@@ -109,10 +127,11 @@ export class Watch {
    * Tells when one of the chain is taken back, from the size `knownTo` on, up to which the caller knows better; until the
    * returned function is called. What came in between is told at once. GATEWAY_UNSURE when that is not remembered any more.
    */
-  register(chain: readonly ChainLink[], knownTo: number, onStop: (stop: Stop) => void): () => void {
-    const watched = { chain, onStop };
+  register(watched: Reliance, knownTo: number): () => void {
+    const { chain, onStop, onBearing } = watched;
     this.watched.add(watched);
     const missed = this.stops.find((stop) => stop.at >= knownTo && chain.some(stop.hits));
+    if (this.bearings.some((bearing) => bearing.at >= knownTo && touches(bearing, watched))) onBearing();
     if (missed !== undefined) onStop(missed);
     else if (this.rememberedFrom === null || this.rememberedFrom > knownTo) {
       // Between what the caller knows and what we heard first, somebody may have been taken back.
@@ -130,6 +149,7 @@ export class Watch {
     this.next = this.confirmed = undefined;
     this.rememberedFrom = null;
     this.stops = [];
+    this.bearings = [];
   }
 
   /** Takes an event in: true when it was a sound checkpoint. */
@@ -148,6 +168,7 @@ export class Watch {
     if (index === undefined)
       throw new WritError("SERVER_ANSWER_INVALID", "an event without the index of its entry");
     this.takeStop(value);
+    this.takeBearing(value, index);
     this.next = Math.max(this.next ?? 0, index + 1);
     return false;
   }
@@ -198,6 +219,18 @@ export class Watch {
     for (const { chain, onStop } of this.watched) if (chain.some(stop.hits)) onStop(stop);
   }
 
+  private takeBearing(value: JsonObject, at: number): void {
+    if (value["bears_on"] === undefined) return;
+    const on = listAt(value, "bears_on").filter((name) => typeof name === "string");
+    const bearing = { at, on };
+    this.bearings.push(bearing);
+    if (this.bearings.length > KEPT_STOPS) {
+      this.bearings = this.bearings.slice(KEPT_STOPS / 2);
+      this.rememberedFrom = Math.max(this.rememberedFrom ?? 0, this.bearings[0]?.at ?? 0);
+    }
+    for (const watched of this.watched) if (touches(bearing, watched)) watched.onBearing();
+  }
+
   private async look(): Promise<void> {
     try {
       await this.parts.client.checkpoint();
@@ -205,6 +238,10 @@ export class Watch {
       if (isUnsound(error)) this.parts.senses.unsound(error.message);
     }
   }
+}
+
+function touches({ on }: Bearing, { bearing }: Reliance): boolean {
+  return on.some((name) => bearing.has(name));
 }
 
 /**
