@@ -25,6 +25,14 @@ export interface Party {
   readonly roles: readonly Role[];
   readonly domain: string;
   readonly approverRoles?: readonly string[];
+  /** What its key record says that it is. */
+  readonly writerClass?: "human" | "agent" | "external-system" | "sensor";
+  /** The trust domain that it founds, as its first registrar, with these beginnings of ids. */
+  readonly founds?: { readonly domain: string; readonly prefixes: readonly string[] };
+  /** The party that registers it; a registrar of the log unless given. */
+  readonly registeredBy?: string;
+  /** The party whose key it has, under another id or other roles. */
+  readonly keyOf?: string;
 }
 
 export interface Step {
@@ -35,6 +43,8 @@ export interface Step {
   readonly members: (stage: Stage) => object;
   /** Seconds after the beginning, when it says it was issued. */
   readonly at: number;
+  /** When it is logged, if not then. */
+  readonly loggedAt?: number;
   /** Parties that only add their names to the envelope. */
   readonly cosigners?: readonly string[];
   /** Built, so that others can name it, and never submitted. */
@@ -61,8 +71,8 @@ export interface Story {
   readonly subject: string;
 }
 
-/** Takes a signed statement into a log and says where it stands. */
-export type Submit = (statement: Uint8Array) => Promise<{ readonly index: number }>;
+/** Takes a signed statement into a log, `at` so many seconds after the beginning, and says where it stands. */
+export type Submit = (statement: Uint8Array, at: number) => Promise<{ readonly index: number }>;
 
 export interface StageSettings {
   /** Milliseconds since 1970: the beginning of the story. */
@@ -88,14 +98,21 @@ export class Stage {
   /** Registers the parties, then logs every step in order. */
   async play(submit: Submit): Promise<void> {
     for (const name of Object.keys(this.story.parties)) {
+      // A party that is registered later has a step for it.
+      if (this.story.steps.some((one) => one.name === `key:${name}`)) continue;
       const { bytes } = this.record(`key:${name}`);
-      const statement = signDsse(RECORD_MEDIA_TYPE, bytes, this.settings.registrar.signer);
-      this.indexes.set(`key:${name}`, (await submit(statement)).index);
+      const by = this.party(name).registeredBy;
+      const signer = by === undefined ? this.settings.registrar.signer : this.signer(by);
+      this.indexes.set(
+        `key:${name}`,
+        (await submit(signDsse(RECORD_MEDIA_TYPE, bytes, signer), REGISTERED_AT)).index,
+      );
     }
     for (const one of this.story.steps) {
       if (one.withheld === true) continue;
       const signers = [one.by, ...(one.cosigners ?? [])].map((party) => this.signer(party));
-      const { index } = await submit(signDsse(RECORD_MEDIA_TYPE, this.record(one.name).bytes, ...signers));
+      const statement = signDsse(RECORD_MEDIA_TYPE, this.record(one.name).bytes, ...signers);
+      const { index } = await submit(statement, one.loggedAt ?? one.at);
       this.indexes.set(one.name, index);
     }
   }
@@ -161,7 +178,9 @@ export class Stage {
     if (party === "registrar") return this.settings.registrar.signer;
     const known = this.signers.get(party);
     if (known !== undefined) return known;
-    const { publicKey: bytes, seed } = signingKey(this.party(party).id, this.settings.seed(party));
+    const { id, keyOf } = this.party(party);
+    if (keyOf !== undefined) return this.signer(keyOf);
+    const { publicKey: bytes, seed } = signingKey(id, this.settings.seed(party));
     const key = publicKey("Ed25519", bytes);
     if (key === undefined) throw new RangeError("a sound key");
     const signer = secretSigner(key, seed);
@@ -182,7 +201,9 @@ export class Stage {
   private record(name: string): BuiltRecord {
     const known = this.built.get(name);
     if (known !== undefined) return known;
-    const made = name.startsWith("key:") ? this.register(name.slice("key:".length)) : this.build(name);
+    const isStep = this.story.steps.some((one) => one.name === name);
+    const made =
+      name.startsWith("key:") && !isStep ? this.register(name.slice("key:".length)) : this.build(name);
     this.built.set(name, made);
     return made;
   }
@@ -203,12 +224,13 @@ export class Stage {
     return { issuer, issued_at: this.time(at), ...members(this) };
   }
 
-  private register(name: string): BuiltRecord {
-    const { id, roles, domain, approverRoles = [] } = this.party(name);
+  /** The members of a party's `key` record. */
+  registrationOf(name: string): RecordMembers["key"] & Pick<CommonMembers, "issuer" | "issued_at"> {
+    const { id, roles, domain, approverRoles = [], writerClass, founds, registeredBy } = this.party(name);
     const key = this.signer(name).publicKey;
-    return buildRecord("key", {
-      issuer: this.settings.registrar.id,
-      issued_at: this.time(-3600),
+    return {
+      issuer: registeredBy === undefined ? this.settings.registrar.id : this.party(registeredBy).id,
+      issued_at: this.time(REGISTERED_AT),
       key_id: key.keyId,
       public_key: toJwk(key),
       algorithm: "Ed25519",
@@ -216,6 +238,15 @@ export class Stage {
       ids: [id],
       control_domain: domain,
       ...(approverRoles.length > 0 ? { approver_roles: approverRoles } : {}),
-    });
+      ...(writerClass === undefined ? {} : { writer_class: writerClass }),
+      ...(founds === undefined ? {} : { trust_domain: founds.domain, id_prefixes: founds.prefixes }),
+    };
+  }
+
+  private register(name: string): BuiltRecord {
+    return buildRecord("key", this.registrationOf(name));
   }
 }
+
+/** Seconds after the beginning when parties are registered. */
+const REGISTERED_AT = -90_000;

@@ -2,6 +2,7 @@
  * The worked examples. A wire transfer: pay Acme's April invoice, resting on a vendor profile, which an onboarding wrote,
  * which rested on a bank's verification. A clean-up of staging tables. A retention campaign under a mission.
  */
+import { essayDrop, essayWire } from "./essay.js";
 import { type Party, type Stage, step, type Story } from "./stage.js";
 
 const parties: Readonly<Record<string, Party>> = {
@@ -21,9 +22,19 @@ const parties: Readonly<Record<string, Party>> = {
   },
   authority: { id: "authority://acme/capabilities", roles: ["authority"], domain: "acme-security" },
   executor: { id: "executor://acme/payments", roles: ["executor"], domain: "acme-payments" },
-  owner: { id: "user://acme/cfo", roles: ["owner"], domain: "acme-finance" },
-  recorder: { id: "recorder://acme/vendors", roles: ["recorder"], domain: "acme-vendors" },
-  bank: { id: "system://first-bank/verify", roles: ["recorder"], domain: "first-bank" },
+  owner: { id: "user://acme/cfo", roles: ["owner", "principal"], domain: "acme-finance" },
+  recorder: {
+    id: "recorder://acme/vendors",
+    roles: ["recorder"],
+    domain: "acme-vendors",
+    writerClass: "human",
+  },
+  bank: {
+    id: "system://first-bank/verify",
+    roles: ["recorder"],
+    domain: "first-bank",
+    writerClass: "external-system",
+  },
 };
 
 const complete = (s: Stage, version: string) => ({
@@ -63,8 +74,8 @@ const onboarding = [
     agent_id: "agent://acme/buyer",
     delegator_id: "user://acme/cfo",
     action_type: s.own("vendor.onboard"),
-    target: { vendor: "acme-supplies" },
-    constraints: { vendor_allowlist: ["acme-supplies"] },
+    target: { vendor: s.own("acme-supplies") },
+    constraints: { vendor_allowlist: [s.own("acme-supplies")] },
     evidence_hashes: { bank_verification: s.hash("account DE02 belongs to Acme Supplies") },
     policy_version: "2026-04",
     requested_at: s.time(-1800),
@@ -82,13 +93,22 @@ const onboarding = [
     decision_hash: s.ref("policy-decision", "onboard-decision"),
     permitted_action: {
       action_type: s.own("vendor.onboard"),
-      target: { vendor: "acme-supplies" },
-      constraints: { vendor_allowlist: ["acme-supplies"] },
+      target: { vendor: s.own("acme-supplies") },
+      constraints: { vendor_allowlist: [s.own("acme-supplies")] },
     },
     audience: "executor://acme/payments",
     nonce: s.own("n-onboard"),
     expiry: s.time(1800),
     revocation_registry: s.origin,
+  })),
+  step("consumption", "onboard-consumption", "executor", -1710, (s) => ({
+    trace_id: s.own("onboard-acme-supplies"),
+    request_hash: s.ref("action-request", "onboard-request"),
+    capability_hash: s.ref("capability-grant", "onboard-grant"),
+    nonce: s.own("n-onboard"),
+    executor_id: "executor://acme/payments",
+    tool_call_hash: s.hash("onboard call"),
+    consumed_at: s.time(-1710),
   })),
   step("execution-receipt", "onboard-receipt", "executor", -1700, (s) => ({
     trace_id: s.own("onboard-acme-supplies"),
@@ -98,6 +118,7 @@ const onboarding = [
     tool_call_hash: s.hash("onboard call"),
     outcome: "executed",
     postcondition_hashes: { vendor_record: s.hash("profile of Acme Supplies") },
+    executed_action: { action_type: s.own("vendor.onboard"), target: { vendor: s.own("acme-supplies") } },
     evidence_written: [s.hash("profile of Acme Supplies")],
     executed_at: s.time(-1700),
   })),
@@ -148,17 +169,26 @@ export const wireTransfer: Story = {
         { role: "treasury", min: 1 },
       ],
       required_evidence: ["vendor_profile"],
+      evidence_types: { vendor_profile: { fact_type: "vendor-profile", subject: "target.vendor" } },
       max_grant_lifetime_s: 3600,
       max_evidence_age_s: 86_400,
       independent_confirmation: true,
     })),
+    step("delegation", "delegation", "owner", -1400, (s) => ({
+      delegator_id: "user://acme/cfo",
+      delegate_id: "agent://acme/buyer",
+      action_types: [s.own("wire.transfer"), s.own("vendor.onboard")],
+      constraints: { amount_max: "50000.00 USD" },
+      expires_at: s.time(86_400),
+    })),
     step("action-request", "request", "agent", -600, (s) => ({
       trace_id: s.own("wire-4812"),
+      delegation_hash: s.ref("delegation", "delegation"),
       agent_id: "agent://acme/buyer",
       delegator_id: "user://acme/cfo",
       action_type: s.own("wire.transfer"),
       intent: "pay Acme's April invoice",
-      target: { vendor: "acme-supplies", account: "DE02" },
+      target: { vendor: s.own("acme-supplies"), account: "DE02" },
       ...payment,
       constraints: paymentLimits,
       evidence_hashes: { vendor_profile: s.hash("profile of Acme Supplies") },
@@ -173,7 +203,10 @@ export const wireTransfer: Story = {
       policy_digest: s.hash("policy 2026-04"),
       decision: "require-approval",
       required_approvals: [{ role: "finance", min: 1 }],
-      evaluated_evidence: [{ name: "sanctions_check", outcome: "pass" }],
+      evaluated_evidence: [
+        { name: "sanctions_check", outcome: "pass" },
+        { name: "vendor_profile", outcome: "pass", hash: s.hash("profile of Acme Supplies") },
+      ],
       decided_at: s.time(-590),
       expires_at: s.time(1800),
     })),
@@ -183,7 +216,8 @@ export const wireTransfer: Story = {
       approver_id: "user://acme/finance-lead",
       approver_role: "finance",
       approval: "approve",
-      displayed_hash: s.hash("the screen"),
+      displayed_hash: s.id("request"),
+      rendering_hash: s.hash("the screen"),
       approved_at: s.time(-500),
       expires_at: s.time(1800),
     })),
@@ -201,7 +235,7 @@ export const wireTransfer: Story = {
       decision_hash: s.ref("policy-decision", "decision"),
       permitted_action: {
         action_type: s.own("wire.transfer"),
-        target: { vendor: "acme-supplies", account: "DE02" },
+        target: { vendor: s.own("acme-supplies"), account: "DE02" },
         ...payment,
         constraints: paymentLimits,
       },
@@ -230,9 +264,10 @@ export const wireTransfer: Story = {
       outcome: "executed",
       postcondition_hashes: { settled: s.hash("settlement message") },
       nonce: s.own("n-4812"),
+      tool_digest: s.hash("bank connector 4.2"),
       executed_action: {
         action_type: s.own("wire.transfer"),
-        target: { vendor: "acme-supplies", account: "DE02" },
+        target: { vendor: s.own("acme-supplies"), account: "DE02" },
         ...payment,
       },
       prior_receipts: [s.ref("execution-receipt", "onboard-receipt")],
@@ -290,6 +325,7 @@ export const stagingCleanUp: Story = {
       request_hash: s.ref("action-request", "request"),
       policy_digest: s.hash("policy 2026-04"),
       decision: "allow",
+      evaluated_evidence: [{ name: "backup_required", outcome: "pass" }],
       decided_at: s.time(-590),
     })),
     step("capability-grant", "grant", "authority", -580, (s) => ({
@@ -330,10 +366,7 @@ export const stagingCleanUp: Story = {
       executor_id: "executor://acme/db",
       tool_call_hash: s.hash("drop call"),
       outcome: "executed",
-      postcondition_hashes: {
-        backup_required: s.hash("backup 0414"),
-        tables_gone: s.hash("catalogue after"),
-      },
+      postcondition_hashes: { tables_gone: s.hash("catalogue after") },
       executed_action: { action_type: s.own("db.drop"), target: cleanUp },
       executed_at: s.time(-500),
     })),
@@ -442,4 +475,10 @@ export const retentionCampaign: Story = {
   ],
 };
 
-export const STORIES: readonly Story[] = [wireTransfer, stagingCleanUp, retentionCampaign];
+export const STORIES: readonly Story[] = [
+  wireTransfer,
+  stagingCleanUp,
+  retentionCampaign,
+  essayWire,
+  essayDrop,
+];

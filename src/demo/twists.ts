@@ -1,7 +1,21 @@
 /** The same stories, each with one change, and what the judgement must say of it. */
-import type { RecordType } from "../record/build.js";
 import type { FindingCode, VerdictWord } from "../trace/verdict.js";
-import type { Party, Stage, Step, Story } from "./stage.js";
+import {
+  again,
+  type Change,
+  dated,
+  drop,
+  edit,
+  extra,
+  insert,
+  move,
+  party,
+  revoke,
+  signedBy,
+  subject,
+  withhold,
+} from "./changes.js";
+import type { Stage, Step, Story } from "./stage.js";
 import { retentionCampaign, stagingCleanUp, wireTransfer } from "./stories.js";
 
 export interface Twist {
@@ -12,11 +26,7 @@ export interface Twist {
   readonly verdict: VerdictWord;
   /** The log itself refuses a step, with this code, and nothing more is judged. */
   readonly refused?: string;
-  /** Seconds that the story is played in the past. */
-  readonly ago?: number;
 }
-
-type Change = (story: Story) => Story;
 
 function twist(
   story: Story,
@@ -33,106 +43,17 @@ function refusal(story: Story, title: string, refused: string, ...changes: reado
   return { ...twist(story, title, "NOT_EXECUTED", [], ...changes), refused };
 }
 
-/** Other members of a step. */
-function edit(
-  name: string,
-  members: (s: Stage, was: { readonly [name: string]: unknown }) => object,
-): Change {
-  return mapStep(name, (step) => ({
-    ...step,
-    members: (s) => {
-      const was = step.members(s) as { readonly [name: string]: unknown };
-      return { ...was, ...members(s, was) };
-    },
-  }));
-}
-
-function signedBy(name: string, by: string): Change {
-  return mapStep(name, (step) => ({ ...step, by }));
-}
-
-function withhold(...names: readonly string[]): Change {
-  return (story) =>
-    names.reduce((changed, name) => mapStep(name, (step) => ({ ...step, withheld: true }))(changed), story);
-}
-
-function drop(...names: readonly string[]): Change {
-  return (story) => ({ ...story, steps: story.steps.filter(({ name }) => !names.includes(name)) });
-}
-
-function move(name: string, where: "before" | "after", other: string): Change {
-  return (story) => {
-    const moved = story.steps.filter((step) => step.name === name);
-    return insert(where, other, ...moved)(drop(name)(story));
-  };
-}
-
-function insert(where: "before" | "after", other: string, ...steps: readonly Step[]): Change {
-  return (story) => ({
-    ...story,
-    steps: story.steps.flatMap((step) =>
-      step.name !== other ? [step] : where === "before" ? [...steps, step] : [step, ...steps],
-    ),
-  });
-}
-
-/** A step again under another name, with other members. */
-function again(name: string, as: string, members: (s: Stage) => object): Change {
-  return (story) => {
-    const found = story.steps.find((step) => step.name === name);
-    if (found === undefined) throw new RangeError(`there is no step ${name}`);
-    const copy: Step = { ...found, name: as, members: (s) => ({ ...found.members(s), ...members(s) }) };
-    return insert("after", name, copy)(story);
-  };
-}
-
-function party(name: string, is: Partial<Party> & Pick<Party, "id" | "roles">): Change {
-  return (story) => ({
-    ...story,
-    parties: { ...story.parties, [name]: { domain: "elsewhere", ...story.parties[name], ...is } },
-  });
-}
-
-function subject(name: string): Change {
-  return (story) => ({ ...story, subject: name });
-}
-
-function mapStep(name: string, map: (step: Step) => Step): Change {
-  return (story) => {
-    if (!story.steps.some((step) => step.name === name)) throw new RangeError(`there is no step ${name}`);
-    return { ...story, steps: story.steps.map((step) => (step.name === name ? map(step) : step)) };
-  };
-}
-
-/** A step of a type that the table below only needs now and then. */
-function extra(type: RecordType, name: string, by: string, at: number, members: (s: Stage) => object): Step {
-  return { type, name, by, at, members };
-}
-
-function revoke(
-  by: string,
-  at: number,
-  target: (s: Stage) => object,
-  more: (s: Stage) => object = () => ({}),
-): Step {
-  return extra("revocation", "revocation", by, at, (s) => ({
-    target: target(s),
-    action: "revoke",
-    reason: "as the story goes",
-    ...more(s),
-  }));
-}
-
-const exception = (expires: number): Step =>
+const exception = (expires: number, check: FindingCode = "EVIDENCE_STALE"): Step =>
   extra("exception", "exception", "owner", -410, (s) => ({
     scope: { action_type: s.own("wire.transfer"), request_hash: s.ref("action-request", "request") },
-    check: "GRANT_EXPIRED",
+    check,
     owner: "user://acme/cfo",
-    reason: "the bank was closed; agreed by telephone",
+    reason: "the profile was looked at again, by telephone",
     expires_at: s.time(expires),
   }));
 
 const overdue = edit("receipt", (s) => ({ executed_at: s.time(1000) }));
+const aged = edit("profile", (s) => ({ observed_at: s.time(-200_000) }));
 const rival: Change = party("rival", { id: "user://acme/coo", roles: ["owner"] });
 const grantRef = (s: Stage): object => s.ref("capability-grant", "grant");
 const inAction = (was: { readonly [name: string]: unknown }, name: string): object => was[name] as object;
@@ -185,7 +106,13 @@ export const TWISTS: readonly Twist[] = [
     ["CONSTRAINT_VIOLATED"],
     ...amount("41872.14 EUR"),
   ),
-  twist(wireTransfer, "an amount that is none", "VIOLATION", ["CONSTRAINT_VIOLATED"], ...amount("a lot")),
+  twist(
+    wireTransfer,
+    "an amount that is none",
+    "NOT_ESTABLISHED",
+    ["CONSTRAINT_UNKNOWN"],
+    ...amount("a lot"),
+  ),
   twist(
     wireTransfer,
     "another payee",
@@ -237,8 +164,8 @@ export const TWISTS: readonly Twist[] = [
   twist(
     wireTransfer,
     "a constraint on something that nobody states",
-    "NOT_ESTABLISHED",
-    ["CONSTRAINT_UNCHECKED"],
+    "VIOLATION",
+    ["CONSTRAINT_UNCHECKED", "EXECUTION_UNSTATED"],
     ...constrained("weekday_allowlist", ["friday"]),
   ),
   twist(
@@ -277,11 +204,11 @@ export const TWISTS: readonly Twist[] = [
   ),
   twist(
     wireTransfer,
-    "one key as policy engine and authority",
+    "one key as executor and authority: it grants to itself",
     "VIOLATION",
     ["ROLE_COLLAPSE"],
-    party("engine", { id: "policy://acme/engine", roles: ["policy-engine", "authority"] }),
-    signedBy("grant", "engine"),
+    party("executor", { id: "executor://acme/payments", roles: ["executor", "authority"] }),
+    signedBy("grant", "executor"),
   ),
   twist(
     wireTransfer,
@@ -329,10 +256,14 @@ export const TWISTS: readonly Twist[] = [
   ),
   twist(
     wireTransfer,
-    "two requests under one idempotency key",
+    "two requests under one idempotency key, both granted",
     "VIOLATION",
     ["EQUIVOCATION"],
     again("request", "second-request", () => ({ intent: "pay it again" })),
+    again("grant", "second-grant", (s) => ({
+      request_hash: s.ref("action-request", "second-request"),
+      nonce: s.own("n-4812-again"),
+    })),
   ),
   twist(
     wireTransfer,
@@ -478,6 +409,7 @@ export const TWISTS: readonly Twist[] = [
     "VIOLATION",
     ["GRANT_NOT_YET_VALID"],
     edit("grant", (s) => ({ not_before: s.time(-100) })),
+    drop("consumption"),
   ),
   twist(
     wireTransfer,
@@ -519,8 +451,12 @@ export const TWISTS: readonly Twist[] = [
     wireTransfer,
     "one grant used twice",
     "VIOLATION",
-    ["NONCE_REUSED", "TERMINAL_DUPLICATE"],
-    again("receipt", "second-receipt", (s) => ({ seq: 2, executed_at: s.time(-250) })),
+    ["NONCE_REUSED", "EXECUTED_TWICE"],
+    again("receipt", "second-receipt", (s) => ({
+      seq: 2,
+      executed_at: s.time(-250),
+      tool_call_hash: s.hash("second call"),
+    })),
     edit("seal", () => ({ last_seq: 2, count: 2 })),
   ),
   twist(
@@ -573,8 +509,9 @@ export const TWISTS: readonly Twist[] = [
     stagingCleanUp,
     "revoked before the execution",
     "VIOLATION",
-    ["REVOKED_BEFORE_EXECUTION"],
+    ["WITHDRAWN_BEFORE_USE"],
     drop("consumption"),
+    dated("receipt", { loggedAt: 60, members: (s) => ({ executed_at: s.time(60) }) }),
     insert("before", "receipt", revoke("authority", -510, grantRef)),
   ),
   twist(
@@ -593,7 +530,7 @@ export const TWISTS: readonly Twist[] = [
     wireTransfer,
     "revoked between consumption and execution",
     "NOT_ESTABLISHED",
-    ["REVOCATION_RACE"],
+    ["WITHDRAWN_DURING_USE"],
     insert("before", "receipt", revoke("owner", -305, grantRef)),
   ),
   twist(
@@ -607,8 +544,8 @@ export const TWISTS: readonly Twist[] = [
   twist(
     wireTransfer,
     "consumed, expired, and no receipt",
-    "NOT_EXECUTED",
-    ["GRANT_UNRECEIPTED"],
+    "NOT_ESTABLISHED",
+    ["USE_UNRECEIPTED"],
     drop("receipt", "seal"),
     edit("grant", (s) => ({ expiry: s.time(300) })),
     subject("consumption"),
@@ -629,16 +566,19 @@ export const TWISTS: readonly Twist[] = [
     drop("grant", "consumption", "receipt", "seal"),
     subject("request"),
   ),
-  {
-    ...twist(
-      stagingCleanUp,
-      "a receipt logged long after the grant's expiry",
-      "NOT_ESTABLISHED",
-      ["LATE_REGISTRATION"],
-      drop("consumption"),
-    ),
-    ago: 7200,
-  },
+  twist(
+    stagingCleanUp,
+    "a receipt logged long after the grant's expiry, dated within it",
+    "NOT_ESTABLISHED",
+    ["BACKDATED"],
+    drop("consumption"),
+    edit("receipt", (s) => ({ executed_at: s.time(-10_000) })),
+    ...["grant", "child-grant"].map((name) => edit(name, (s) => ({ expiry: s.time(-9_000) }))),
+    dated("request", { at: -12_000, members: (s) => ({ requested_at: s.time(-12_000) }) }),
+    dated("decision", { at: -11_500, members: (s) => ({ decided_at: s.time(-11_500) }) }),
+    dated("grant", { at: -11_400 }),
+    dated("child-grant", { at: -11_300 }),
+  ),
 
   // Under which rules.
   twist(
@@ -721,24 +661,24 @@ export const TWISTS: readonly Twist[] = [
     wireTransfer,
     "an exception in force",
     "AUTHORIZED_WITH_EXCEPTION",
-    ["GRANT_EXPIRED"],
-    overdue,
+    ["EVIDENCE_STALE"],
+    aged,
     insert("before", "grant", exception(2000)),
   ),
   twist(
     wireTransfer,
     "an exception that had expired",
     "VIOLATION",
-    ["GRANT_EXPIRED"],
-    overdue,
-    insert("before", "grant", exception(500)),
+    ["EVIDENCE_STALE"],
+    aged,
+    insert("before", "grant", exception(-350)),
   ),
   twist(
     wireTransfer,
     "an exception after the fact",
     "VIOLATION",
-    ["GRANT_EXPIRED"],
-    overdue,
+    ["EVIDENCE_STALE"],
+    aged,
     insert("after", "receipt", exception(2000)),
   ),
   twist(
@@ -878,19 +818,6 @@ export const TWISTS: readonly Twist[] = [
   ),
   twist(
     stagingCleanUp,
-    "executed while suspended, logged after it was resumed",
-    "VIOLATION",
-    ["REVOKED_BEFORE_EXECUTION"],
-    drop("consumption"),
-    insert(
-      "before",
-      "receipt",
-      revoke("authority", -510, grantRef, () => ({ action: "suspend" })),
-      { ...revoke("authority", -490, grantRef, () => ({ action: "resume" })), name: "resumption" },
-    ),
-  ),
-  twist(
-    stagingCleanUp,
     "another tool than the grant above allows",
     "VIOLATION",
     ["TOOL_DRIFT"],
@@ -921,6 +848,7 @@ export const TWISTS: readonly Twist[] = [
     "VIOLATION",
     ["CONFIRMATION_MISSING"],
     edit("request", () => ({ evidence_hashes: undefined })),
+    edit("decision", () => ({ evaluated_evidence: [{ name: "sanctions_check", outcome: "pass" }] })),
     edit("wire-type", () => ({ required_evidence: undefined })),
   ),
   twist(
@@ -975,8 +903,17 @@ export const TWISTS: readonly Twist[] = [
   twist(
     retentionCampaign,
     "a light receipt, where no more is asked for",
-    "AUTHORIZED",
+    "RECORDED",
     [],
+    edit("offer-type", () => ({ risk_tier: 0 })),
+    edit("receipt", () => ({ request_hash: null, capability_hash: null })),
+    withhold("request", "decision", "grant"),
+  ),
+  twist(
+    retentionCampaign,
+    "a light receipt that names what nobody logged",
+    "VIOLATION",
+    ["REQUEST_MISSING", "DECISION_MISSING"],
     edit("offer-type", () => ({ risk_tier: 0 })),
     withhold("request", "decision"),
   ),
