@@ -14,6 +14,9 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["keys register", async () => (await import("./commands/keys.js")).keysRegister],
   ["keys revoke", async () => (await import("./commands/keys.js")).keysRevoke],
   ["keys list", async () => (await import("./commands/keys.js")).keysList],
+  ["domains found", async () => (await import("./commands/domains.js")).domainsFound],
+  ["domains list", async () => (await import("./commands/domains.js")).domainsList],
+  ["digest", async () => (await import("./commands/digest.js")).digest],
   ["sign", async () => (await import("./commands/sign.js")).sign],
   ["submit", async () => (await import("./commands/submit.js")).submit],
   ["receipt", async () => (await import("./commands/receipt.js")).receipt],
@@ -123,7 +126,9 @@ function complain(error: unknown, command: Command, asJson: boolean): number {
   if (code === "USAGE") voice.hint(command.usage);
   if (code === "INTERNAL" && error instanceof Error) voice.say(error.stack ?? "");
   if (code === "SERVER_UNREACHABLE")
-    voice.hint("try again later: sending a statement twice is safe, it keeps its one place");
+    voice.hint(
+      "try again later, or look whether --log is right: sending a statement twice is safe, it keeps its one place",
+    );
   return code === "USAGE" ? EXIT.usage : EXIT.no;
 }
 

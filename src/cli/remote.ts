@@ -87,8 +87,17 @@ export async function pinnedKey(invocation: Invocation, voice: Voice): Promise<V
 /** A verifier key given as text, or as the file that holds it. */
 export async function verifierKeyOf(textOrFile: string): Promise<VerifierKey> {
   const isText = /^[^+]+\+[0-9a-f]{8}\+/.test(textOrFile);
-  const text = isText ? textOrFile : (fromUtf8(await readBytes(textOrFile)) ?? "");
-  return parseVerifierKey(text.trim());
+  if (isText) return parseVerifierKey(textOrFile.trim());
+  const file = await readBytes(textOrFile).catch((error: unknown) => {
+    if (!(error instanceof WritError)) throw error;
+    throw new WritError(
+      error.code,
+      `${error.message}; --key wants a verifier key (name+hash+key, as writ init prints it) or the file that holds one`,
+      {},
+      { cause: error },
+    );
+  });
+  return parseVerifierKey((fromUtf8(file) ?? "").trim());
 }
 
 function stateFolder(): string {

@@ -23,7 +23,8 @@ import { bundleBytes } from "../../trace/bundle.js";
 import { type Picture, pictureOf } from "../../trace/draw/model.js";
 import { svg } from "../../trace/draw/svg.js";
 import { textTree } from "../../trace/draw/tree.js";
-import { evaluate, type TraceVerdict } from "../../trace/evaluate.js";
+import { type TraceVerdict } from "../../trace/answer.js";
+import { evaluate } from "../../trace/evaluate.js";
 import type { Bundle } from "../../trace/bundle.js";
 import { type Command, type Invocation, required, STRING, usageError, type Voice } from "../command.js";
 import { writeWhole } from "../files.js";
@@ -99,7 +100,7 @@ async function tellCredentials(
   if (typeof url !== "string")
     return { text: "this log has no status lists", json: { credentials: null }, ok: true };
   const steps = stagingCleanUp.steps.filter(({ name }) => !["consumption", "receipt"].includes(name));
-  const stage = stageOf({ ...stagingCleanUp, steps }, 0, nonce(), registrar, key);
+  const stage = stageOf({ ...stagingCleanUp, steps }, nonce(), registrar, key);
   await stage.play((statement) => client.submit(statement));
   const grant = {
     id: stage.id("child-grant"),
@@ -138,36 +139,42 @@ async function tellCredentials(
 }
 
 async function tell(theatre: Theatre, story: Story, out: string | undefined): Promise<Told> {
-  const bundle = await played(theatre, story, 0, theatre.isOwn ? "" : nonce());
+  // Two of the stories speak of one action type, and an action type has one owner.
+  const isPlain = theatre.isOwn && story.name !== "essay-drop";
+  const bundle = await played(theatre, story, isPlain ? "" : nonce());
   const verdict = judge(theatre, bundle);
   const picture: Picture = pictureOf(bundle, verdict);
   if (out !== undefined) {
     await writeWhole(join(out, `${story.name}.bundle.json`), bundleBytes(bundle));
     await writeWhole(join(out, `${story.name}.svg`), svg(picture));
   }
-  return { text: textTree(picture), verdict };
+  return { text: [verdict.sentence, "", textTree(picture)].join("\n"), verdict };
 }
 
 async function tellTwist(
   theatre: Theatre,
   twist: Twist,
 ): Promise<{ line: string; json: object; ok: boolean }> {
-  const { story, title, finds, refused, ago = 0 } = twist;
+  const { story, title, finds, refused } = twist;
   const want = refused === undefined ? [twist.verdict, ...finds] : [refused];
-  const got = await outcomeOf(theatre, twist, ago);
+  const { got, sentence } = await outcomeOf(theatre, twist);
   const ok = want.every((word) => got.includes(word));
-  const line = `${ok ? "ok   " : "WRONG"} ${story.name}: ${title} → ${got.join(" ")}${ok ? "" : ` (want ${want.join(" ")})`}`;
-  return { line, json: { story: story.name, title, want, got, ok }, ok };
+  const line = `${ok ? "ok   " : "WRONG"} ${story.name}: ${title} → ${got.join(" ")}${ok ? "" : ` (want ${want.join(" ")})`}${sentence === "" ? "" : `\n      ${sentence}`}`;
+  return { line, json: { story: story.name, title, want, got, ok, sentence }, ok };
 }
 
-/** The verdict and the codes of what was found; or the code with which the log refused a step. */
-async function outcomeOf(theatre: Theatre, { story }: Twist, ago: number): Promise<string[]> {
+/** The verdict and the codes of what was found, with the sentence that a person would have written; or the code with which the log refused a step. */
+async function outcomeOf(
+  theatre: Theatre,
+  { story }: Twist,
+): Promise<{ readonly got: readonly string[]; readonly sentence: string }> {
   try {
-    const verdict = judge(theatre, await played(theatre, story, ago, nonce()));
-    return [verdict.verdict, ...new Set(verdict.findings.flatMap(({ code }) => code ?? []))];
+    const verdict = judge(theatre, await played(theatre, story, nonce()));
+    const codes = new Set(verdict.findings.flatMap(({ code }) => code ?? []));
+    return { got: [verdict.verdict, ...codes], sentence: verdict.sentence };
   } catch (error) {
     if (!(error instanceof WritError) || error.facts.refusal === undefined) throw error;
-    return [error.facts.refusal];
+    return { got: [error.facts.refusal], sentence: "" };
   }
 }
 
@@ -175,21 +182,16 @@ function nonce(): string {
   return randomBytes(4).toString("hex");
 }
 
-async function played(
-  { client, registrar, key }: Theatre,
-  story: Story,
-  ago: number,
-  tag: string,
-): Promise<Bundle> {
-  const stage = stageOf(story, ago, tag, registrar, key);
+async function played({ client, registrar, key }: Theatre, story: Story, tag: string): Promise<Bundle> {
+  const stage = stageOf(story, tag, registrar, key);
   await stage.play((statement) => client.submit(statement));
   return client.trace(stage.id(story.subject));
 }
 
-function stageOf(story: Story, ago: number, tag: string, registrar: NamedSigner, key: VerifierKey): Stage {
+function stageOf(story: Story, tag: string, registrar: NamedSigner, key: VerifierKey): Stage {
   const seeds = new Map<string, Uint8Array>();
   return new Stage(story, {
-    start: Date.now() - ago * 1000,
+    start: Date.now(),
     tag,
     seed: (party) => {
       const seed = seeds.get(party) ?? new Uint8Array(randomBytes(32));

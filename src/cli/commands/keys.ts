@@ -33,11 +33,12 @@ export const keysNew: Command = {
 };
 
 const roles: ReadonlySet<string> = new Set(ROLES);
+const WRITER_CLASSES: readonly string[] = ["human", "agent", "external-system", "sensor"];
 
 export const keysRegister: Command = {
   usage:
-    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--patience SECONDS] [--domain DOMAIN] [--approver-role ROLE…] [--not-after TIME] [--replaces KEYID]",
-  about: `Makes a key known to a log: logs a key record signed by a registrar. Roles: ${ROLES.join(", ")}. --id defaults to the name in FILE.pub; --domain (whose control the key is under) to the log's own, which is independent of nobody.`,
+    "writ keys register FILE.pub --registrar FILE --id ID… --role ROLE… --log URL [--key VKEY] [--patience SECONDS] [--control-domain NAME] [--writer-class CLASS] [--trust-domain NAME] [--approver-role ROLE…] [--not-after TIME] [--replaces KEYID]",
+  about: `Makes a key known to a log: logs a key record signed by a registrar. Roles: ${ROLES.join(", ")}. --id defaults to the name in FILE.pub. --control-domain says under whose operational control the key is, and defaults to the log's own name, which is independent of nobody: for risk tier 3 state one for agent and approvers. --writer-class (${WRITER_CLASSES.join(", ")}) says what the holder is, for keys that write facts. --trust-domain places the holder in a domain that was founded (writ domains), when a registrar of the log registers for it; a log of one organisation needs none.`,
   options: {
     ...REMOTE_OPTIONS,
     registrar: STRING,
@@ -45,10 +46,17 @@ export const keysRegister: Command = {
     role: { type: "string", multiple: true, more: (word) => roles.has(word) },
     "approver-role": { type: "string", multiple: true },
     domain: STRING,
+    "control-domain": STRING,
+    "trust-domain": STRING,
+    "writer-class": STRING,
     "not-after": STRING,
     replaces: STRING,
   },
   async run(invocation, voice) {
+    if (invocation.text("domain") !== undefined)
+      throw usageError(
+        "--domain is called --control-domain now (under whose operational control the key is); --trust-domain is another thing (whose word it is, see writ domains --help)",
+      );
     const { key, keyName } = await readPublicKey(onlyWord(invocation, "public key file"));
     const registrar = await readSigner(required(invocation, "registrar"));
     const ids =
@@ -71,7 +79,7 @@ export const keysRegister: Command = {
         algorithm: key.algorithm,
         roles: invocation.texts("role"),
         ids,
-        control_domain: invocation.text("domain") ?? origin,
+        control_domain: invocation.text("control-domain") ?? origin,
         ...optional(invocation),
       };
       const entry = await client.submit(signDsse(RECORD_MEDIA_TYPE, utf8(canonicalJson(record)), registrar));
@@ -93,7 +101,13 @@ function optional(invocation: Invocation): JsonObject {
   const approverRoles = invocation.texts("approver-role");
   const notAfter = invocation.text("not-after");
   const replaces = invocation.text("replaces");
+  const writerClass = invocation.text("writer-class");
+  const trustDomain = invocation.text("trust-domain");
+  if (writerClass !== undefined && !WRITER_CLASSES.includes(writerClass))
+    throw usageError(`--writer-class: want one of ${WRITER_CLASSES.join(", ")}, got ${writerClass}`);
   return {
+    ...(writerClass === undefined ? {} : { writer_class: writerClass }),
+    ...(trustDomain === undefined ? {} : { trust_domain: trustDomain }),
     ...(replaces === undefined ? {} : { replaces }),
     ...(approverRoles.length > 0 ? { approver_roles: approverRoles } : {}),
     ...(notAfter === undefined ? {} : { not_after: notAfter }),

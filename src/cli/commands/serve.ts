@@ -7,6 +7,9 @@ import { formatVerifierKey, type SigningKey } from "../../format/vkey.js";
 import { HookFolder } from "../../hooks/folder.js";
 import { Hooks } from "../../hooks/hooks.js";
 import { Log, type WitnessRequirement } from "../../log/log.js";
+import { reindex } from "../../log/replay.js";
+import { indexIsWhole } from "../../log/rows.js";
+import type { Store } from "../../store/contract.js";
 import { RISK_TIERS } from "../../log/tier.js";
 import type { WitnessTrouble } from "../../log/witnessing.js";
 import { type Command, FLAG, type Invocation, STRING, usageError, type Voice } from "../command.js";
@@ -47,6 +50,7 @@ export const serve: Command = {
     );
     const { store, key } = await openFolder(folder);
     await demandNoRollback(folder, store, key);
+    await renewIndex(store, key, voice);
     const file = new PublishedFile(folder);
     const second = await mlDsaKey(folder, key);
     const before = await shownBefore(folder, witnesses);
@@ -63,6 +67,10 @@ export const serve: Command = {
           }),
       onFatal: (error) => endNow(logger, error),
       onPublish: (published) => file.keep(published),
+      onRules: (rules, index) =>
+        voice.say(
+          `from entry ${index} on the log goes by rules ${rules} (trust domains, one use for each request); what older rules admitted stays right`,
+        ),
     });
     const verifierKey = formatVerifierKey(key);
     const app = createApp(log, {
@@ -97,7 +105,7 @@ export const serve: Command = {
     const unseen = log.durableSize - published.size;
     const more = unseen === 0 ? "" : ` (and ${unseen} that are not shown before the witnesses have cosigned)`;
     voice.say(
-      `${origin} is up at ${url} with ${published.size} entries${more}; its verifier key is ${verifierKey}`,
+      `${origin} is up at ${url} with ${published.size} ${published.size === 1 ? "entry" : "entries"}${more}; its verifier key is ${verifierKey}`,
     );
     const signal = await firstSignal();
     logger.info({ signal }, "draining");
@@ -111,6 +119,16 @@ export const serve: Command = {
     return { ok: true, json: { size: log.published.size } };
   },
 };
+
+/** An index that was made by older rules, or not to its end, is made again from the entries. */
+async function renewIndex(store: Store, key: SigningKey, voice: Voice): Promise<void> {
+  if ((await store.head()) === null || (await indexIsWhole(store))) return;
+  voice.say("the index is of an older version, or unfinished: making it again from the entries");
+  const { size, rows } = await reindex(store, key, (done, total) =>
+    voice.progress("making the index", done, total),
+  );
+  voice.say(`made ${rows} rows from ${size} entries`);
+}
 
 /** The URL without a slash at its end: paths are put behind it. */
 function publicUrlOf(invocation: Invocation): string | undefined {

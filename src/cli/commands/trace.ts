@@ -1,5 +1,5 @@
 /** `trace` and `impact`: the chain behind a record, judged and drawn; and who relied on something. */
-import { type LogClient, traceFromTiles } from "../../client/index.js";
+import { type LogClient, traceFromTiles, type TilesTrace } from "../../client/index.js";
 import { type Policy, policyOfKey } from "../../format/policy.js";
 import type { JsonObject } from "../../statement/json.js";
 import { type Bundle, bundleBytes } from "../../trace/bundle.js";
@@ -7,7 +7,7 @@ import { mermaid } from "../../trace/draw/mermaid.js";
 import { type Picture, pictureOf, printable } from "../../trace/draw/model.js";
 import { svg } from "../../trace/draw/svg.js";
 import { textTree } from "../../trace/draw/tree.js";
-import { evaluate } from "../../trace/evaluate.js";
+import { evaluate, type EvaluateOptions } from "../../trace/evaluate.js";
 import { parseDecimal } from "../../format/bytes.js";
 import {
   type Command,
@@ -19,14 +19,15 @@ import {
   type Voice,
 } from "../command.js";
 import { writeWhole } from "../files.js";
-import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
+import { JUDGE_OPTIONS, JUDGE_USAGE, judgeOptions, verdictOutcome } from "../judging.js";
 import { REMOTE_OPTIONS, trustOf, withClient } from "../remote.js";
 
 export const trace: Command = {
   usage:
-    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY | --policy FILE] [--as-of SIZE] [--out BUNDLE.json] [--svg FILE] [--mermaid FILE] [--at TIME] [--profile NAME] [--allow-exceptions]",
+    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY | --policy FILE] [--as-of SIZE] [--out BUNDLE.json] [--svg FILE] [--mermaid FILE] " +
+    JUDGE_USAGE,
   about:
-    "Shows the authority trace of a record (record id, entry hash or index): everything it rests on and everything that bears on it, judged, as a tree. --from-tiles reads the whole log and builds the trace itself, trusting nobody's index. Exit 0 only for AUTHORIZED.",
+    "Shows the authority trace of a record (record id, entry hash or index): everything it rests on and everything that bears on it, judged, as a tree. --from-tiles reads the whole log and builds the trace itself, trusting nobody's index; of the log it only asks when the entries came in. --checks also shows what passes and what was not asked. Exit 0 only for AUTHORIZED, and for what the --allow- flags name.",
   options: {
     ...REMOTE_OPTIONS,
     ...JUDGE_OPTIONS,
@@ -47,8 +48,10 @@ export const trace: Command = {
     const trusted = await trustOf(at, voice);
     const policy = trusted.policy ?? policyOfKey(trusted.key);
     const wanted = { asOf, fromTiles: fromTiles !== undefined, witnessed: policy.quorum !== null };
-    const bundle = await withClient(at, voice, (client) => fetchBundle(client, ref, wanted, voice), trusted);
-    return judged(bundle, policy, invocation, options);
+    const fetched = await withClient(at, voice, (client) => fetchBundle(client, ref, wanted, voice), trusted);
+    if (fetched.untimed !== null) voice.say(fetched.untimed);
+    // Who has read the whole log himself needs nobody's word that this is all.
+    return judged(fetched.bundle, policy, invocation, { ...options, complete: wanted.fromTiles });
   },
 };
 
@@ -61,8 +64,12 @@ async function fetchBundle(
     witnessed,
   }: { readonly asOf: number | undefined; readonly fromTiles: boolean; readonly witnessed: boolean },
   voice: Voice,
-): Promise<Bundle> {
-  if (!fromTiles) return client.trace(ref, { witnessed, ...(asOf === undefined ? {} : { asOf }) });
+): Promise<TilesTrace> {
+  if (!fromTiles)
+    return {
+      bundle: await client.trace(ref, { witnessed, ...(asOf === undefined ? {} : { asOf }) }),
+      untimed: null,
+    };
   return traceFromTiles(client, ref, asOf, (done, total) => voice.progress("reading the log", done, total));
 }
 
@@ -70,7 +77,7 @@ async function judged(
   bundle: Bundle,
   policy: Policy,
   invocation: Invocation,
-  options: ReturnType<typeof judgeOptions>,
+  options: EvaluateOptions,
 ): Promise<Outcome> {
   const verdict = evaluate(bundle, policy, options);
   const picture = pictureOf(bundle, verdict);

@@ -4,7 +4,11 @@ import { sameBytes } from "../../format/bytes.js";
 import { isJsonObject, parseJson } from "../../statement/json.js";
 import type { Policy } from "../../format/policy.js";
 import { policyOfKey } from "../../format/policy.js";
+import { parseRecord, RECORD_MEDIA_TYPE } from "../../record/record.js";
+import type { PublicKey } from "../../statement/key.js";
+import { guessForm, parseStatement } from "../../statement/parse.js";
 import { evaluate } from "../../trace/evaluate.js";
+import { claimsOf } from "../../trace/sentence.js";
 import type { SeenCheckpoint } from "../../format/trusted.js";
 import {
   looksLikeEvidence,
@@ -29,7 +33,7 @@ import {
   usageError,
 } from "../command.js";
 import { readBytes } from "../files.js";
-import { JUDGE_OPTIONS, judgeOptions, verdictOutcome } from "../judging.js";
+import { explained, JUDGE_OPTIONS, JUDGE_USAGE, judgeOptions, verdictOutcome } from "../judging.js";
 import { readPublicKey } from "../key-files.js";
 import { demandReceipts, type NamedReceipt, outcomeJson, pinnedServices, quoted } from "../receipts.js";
 import { verifierKeyOf } from "../remote.js";
@@ -37,9 +41,11 @@ import { receiptBeside, receiptFile } from "./receipt.js";
 
 export const verify: Command = {
   usage:
-    "writ verify (STATEMENT --proof FILE (--key VKEY | --policy FILE) | STATEMENT [--receipt FILE]… (--keys [URL=]FILE… | --key VKEY) [--all] | EVIDENCE.json | BUNDLE.json [--at TIME] [--profile NAME] [--allow-exceptions]) [--issuer-key FILE.pub] [--artifact FILE]…",
+    "writ verify (STATEMENT --proof FILE (--key VKEY | --policy FILE) | STATEMENT [--receipt FILE]… (--keys [URL=]FILE… | --key VKEY) [--all] | EVIDENCE.json | BUNDLE.json " +
+    JUDGE_USAGE +
+    ") [--issuer-key FILE.pub] [--artifact FILE]… | writ verify --explain CODE",
   about:
-    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. A bundle's verdict comes first, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED (and with an exception when --allow-exceptions). EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log; one named by --receipt must hold. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
+    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. Of a bundle it says in a sentence what happened, then the verdict with who vouches for it, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED, and for what the --allow- flags name. --explain says what a code means. EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log; one named by --receipt must hold. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
   options: {
     proof: STRING,
     receipt: { type: "string", multiple: true },
@@ -50,8 +56,11 @@ export const verify: Command = {
     "issuer-key": STRING,
     artifact: { type: "string", multiple: true },
     ...JUDGE_OPTIONS,
+    explain: STRING,
   },
   async run(invocation) {
+    const code = invocation.text("explain");
+    if (code !== undefined) return explained(code);
     const path = onlyWord(invocation, "statement or bundle");
     const file = await readBytes(path);
     const form = formOf(invocation, file);
@@ -59,15 +68,21 @@ export const verify: Command = {
     try {
       return await FORMS[form](invocation, file, path);
     } catch (error) {
+      if (error instanceof WritError && error.code === "BUNDLE_MALFORMED")
+        return unverified(`${path} is no trace bundle, or was cut: ${error.message}`);
       if (!(error instanceof ProofError)) throw error;
-      return {
-        ok: false,
-        text: `NOT VERIFIED: ${error.message}`,
-        json: { verified: false, reason: error.message },
-      };
+      return unverified(error.message);
     }
   },
 };
+
+function unverified(reason: string): Outcome {
+  return {
+    ok: false,
+    text: `NOT_VERIFIED: ${reason}\nThe file is damaged, incomplete, or not of what you trust; that accuses nobody.`,
+    json: { verified: false, verdict: "NOT_VERIFIED", reason },
+  };
+}
 
 /** A statement by its proof file, a statement by receipts, or what is judged as a whole: a bundle, evidence. */
 type Form = "proof" | "receipts" | "judged";
@@ -181,7 +196,7 @@ async function withChecks(invocation: Invocation, file: Uint8Array, found: Verif
   if (issuer !== null) verifySignature(file, issuer);
   const artifacts = await demandArtifacts(file, invocation.texts("artifact"));
   const lines = [
-    ...(issuer === null ? [] : [`signed by key ${issuer.keyId}`]),
+    ...claimLines(file, issuer),
     ...artifacts.map(
       ({ file: of, name }) => `about ${of}${name === null ? "" : `, which it calls ${quoted(name)}`}`,
     ),
@@ -195,6 +210,18 @@ async function withChecks(invocation: Invocation, file: Uint8Array, found: Verif
       ...(artifacts.length === 0 ? {} : { artifacts }),
     },
   };
+}
+
+/** What it says and who signed it, each with whether that was checked. */
+function claimLines(file: Uint8Array, issuer: PublicKey | null): string[] {
+  const { signatures, contentType, payload } = parseStatement(file, guessForm(file));
+  const keys = signatures.map(({ keyId }) => keyId);
+  const signed =
+    issuer === null
+      ? `signed by key ${keys.join(", ")}, says the statement; the signature was not checked (--issuer-key FILE.pub does)`
+      : `signed by key ${issuer.keyId}`;
+  if (contentType !== RECORD_MEDIA_TYPE) return [signed];
+  return [signed, `it claims to be ${claimsOf(parseRecord(payload))}`];
 }
 
 async function trustOf(invocation: Invocation): Promise<Policy> {
