@@ -2,6 +2,7 @@
 // it is over or somebody takes the grant back, and writes down what became of it.
 //
 //     node deploy/act.mjs LOG-URL VKEY KEY-FILE GRANT TERMS.json [SECONDS]
+import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { noteSigner } from "writ/client";
 import { Gateway } from "writ/gateway";
@@ -15,7 +16,9 @@ const signer = noteSigner(await readFile(keyFile, "utf8"));
 const { action_type, target, parameters } = JSON.parse(await readFile(termsFile, "utf8"));
 const gateway = await Gateway.open({ url, trust, executor: signer.name, signer, folder: "gateway-data" });
 await gateway.ready();
-const permit = await gateway.authorize(grant, { action_type, target, parameters }, "sha256:call");
+const digest = (text) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+// The hash of a call covers something that differs from call to call.
+const permit = await gateway.authorize(grant, { action_type, target, parameters }, digest(randomUUID()));
 console.log(`acting: the use of the grant is entry ${permit.consumption?.index}`);
 
 let outcome = "executed";
@@ -29,7 +32,7 @@ for (let second = 0; second < Number(seconds); second++) {
   outcome = "partial";
   break;
 }
-const { delivered } = await gateway.record(permit, { outcome, postcondition_hashes: { seen: "sha256:seen" } });
+const { delivered } = await gateway.record(permit, { outcome, postcondition_hashes: { seen: digest("what was seen") } });
 console.log(`the receipt is entry ${(await delivered).index}`);
 await gateway.close();
 process.exitCode = outcome === "executed" ? 0 : 1;

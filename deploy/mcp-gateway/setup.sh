@@ -22,16 +22,18 @@ record() {
   writ submit "$folder/$type.dsse" --log "$log" --key "$vkey"
 }
 
-record policy owner --set policy_digest=sha256:mcp-policy policy_version=1 owner=mcp://owner effective_from=-60s >/dev/null
+policy=$(npx writ digest "$(dirname "$0")/policy.js")     # the policy is its source
+tests=$(npx writ digest "$(dirname "$0")/test.js")
+record policy owner --set policy_digest="$policy" policy_version=1 owner=mcp://owner effective_from=-60s >/dev/null
 for tool in list_tables drop_tables; do
   record action-type owner --set action_type=tool.$tool version=1 owner=mcp://owner escalation_path:='["mcp://owner"]' \
-    conflict_rule="the owner decides" risk_tier:=2 test_suite_digest=sha256:t receipt_schema_digest=sha256:r >/dev/null
+    conflict_rule="the owner decides" risk_tier:=2 test_suite_digest="$tests" receipt_schema_digest="$tests" >/dev/null
 done
 
 constraints='{"environment_denylist":["production"]}'
 request=$(record action-request agent --set delegator_id=mcp://owner action_type=tool.drop_tables target:='{"environment":["staging"]}' \
   constraints:="$constraints" policy_version=1 requested_at=now)
-decision=$(record policy-decision engine --set request_hash="$request" policy_digest=sha256:mcp-policy decision=allow decided_at=now)
+decision=$(record policy-decision engine --set request_hash="$request" policy_digest="$policy" decision=allow decided_at=now)
 standing=$(record capability-grant authority --set request_hash="$request" decision_hash="$decision" \
   permitted_action:='{"action_type":"tool.drop_tables","target":{"environment":["staging"]},"constraints":'"$constraints"'}' \
   audience=mcp://executor nonce=standing-1 expiry=+86400s max_uses:=1000 revocation_registry="${vkey%%+*}")
@@ -43,7 +45,7 @@ cat > "$folder/boundary.json" <<JSON
   "origin": "${vkey%%+*}",
   "delegator": "mcp://owner",
   "policy_version": "1",
-  "policy_digest": "sha256:mcp-policy",
+  "policy_digest": "$policy",
   "constraints": $constraints,
   "standing_grants": { "tool.drop_tables": "$standing" },
   "budget": { "*": { "proposal": 50, "decision": 50, "grant": 50, "consumption": 100, "receipt": 1000 } }

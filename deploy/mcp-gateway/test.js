@@ -83,6 +83,8 @@ test("an agent's tool call is requested, decided, granted, used up, made and rec
   const receipts = await traces(log, 4);
   assert.deepEqual(receipts.map(({ outcome }) => outcome), ["executed", "executed", "refused", "refused"]);
   assert.equal(await verdict(log, receipts[1].id), "AUTHORIZED");
+  // What the boundary prevented is its success, and nobody's violation.
+  assert.equal(await verdict(log, receipts[2].id), "NOT_EXECUTED");
   assert.equal(await verdict(log, receipts[3].id), "NOT_EXECUTED");
   assert.match(await readFile(join(folder, "boundary.json"), "utf8"), /standing_grants/);
 });
