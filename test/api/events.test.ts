@@ -273,3 +273,27 @@ test("the log's end ends the streams", async () => {
   assert.equal(seen.filter(({ name }) => name === "entry").length, log.published.size);
   await log.close();
 });
+
+test("bearing: each record that something may rest on, with the ids and names that it bears on, by either way to ask", async () => {
+  const { log, stage } = await play(granted);
+  const app = appOf(log);
+  const one = grant(stage, 1);
+  await put(log, one.submission, revoke(stage, one.ref));
+  for (const query of ["&events=bearing", "&type=bearing"]) {
+    const events = (await all(app, log, 0, query)).slice(0, -1);
+    assert.ok(events.length > 5 && events.every(({ data }) => Array.isArray(data["bears_on"])), query);
+    const bearing = (id: string): string[] =>
+      events
+        .filter(({ data }) => (data["bears_on"] as string[]).includes(id))
+        .map(({ data }) => (data["entry"] as { record: { type: string } }).record.type);
+    assert.ok(bearing(one.ref.id).includes("revocation"), query);
+    assert.ok(bearing(stage.id("request")).includes("policy-decision"), query);
+    const types = new Set(
+      events.map(({ data }) => (data["entry"] as { record: { type: string } }).record.type),
+    );
+    for (const type of ["key", "policy-decision", "action-type", "revocation"])
+      assert.ok(types.has(type), type);
+    assert.equal(types.has("action-request"), false, "a request is rested on, and bears on nothing");
+  }
+  await log.close();
+});

@@ -175,7 +175,7 @@ test("the bundle is what the verifier takes, and the server's verdict is the ver
     [
       "vendor_profile",
       stage.index("onboard-receipt"),
-      "attested",
+      "confirmed",
       [stage.index("confirmation")],
       "recorder://acme/vendors",
     ],
@@ -183,7 +183,7 @@ test("the bundle is what the verifier takes, and the server's verdict is the ver
   const past = await get<Verdict>(`/v1/traces/${stage.id("request")}/verdict?as_of=${stage.index("grant")}`);
   assert.deepEqual([past.verdict, past.as_of], ["NOT_EXECUTED", stage.index("grant")]);
   const foreign = await get<Verdict>(`/v1/traces/${played.log.published.size - 1}/verdict`);
-  assert.equal(foreign.verdict, "NOT_EXECUTED");
+  assert.equal(foreign.verdict, "RECORDED");
 });
 
 test("a raw log has no records, and says so in the same shapes", async () => {
@@ -196,4 +196,18 @@ test("a raw log has no records, and says so in the same shapes", async () => {
   assert.deepEqual(((await read("/v1/entries/1/links")) as { out: unknown[] }).out, []);
   assert.equal(((await read("/v1/traces/1")) as { entries: unknown[] }).entries.length, 2);
   await log.close();
+});
+
+test("the closure statement alone is the bundle's own; of nothing that is there, it is none", async () => {
+  const { stage } = played;
+  const response = await app.request(`/v1/traces/${stage.id("receipt")}`);
+  const bundle = parseBundleFile(new Uint8Array(await response.arrayBuffer()));
+  const alone = await app.request(`/v1/traces/${stage.id("receipt")}/closure?as_of=${bundle.asOf}`);
+  assert.equal(alone.status, 200);
+  assert.ok(bundle.closure);
+  assert.equal(Buffer.from(await alone.arrayBuffer()).toString(), Buffer.from(bundle.closure).toString());
+  const none = await app.request(`/v1/traces/sha256:${"0".repeat(64)}/closure`);
+  assert.equal(none.status, 404);
+  const early = await app.request(`/v1/traces/${stage.id("receipt")}/closure?as_of=1`);
+  assert.equal(early.status, 404);
 });

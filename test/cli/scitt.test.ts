@@ -90,12 +90,12 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   says(
     await w("verify", "s.cose", "--receipt", "r1", ...pinned(one), ...pinned(two), "--all"),
     1,
-    /NOT VERIFIED: no receipt by/,
+    /NOT_VERIFIED: no receipt by/,
   );
   says(
     await w("verify", "s.cose", "--receipt", "r1", ...pinned(one)),
     1,
-    /NOT VERIFIED: no receipt counts: not counted: r1, "it is by no pinned service/,
+    /NOT_VERIFIED: no receipt counts: not counted: r1, "it is by no pinned service/,
   );
   says(
     await w("verify", "t.cose", "--keys", `${one.url}=${two.keyFile}`),
@@ -140,11 +140,11 @@ test("one statement, two logs: both receipts in it, each believed by its own pin
   const bent = await readFile(join(folder, "r0"));
   bent[bent.length - 1] = (bent.at(-1) ?? 0) ^ 1;
   await writeFile(join(folder, "bent"), bent);
-  says(await w("verify", "s.cose", "--receipt", "bent", ...pinned(one)), 1, /NOT VERIFIED/);
+  says(await w("verify", "s.cose", "--receipt", "bent", ...pinned(one)), 1, /NOT_VERIFIED/);
   says(
     await w("verify", "t.cose", "--receipt", "bent", ...pinned(one)),
     1,
-    /NOT VERIFIED: bent does not hold/,
+    /NOT_VERIFIED: bent does not hold/,
   );
   await writeFile(join(folder, "empty"), "");
   says(
@@ -177,7 +177,13 @@ test("what others wrote is on one line and in quotes; no check that was asked fo
     /t\.cose: entry 2/,
   );
   const verified = await w("verify", "t.cose", "--keys", keyFile);
-  assert.equal(verified.stdout.trimEnd().split("\n").length, 2, verified.stdout);
+  const lines = verified.stdout.trimEnd().split("\n");
+  // What it says of who signed it, the command says for itself: that nobody checked.
+  assert.equal(lines.length, 3, verified.stdout);
+  assert.match(
+    lines[2] ?? "",
+    /^signed by key [0-9a-f]{64}, says the statement; the signature was not checked/,
+  );
 
   const proof = ["--proof", "x.cose.tlog-proof", "--key", vkey];
   const other = ["--issuer-key", vkey];
@@ -189,22 +195,22 @@ test("what others wrote is on one line and in quotes; no check that was asked fo
   says(
     await w("verify", "x.cose", ...proof, ...other),
     1,
-    /^NOT VERIFIED: the statement is not signed by key/,
+    /^NOT_VERIFIED: the statement is not signed by key/,
   );
   says(
     await w("verify", "x.cose", ...proof, ...other, "--json"),
     1,
-    /^\{"verified":false,"reason":"the statement is not/,
+    /^\{"verified":false,"verdict":"NOT_VERIFIED","reason":"the statement is not/,
   );
   says(
     await w("verify", "t.cose", "--keys", keyFile, ...other),
     1,
-    /^NOT VERIFIED: the statement is not signed by key/,
+    /^NOT_VERIFIED: the statement is not signed by key/,
   );
   const bent = await readFile(join(folder, "t.cose"));
   bent[bent.length - 1] = (bent.at(-1) ?? 0) ^ 1;
   await writeFile(join(folder, "bent.cose"), bent);
-  says(await w("verify", "bent.cose", "--keys", keyFile), 1, /^NOT VERIFIED: receipt 1 in it does not hold/);
+  says(await w("verify", "bent.cose", "--keys", keyFile), 1, /^NOT_VERIFIED: receipt 1 in it does not hold/);
   // Anybody can attach a broken one under the log's name: it spoils nothing, unless it was asked for.
   const receipt =
     splitTransparent(await readFile(join(folder, "t.cose"))).receipts[0] ?? assert.fail("a receipt");
@@ -215,12 +221,12 @@ test("what others wrote is on one line and in quotes; no check that was asked fo
   says(
     await w("verify", "both.cose", "--receipt", "junk", "--keys", keyFile),
     1,
-    /^NOT VERIFIED: junk does not hold/,
+    /^NOT_VERIFIED: junk does not hold/,
   );
   says(
     await w("verify", "t.cose", "--receipt", "junk", "--keys", keyFile),
     1,
-    /^NOT VERIFIED: junk does not hold/,
+    /^NOT_VERIFIED: junk does not hold/,
   );
   says(await w("verify", "t.cose", "--keys", `${url}/=${keyFile}`), 0, /^VERIFIED/);
 
@@ -278,7 +284,7 @@ test("a hash envelope stands for a file that is larger than an entry may be, and
   says(
     await w("verify", "m.cose", "--key", vkey, "--artifact", "model.bin"),
     1,
-    /NOT VERIFIED: model\.bin: none of the 1 artifacts/,
+    /NOT_VERIFIED: model\.bin: none of the 1 artifacts/,
   );
   says(
     await w("receipt", "m.cose", "--log", url, "--key", vkey, "--size", "3", "--attach", "-o", "t.cose"),

@@ -50,7 +50,7 @@ test("the demo plays against a running log, and everything in it can be found, t
   const files = ["--svg", "a.svg", "--mermaid", "a.mmd", "--out", "a.json"];
   const traced = await writ(folder, "trace", id, ...files, ...at);
   assert.equal(traced.code, 0, traced.stdout + traced.stderr);
-  assert.match(traced.stdout, /^AUTHORIZED\n\nAUTHORIZED: wire\.transfer/);
+  assert.match(traced.stdout, /\nAUTHORIZED \([^\n]*\)\n\nAUTHORIZED: wire\.transfer/);
   assert.match(await readFile(join(folder, "a.mmd"), "utf8"), /^---\ntitle: .*\n---\nflowchart TD\n/);
   const tiles = ["trace", id, "--from-tiles", url, "--key", "log/keys/log.key.pub", "--json"];
   const own = await writ(folder, ...tiles);

@@ -5,103 +5,31 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { createApp } from "../../api/app.js";
-import { listen, type RunningServer } from "../../api/server.js";
+import { test } from "node:test";
 import type { Stage, Story } from "../../src/demo/stage.js";
 import { wireTransfer } from "../../src/demo/stories.js";
-import { formatVerifierKey } from "../../src/format/vkey.js";
-import { type Bounds, Gateway, type GatewayOptions, type ProposedAction } from "../../src/gateway/index.js";
-import type { Log } from "../../src/log/log.js";
+import { type Bounds, Gateway, type ProposedAction } from "../../src/gateway/index.js";
 import { utf8 } from "../../src/format/bytes.js";
 import { recordIdOf } from "../../src/record/record.js";
-import type { Store } from "../../src/store/contract.js";
 import { sentEvents, until } from "../support/events.js";
 import { granted, put, revoke } from "../support/grants.js";
+import { dsse, keyOf, keyRecord, newStore, openLog, record, registrar, signerOf } from "../support/log.js";
 import {
-  dsse,
-  keyOf,
-  keyRecord,
-  logKey,
-  newStore,
-  openLog,
-  record,
-  registrar,
-  signerOf,
-} from "../support/log.js";
+  aborted,
+  closers,
+  gatewayTo,
+  permittedAction,
+  refusal,
+  serve,
+  stand,
+  wall,
+} from "../support/gateway.js";
 import { bundleOf, judge, play, START, stageOf } from "../support/story.js";
 
-const closers: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const close of closers.toReversed()) await close();
-});
-
-/** The story's time, at the pace of the real one. */
-const wall = (): number => START + performance.now();
-
-interface Stand {
-  readonly log: Log;
-  readonly store: Store;
-  readonly stage: Stage;
-  readonly server: RunningServer;
-  readonly url: string;
-}
-
-async function stand(story: Story = granted, now = wall): Promise<Stand> {
-  const store = await newStore();
-  const log = await openLog(store, { now });
-  const { stage } = await play(story, { store, log, stage: stageOf(story) });
-  const server = await serve(log);
-  return { log, store, stage, server, url: `http://127.0.0.1:${server.port}` };
-}
-
-async function serve(log: Log, port = 0): Promise<RunningServer> {
-  const server = await listen(createApp(log, { verifierKeys: [logKey], version: "test" }), "127.0.0.1", port);
-  closers.push(async () => {
-    log.release();
-    await server.close();
-  });
-  return server;
-}
-
-async function gatewayTo(
-  { url, stage }: Pick<Stand, "url" | "stage">,
-  more: Partial<GatewayOptions> = {},
-): Promise<Gateway> {
-  const gateway = await Gateway.open({
-    url,
-    trust: formatVerifierKey(logKey),
-    executor: stage.party("executor").id,
-    signer: stage.signer("executor"),
-    folder: await mkdtemp(join(tmpdir(), "writ-gateway-")),
-    clocks: { wall, steady: () => performance.now() },
-    ...more,
-  });
-  closers.push(() => gateway.close());
-  return gateway;
-}
-
-/** What the story's grants permit. */
-function permittedAction(stage: Stage): ProposedAction {
-  const { permitted_action: permitted } = stage.value("child-grant") as unknown as {
-    permitted_action: ProposedAction;
-  };
-  return { action_type: permitted.action_type, target: permitted.target };
-}
-
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return "allowed";
-  } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : String(error);
-  }
-}
-
-const CALL = "sha256:call";
+const CALL = `sha256:${"c".repeat(64)}`;
 const DONE = {
   outcome: "executed",
-  postcondition_hashes: { backup_required: "sha256:b", tables_gone: "sha256:g" },
+  postcondition_hashes: { tables_gone: `sha256:${"9".repeat(64)}` },
 } as const;
 
 test("a grant lets one action through; its trace, with the receipt, is AUTHORIZED; a second use is refused", async () => {
@@ -115,7 +43,7 @@ test("a grant lets one action through; its trace, with the receipt, is AUTHORIZE
   assert.equal(permit.signal.aborted, false);
   const { receipt, delivered } = await gateway.record(permit, DONE);
   const { index } = await delivered;
-  const bundle = await bundleOf({ log, store: one.store, stage }, "child-grant");
+  const bundle = await bundleOf({ log, stage }, "child-grant");
   assert.ok(
     bundle.entries.some((entry) => entry.index === index),
     receipt.id,
@@ -172,13 +100,6 @@ test("another action, another executor, no grant, a chain that does not hold: re
     "GRANT_UNJUSTIFIED",
   );
 });
-
-/** Resolves when the permit's signal aborts, with the reason's code. */
-async function aborted(signal: AbortSignal): Promise<string> {
-  if (!signal.aborted)
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  return (signal.reason as { code: string }).code;
-}
 
 test("a grant that is taken back while it is used stops whoever uses it: itself, one above it, or the key behind it", async () => {
   const ways: ((stage: Stage) => Parameters<typeof put>[1])[] = [
@@ -536,10 +457,7 @@ test("a parameter that nobody granted or asked for is outside; what was judged i
   action.target["tables"] = ["customers"];
   const { delivered } = await gateway.record(permit, DONE);
   await delivered;
-  assert.equal(
-    judge(await bundleOf({ log, store: one.store, stage }, "child-grant"), wall()).verdict,
-    "AUTHORIZED",
-  );
+  assert.equal(judge(await bundleOf({ log, stage }, "child-grant"), wall()).verdict, "AUTHORIZED");
 });
 
 /** Somebody between the gateway and the log, who may answer in its place. */

@@ -478,7 +478,13 @@ test("a grant that has expired since the last entry has expired, as of the newes
 
 test("what is added in the very moment in which the sweeps end is swept too", async () => {
   const { store, log, stage } = await play(granted);
-  const keys = new KeyTable({ registrars: [], logKey: null, policyId: "" });
+  const keys = new KeyTable({
+    registrars: [],
+    logKey: null,
+    policyId: "",
+    origin: "",
+    rulesVersion: 2,
+  });
   for (let turns = 0; turns < 40; turns++) {
     const sweeps = await Sweeps.open(store, keys, () => {});
     const sweep = { kind: "grants-below", of: stage.id("grant").slice("sha256:".length), from: 0 } as const;

@@ -124,7 +124,11 @@ test("the state of a record, as of any size: what is final comes first, and a gr
 test("a thousand consumptions of one grant at once: one gets it, the others learn who did; the same after a restart", async () => {
   const folder = await mkdtemp(join(tmpdir(), "writ-gate-"));
   const store = await newStore("registered", await LevelStore.open(folder, { create: true }));
-  const played: Played = { store, log: await openLog(store, { now: () => START }), stage: stageOf(granted) };
+  const played: Omit<Played, "clock"> = {
+    store,
+    log: await openLog(store, { now: () => START }),
+    stage: stageOf(granted),
+  };
   const { stage, log } = await play(withGrant({ max_uses: 1 }), played);
   const results = await Promise.all(Array.from({ length: 1000 }, (_, n) => single(log, use(stage, n))));
   const winners = results.filter((result) => isPlaced(result));

@@ -192,7 +192,11 @@ test("links: missing ones named, and resolved when their target arrives; both wa
     "capability_hash consumption",
     "capability_hash execution-receipt",
   ]);
-  assert.deepEqual(await incoming("profile"), ["confirms fact", "evidence action-request"]);
+  assert.deepEqual(await incoming("profile"), [
+    "confirms fact",
+    "evidence action-request",
+    "evidence policy-decision",
+  ]);
   assert.ok((await incoming("wire-type")).includes("action_type action-request"));
   await log.close();
 });
@@ -217,6 +221,7 @@ test("impact: everything that relied on it, through all levels, with the way it 
       "treasury-approval",
       "onboard-decision",
       "onboard-grant",
+      "onboard-consumption",
       "seal",
     ].map((name) => [stage.index(name), name]),
   );
@@ -249,6 +254,7 @@ test("impact: everything that relied on it, through all levels, with the way it 
     [
       ...action,
       "confirmation",
+      "onboard-consumption",
       "onboard-decision",
       "onboard-grant",
       "onboard-receipt",

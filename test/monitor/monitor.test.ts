@@ -500,7 +500,13 @@ test("a state that the entries do not justify", async () => {
   };
   const { look } = await watch(server.url);
   const [finding] = (await look()) as Finding[];
-  const nobody = new KeyTable({ registrars: [], logKey: null, policyId: "" });
+  const nobody = new KeyTable({
+    registrars: [],
+    logKey: null,
+    policyId: "",
+    origin: "",
+    rulesVersion: 2,
+  });
   assert.equal(finding?.kind, "status-unjustified");
   assert.match(finding?.detail ?? "", /calls sha256:[0-9a-f]+ revoked; .* it is active/);
   assert.equal((await statusOf(new MemoryStore(), nobody, new Uint8Array(32), 1, NOW)).state, "unknown");

@@ -7,7 +7,8 @@ import { policyOfKey } from "../../src/format/policy.js";
 import { isPlaced, type Log } from "../../src/log/log.js";
 import type { Bundle } from "../../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../../src/trace/context.js";
-import { evaluate, type TraceVerdict } from "../../src/trace/evaluate.js";
+import { type TraceVerdict } from "../../src/trace/answer.js";
+import { evaluate } from "../../src/trace/evaluate.js";
 import { logKey, newStore, openLog, ORIGIN, registrar } from "./log.js";
 import type { Store } from "../../src/store/contract.js";
 
@@ -26,27 +27,44 @@ export function stageOf(story: Story, tag = ""): Stage {
   });
 }
 
+/** The log's clock while stories are played: each record comes in when its step says. */
+export interface Clock {
+  now: number;
+}
+
 export interface Played {
+  readonly clock: Clock;
   readonly log: Log;
   readonly store: Store;
   readonly stage: Stage;
 }
 
-export async function play(story: Story, into?: Played, tag = ""): Promise<Played> {
+/** Into a log of its own, or `into` one that keeps its own time unless it shares a clock. */
+export async function play(
+  story: Story,
+  into?: Omit<Played, "clock"> & { readonly clock?: Clock },
+  tag = "",
+): Promise<Played> {
+  const clock = into?.clock ?? { now: 0 };
   const store = into?.store ?? (await newStore());
-  const log = into?.log ?? (await openLog(store, { now: () => START }));
+  const log = into?.log ?? (await openLog(store, { now: () => clock.now }));
   const stage = stageOf(story, tag);
-  await stage.play(async (bytes) => {
+  await stage.play(async (bytes, at) => {
+    clock.now = START + at * 1000;
     const { results } = await log.submit([{ bytes, form: "dsse" }]);
     const [result] = results;
     if (result instanceof Error) throw result;
     assert.ok(result !== undefined && isPlaced(result));
     return { index: result.index };
   });
-  return { log, store, stage };
+  return { clock, log, store, stage };
 }
 
-export async function bundleOf({ log, stage }: Played, step: string, asOf?: number): Promise<Bundle> {
+export async function bundleOf(
+  { log, stage }: Pick<Played, "log" | "stage">,
+  step: string,
+  asOf?: number,
+): Promise<Bundle> {
   const indexes = await log.find({ hash: stage.id(step).slice("sha256:".length) });
   return log.queries.bundle(indexes, asOf);
 }

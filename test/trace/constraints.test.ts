@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { compareAmounts, parseAmount } from "../../src/trace/amount.js";
-import { isAsTight, readConstraint, satisfies, widenings } from "../../src/trace/constraints.js";
+import {
+  additions,
+  differences,
+  isAsTight,
+  loosened,
+  readConstraint,
+  satisfies,
+} from "../../src/trace/constraints.js";
 import type { Json, JsonObject } from "../../src/statement/json.js";
 import { RUNS } from "../support/runs.js";
 
@@ -11,14 +18,27 @@ const SATISFIED: readonly (readonly [string, Json, JsonObject, string])[] = [
   ["amount_max", "100.00 USD", { amount: "100 USD" }, "satisfied"],
   ["amount_max", "100.00 USD", { amount: "100.01 USD" }, "violated"],
   ["amount_max", "100.00 USD", { amount: "99 EUR" }, "violated"],
-  ["amount_max", "100.00 USD", { amount: "much" }, "violated"],
-  ["amount_max", "100.00 USD", { amount: 99 }, "violated"],
-  ["amount_max", "100.00 USD", { amounts: ["1 USD", "100.00 USD"] }, "satisfied"],
+  ["amount_max", "100.00 USD", { amount: "much" }, "unknown"],
+  ["amount_max", "100.00 USD", { amount: 99 }, "unknown"],
+  ["amount_max", "100.00 USD", { amount: "-1 USD" }, "violated"],
+  ["amount_max", "100.00 USD", { amounts: ["1 USD", "99.00 USD"] }, "satisfied"],
+  ["amount_max", "100.00 USD", { amounts: ["1 USD", "100.00 USD"] }, "unchecked"],
+  ["amount_max", "100.00 USD", { payments: [{ amount: "60 USD" }, { amount: "60 USD" }] }, "unchecked"],
+  ["amount_max", "100.00 USD", { amount: "1 USD", inner: { deep: { amount: "101 USD" } } }, "violated"],
   ["amount_max", "100.00 USD", { amounts: ["1 USD", "100.10 USD"] }, "violated"],
   ["amount_max", "100.00 USD", { amounts: { a: "1 USD", b: ["2 USD"] } }, "satisfied"],
   ["amount_max", "100.00 USD", {}, "absent"],
   ["amount_max", "100.00 USD", { amounts: [] }, "absent"],
   ["max_rows", 10, { rows: 10 }, "satisfied"],
+  ["max_rows", 10, { rows: { a: 4, b: 5 } }, "satisfied"],
+  ["max_rows", 10, { rows: { a: 4, b: 7 } }, "unchecked"],
+  ["max_rows", 10, { rows: { a: 4, b: 11 } }, "violated"],
+  ["max_recipients", 2, { recipients: ["a", "b"] }, "satisfied"],
+  ["max_recipients", 2, { recipients: ["a", "b", "c"] }, "violated"],
+  ["max_recipients", 2, { recipients: [["a", "b"], ["c"]] }, "violated"],
+  ["max_recipients", 2, { recipients: [{ name: "a", mail: "b" }] }, "satisfied"],
+  ["max_recipients", 2, { recipients: ["a", 1] }, "unknown"],
+  ["max_recipients", 2, { recipients: [] }, "satisfied"],
   ["max_rows", 10, { rows: 10.5 }, "violated"],
   ["min_rows", 10, { rows: 9 }, "violated"],
   ["rows_min", 10, { rows: 10 }, "satisfied"],
@@ -26,6 +46,17 @@ const SATISFIED: readonly (readonly [string, Json, JsonObject, string])[] = [
   ["environment_allowlist", ["staging"], { environments: ["staging", "production"] }, "violated"],
   ["environment_denylist", ["production"], { environment: "production" }, "violated"],
   ["environment_denylist", ["production"], { environment: "staging" }, "satisfied"],
+  ["environment_denylist", ["production"], { environment: " PRODUCTION " }, "violated"],
+  ["environment_denylist", ["production"], { environment: "ｐｒｏｄｕｃｔｉｏｎ" }, "violated"],
+  ["environment_allowlist", ["staging"], { environment: "Staging" }, "violated"],
+  ["path_prefix", "/srv/a", { path: "/srv/a/../b" }, "unknown"],
+  ["path_prefix", "/srv/a", { path: "/srv/a/./b" }, "unknown"],
+  ["path_prefix", "/srv/a", { path: "/srv/a//b" }, "unknown"],
+  ["path_prefix", "/srv/a", { path: "/srv/a/%2e%2e/b" }, "unknown"],
+  ["path_prefix", "/srv/a", { path: "/srv/a\\..\\b" }, "unknown"],
+  ["path_prefix", "/srv/.", { path: "/srv/.." }, "unknown"],
+  ["path_prefix", "/srv/a/", { path: "/srv/a/b.c/" }, "satisfied"],
+  ["url_prefix", "https://", { url: "https://x.example/a" }, "satisfied"],
   ["table_prefix", "tmp_", { tables: ["tmp_a", "tmp_b"] }, "satisfied"],
   ["table_prefix", "tmp_", { tables: ["tmp_a", "orders"] }, "violated"],
   ["table_prefix", "tmp_", { table: 5 }, "violated"],
@@ -60,7 +91,8 @@ test("the first row that fits counts, and what fits none is unknown", () => {
     ["not_after", "tomorrow", "unknown"],
     ["not_after", "2026-05-01T12:00:00Z", "time"],
     ["backup_required", true, "duty"],
-    ["backup_required", false, "unknown"],
+    ["backup_required", false, "duty"],
+    ["backup_required", "yes", "unknown"],
     ["sanctions_check", true, "duty"],
     ["operator_must_confirm", true, "duty"],
     ["mood", "good", "unknown"],
@@ -87,6 +119,8 @@ test("as tight, or not", () => {
     ["not_before", "2026-05-01T12:00:00Z", "2026-05-01T11:00:00Z", false],
     ["backup_required", true, true, true],
     ["backup_required", true, false, false],
+    ["backup_required", false, true, true],
+    ["x_denylist", ["A"], [" a"], true],
     ["mood", { a: 1, b: 2 }, { b: 2, a: 1 }, true],
     ["mood", "good", "better", false],
   ];
@@ -99,25 +133,20 @@ test("as tight, or not", () => {
 });
 
 test("a child that lacks a constraint, or fixes another value, has widened its parent", () => {
-  const terms = (constraints: JsonObject, parameters: JsonObject) => ({
-    constraints,
-    fixed: [["parameter", parameters]] as const,
-  });
+  assert.deepEqual(loosened({ max_x: 5 }, { max_x: 4, mood: "any" }), []);
+  assert.deepEqual(loosened({ max_x: 5, callback_required: false }, {}), ["constraint max_x is gone"]);
+  assert.deepEqual(loosened({ max_x: 5 }, { max_x: 6 }), ["constraint max_x is not as tight"]);
+  assert.deepEqual(differences("parameter", { region: ["eu", "us"] }, { region: "eu", more: 1 }, true), []);
+  assert.deepEqual(differences("parameter", { region: "eu" }, { region: "us" }, true), [
+    'parameter region differs: "us" instead of "eu"',
+  ]);
+  assert.equal(differences("parameter", { region: ["eu"] }, { region: ["eu", "us"] }, true).length, 1);
+  assert.deepEqual(differences("parameter", { region: "eu" }, {}, true), ["parameter region is gone"]);
+  assert.deepEqual(differences("parameter", { amount: "5 USD" }, { amount: "5.00 USD" }, true), []);
   assert.deepEqual(
-    widenings(
-      terms({ max_x: 5 }, { region: ["eu", "us"] }),
-      terms({ max_x: 4, mood: "any" }, { region: "eu", more: 1 }),
-    ),
-    [],
+    additions("target", (name) => name === "a", { a: 1, b: 2 }),
+    ["target b was added"],
   );
-  assert.deepEqual(widenings(terms({ max_x: 5 }, { region: "eu" }), terms({}, { region: "us" })), [
-    "constraint max_x is gone",
-    "parameter region differs",
-  ]);
-  assert.deepEqual(widenings(terms({}, { region: ["eu"] }), terms({}, { region: ["eu", "us"] })), [
-    "parameter region differs",
-  ]);
-  assert.deepEqual(widenings(terms({}, { region: "eu" }), terms({}, {})), ["parameter region is gone"]);
 });
 
 test("amounts are exact decimals: they order as their whole cents do, whatever the zeros", () => {

@@ -71,7 +71,7 @@ test("a suspension is not lifted by an old resumption", async () => {
   const late = dsse(stepBytes(played, "receipt"), stage.signer("executor"));
   assert.equal(await submit(log, late), "logged");
   const verdict = judge(await bundleOf(played, "receipt"));
-  assert.match(complaints(verdict).join(), /REVOKED_BEFORE_EXECUTION|REVOCATION_RACE/);
+  assert.match(complaints(verdict).join(), /WITHDRAWN_BEFORE_USE|WITHDRAWN_DURING_USE/);
   assert.notEqual(verdict.verdict, "AUTHORIZED");
   await checkStore(store, log.published.size);
   await log.close();
