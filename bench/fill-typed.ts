@@ -73,6 +73,7 @@ function entry(n: number): Admitted {
     leafHash: leafHash(stored),
     recordHash: record.hash,
     type: record.type,
+    issuer: record.issuer,
     traceId: record.traceId,
     previousTraceHash: null,
     terms: packTerms(termsOf(statement, record), hashes),
