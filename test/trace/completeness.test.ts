@@ -246,3 +246,50 @@ test("3000 records of strangers about one request change nothing in its verdict;
   assert.deepEqual([strangers.indexes.length, strangers.more], [1000, true]);
   await log.close();
 });
+
+test("32 domains, each trusting the next, of which the first is trusted: the verdict is the same, and the last has no say", async () => {
+  const trusting = edit("type", () => ({ trusts: { recorder: ["d0.example"] } }))(essayWire);
+  const store = await newStore();
+  const log = await openLog(store, { now: () => START });
+  const put = async (...submissions: readonly Submission[]): Promise<void> => {
+    for (const submission of submissions) {
+      const { results } = await log.submit([submission]);
+      assert.equal(results[0] instanceof Error, false, JSON.stringify(results[0]));
+    }
+  };
+  const owners = Array.from({ length: 32 }, (_, n) => signerOf(keyOf(`d${n}:owner`, 120 + n)));
+  for (const [n, owner] of owners.entries())
+    await put(
+      dsse(
+        record(
+          keyRecord(owner, ["registrar", "owner"], [`d${n}:owner`], {
+            trust_domain: `d${n}.example`,
+            id_prefixes: [`d${n}:`],
+          }),
+        ),
+        registrar,
+      ),
+    );
+  const stood = await play(trusting, { store, log, stage: stageOf(trusting) });
+  assert.equal(word(await bundleOf({ ...stood, log }, "receipt")), "AUTHORIZED");
+  const type = stood.stage.value("type");
+  for (const [n, owner] of owners.entries()) {
+    const own = { ...type, issuer: `d${n}:owner`, owner: `d${n}:owner` };
+    const next = { risk_tier: 0, trusts: { recorder: [`d${n + 1}.example`], agent: [`d${n + 1}.example`] } };
+    await put(dsse(record({ ...own, ...next }), owner));
+  }
+  const last = owners.at(-1);
+  assert.ok(last);
+  const no = buildRecord("revocation", {
+    issuer: "d31:owner",
+    issued_at: stood.stage.time(-100),
+    target: stood.stage.ref("policy", "policy"),
+    action: "revoke",
+    reason: "not mine",
+  });
+  await put(dsse(no.bytes, last));
+  const chained = await bundleOf({ ...stood, log }, "receipt");
+  assert.equal(word(chained), "AUTHORIZED");
+  assert.ok(chained.entries.length < 250, `${chained.entries.length}`);
+  await log.close();
+});

@@ -142,6 +142,8 @@ class Walk {
   /** The mode that each want was asked in. */
   private readonly asked = new Map<string, Mode>();
   private readonly scope = new Set<string>();
+  /** Those of the scope whose action it may be. */
+  private readonly homes = new Set<string>();
   /** Domains that have joined and were not asked about yet. */
   private joining: string[] = [];
   /** Everything that is asked for in each domain of the scope. */
@@ -231,7 +233,7 @@ class Walk {
       return;
     }
     if (accepts !== undefined && !(isRecordEntry(entry) && accepts(entry))) return;
-    if (isSubject) this.join(this.domainOf(entry));
+    if (isSubject) this.joinHome(this.domainOf(entry));
     if (node === undefined) {
       if (this.nodes.size >= MAX_NODES || this.bytes + entry.stored.length > MAX_STATEMENT_BYTES) {
         this.nodesBounded = true;
@@ -261,10 +263,10 @@ class Walk {
     if (!isRecordEntry(entry)) return;
     const { type, value } = entry.record;
     if (type === "action-request" && mode === "full") {
-      this.join(this.domainOf(entry));
-      if (typeof value["action_domain"] === "string") this.join(value["action_domain"]);
+      this.joinHome(this.domainOf(entry));
+      if (typeof value["action_domain"] === "string") this.joinHome(value["action_domain"]);
     }
-    if (type === "action-type" && this.scope.has(this.domainOf(entry)))
+    if (type === "action-type" && this.homes.has(this.domainOf(entry)))
       for (const domain of trustedBy(value)) this.join(domain);
   }
 
@@ -279,12 +281,17 @@ class Walk {
     if (this.scope.has(domain)) return;
     this.scope.add(domain);
     this.joining.push(domain);
-    for (const node of [...this.nodes.values()]) {
-      if (this.domainOf(node.entry) !== domain) continue;
-      this.raise(node);
-      if (node.entry.record?.type === "action-type")
-        for (const other of trustedBy(node.entry.record.value)) this.join(other);
-    }
+    for (const node of [...this.nodes.values()]) if (this.domainOf(node.entry) === domain) this.raise(node);
+  }
+
+  /** Whose action it may be: whom its action types trust has a say, too, and nobody whom those trust in turn. */
+  private joinHome(domain: string): void {
+    this.join(domain);
+    if (this.homes.has(domain)) return;
+    this.homes.add(domain);
+    for (const { entry } of [...this.nodes.values()])
+      if (entry.record?.type === "action-type" && this.domainOf(entry) === domain)
+        for (const other of trustedBy(entry.record.value)) this.join(other);
   }
 
   private domainOf({ record }: TraceEntry): string {
