@@ -115,7 +115,7 @@ export function caseOf(id: string, outer: Context, from?: RecordEntry, handed?: 
 }
 
 /** Not over, and not taken back: what was given and came to nothing is no part of what was done otherwise. */
-function isOpen(grant: RecordEntry, context: Context): boolean {
+export function isOpen(grant: RecordEntry, context: Context): boolean {
   return (
     context.at <= (time(grant, "expiry") ?? Number.POSITIVE_INFINITY) &&
     takenBack(grant, context.asOf, context) === undefined

@@ -316,3 +316,9 @@ export function textsIn(entry: RecordEntry | undefined, member: string): string[
 export function iso(ms: number): string {
   return Number.isFinite(ms) ? new Date(ms).toISOString().replace(".000Z", "Z") : "an unknown time";
 }
+
+/** Did one key speak for both? */
+export function shareKey(a: RecordEntry, b: RecordEntry, { graph }: Pick<Context, "graph">): boolean {
+  const speakers = graph.speakersOf(a);
+  return graph.speakersOf(b).some((speaker) => speakers.includes(speaker));
+}

@@ -7,7 +7,7 @@ import type { Policy } from "../format/policy.js";
 import { formatVerifierKey } from "../format/vkey.js";
 import { timeText, type TraceVerdict } from "./answer.js";
 import { type Bundle, parseBundleFile } from "./bundle.js";
-import { type Case, caseOf, partsOf } from "./case.js";
+import { type Case, caseOf, isOpen, partsOf } from "./case.js";
 import { approvals } from "./checks/approvals.js";
 import { CHECKS } from "./checks/table.js";
 import { signatureProblems } from "./checks/signatures.js";
@@ -24,7 +24,6 @@ import {
   type Profile,
   type Proposal,
   takenBack,
-  time,
 } from "./context.js";
 import { isRecordEntry, type RecordEntry } from "./entry.js";
 import { exceptionFor } from "./exceptions.js";
@@ -360,12 +359,7 @@ class Judgement {
         use.executor === grant.record.value["audience"],
     );
     return (
-      answers.length < maxUses(grant) &&
-      ancestry(grant, context.graph).every(
-        (link) =>
-          context.at <= (time(link, "expiry") ?? Number.POSITIVE_INFINITY) &&
-          takenBack(link, context.asOf, context) === undefined,
-      )
+      answers.length < maxUses(grant) && ancestry(grant, context.graph).every((link) => isOpen(link, context))
     );
   }
 

@@ -157,18 +157,9 @@ function useOf(
 export function pendingUse(grant: RecordEntry, { asOf, at, proposal }: Context): Use {
   const mine = proposal?.grant === grant.id ? proposal : null;
   return {
-    grant,
-    consumption: undefined,
-    receipts: [],
-    acts: [],
-    outcome: null,
-    index: asOf,
-    time: at,
-    claimed: false,
-    receivedAt: null,
+    ...handedUse(grant, { index: asOf, time: at }),
     stated: mine === null ? [] : [{ action: mine.action, isPart: false }],
     executor: mine?.executor,
-    pending: true,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Keys that must be apart, and boundaries whose numbers must agree. */
 import { type Case, rulesOf } from "../case.js";
-import { type Context, domainOf, speaksAs, takenBack } from "../context.js";
+import { type Context, domainOf, shareKey, speaksAs, takenBack } from "../context.js";
 import type { RecordEntry } from "../entry.js";
 import { distinctRecords } from "../graph.js";
 import { fails, type Problem, unknown } from "../verdict.js";
@@ -33,7 +33,7 @@ export function rolesApart(one: Case): Problem[] {
   for (const use of done)
     if (use.grant !== undefined) pairs.push(["executor", use.receipts, "authority", [use.grant]]);
   const problems = pairs.flatMap(([role, entries, other, others]) => {
-    const both = entries.flatMap((a) => others.flatMap((b) => (shareSpeaker(a, b, context) ? [a, b] : [])));
+    const both = entries.flatMap((a) => others.flatMap((b) => (isOneParty(a, b, context) ? [a, b] : [])));
     return both.length === 0
       ? []
       : [
@@ -126,10 +126,8 @@ function registeredByAgent(one: Case): Problem[] {
 }
 
 /** One key, or one id with another key: the same party. */
-function shareSpeaker(a: RecordEntry, b: RecordEntry, { graph }: Context): boolean {
-  if (a.record.issuer === b.record.issuer) return true;
-  const speakers = graph.speakersOf(a);
-  return graph.speakersOf(b).some((speaker) => speakers.includes(speaker));
+function isOneParty(a: RecordEntry, b: RecordEntry, context: Context): boolean {
+  return a.record.issuer === b.record.issuer || shareKey(a, b, context);
 }
 
 /** "Boundary seals agree with the sequence numbers logged; a number that no seal covers, below one that a seal does cover." */

@@ -1,6 +1,6 @@
 /** Evidence that somebody independent confirmed: another key, another control domain, nobody of the action. */
 import { type Anchor, anchorsOf, anyRule, type Case, firstAnchor } from "../case.js";
-import { controlDomains, takenBack } from "../context.js";
+import { controlDomains, shareKey, takenBack } from "../context.js";
 import type { RecordEntry } from "../entry.js";
 import { Memory } from "../memory.js";
 import { fails, type Problem } from "../verdict.js";
@@ -105,9 +105,7 @@ function judgeIndependence(other: RecordEntry, fact: RecordEntry, one: Case): bo
     ...action.approvals.filter(({ index }) => index < firstAnchor(one).index || grants.length === 0),
     ...grants,
   ];
-  const { graph } = context;
   const own = controlDomains(other, context);
-  const signers = graph.speakersOf(other);
   return (
     own.length > 0 &&
     parties.every((party) => {
@@ -116,7 +114,7 @@ function judgeIndependence(other: RecordEntry, fact: RecordEntry, one: Case): bo
       return (
         domains.length > 0 &&
         !own.some((domain) => domains.includes(domain)) &&
-        !graph.speakersOf(party).some((signer) => signers.includes(signer))
+        !shareKey(party, other, context)
       );
     })
   );

@@ -12,7 +12,7 @@ import { fails, type Problem, unknown } from "../verdict.js";
 
 const DAY_MS = 86_400_000;
 /** Where neither the action type nor the fact says how old it may be. */
-const OLD_MS = 30 * DAY_MS;
+export const OLD_MS = 30 * DAY_MS;
 
 export interface Cited {
   readonly name: string;

@@ -3,7 +3,7 @@
  * and whatever nothing vouches for can only make things worse. Expiries are compared as written, never with a tolerance.
  */
 import { type Case, partsOf, smallestRule } from "../case.js";
-import { ancestry, type Context, decisionFor, effectiveDecision, iso, time } from "../context.js";
+import { ancestry, type Context, decisionFor, effectiveDecision, iso, shareKey, time } from "../context.js";
 import type { RecordEntry } from "../entry.js";
 import type { Use } from "../use.js";
 import { claimOf, hangsOnClaim, momentsOf } from "../moments.js";
@@ -176,11 +176,6 @@ function lifetimeEnd(grant: RecordEntry, one: Case): number | undefined {
   const [expiry, granted] = [time(grant, "expiry"), time(grant, "issued_at")];
   if (longest === undefined || granted === undefined || expiry === undefined) return expiry;
   return Math.min(expiry, granted + longest * 1000);
-}
-
-function shareKey(a: RecordEntry, b: RecordEntry, { graph }: Context): boolean {
-  const speakers = graph.speakersOf(a);
-  return graph.speakersOf(b).some((speaker) => speakers.includes(speaker));
 }
 
 function seconds(ms: number): string {

@@ -9,12 +9,11 @@ import type { RecordEntry } from "../entry.js";
 import { textMember } from "../graph.js";
 import { fails, type Problem, unknown } from "../verdict.js";
 import { confirmations, isIndependent } from "./confirmation.js";
-import { citedBy, factsFor, supersederOf } from "./evidence.js";
+import { citedBy, factsFor, OLD_MS, supersederOf } from "./evidence.js";
 
 export const TRUST_STATES = ["refuted", "unknown", "claimed", "attested", "confirmed"] as const;
 export type TrustState = (typeof TRUST_STATES)[number];
 
-const OLD_MS = 30 * 86_400_000;
 const MAX_HOPS = 8;
 const OUTSIDE: readonly unknown[] = ["human", "external-system", "sensor"];
 
