@@ -18,11 +18,25 @@ export interface PublicKey {
   readonly keyId: string;
 }
 
-/** A key from its bytes; undefined when they are no sound key (canonical, on the curve, not of small or mixed order). */
+/**
+ * A key from its bytes; undefined when they are no sound key (canonical, on the curve, not of small or mixed order). That costs
+ * as much as verifying a signature, and every trace of a log has the same few keys: the last thousand are remembered.
+ */
 export function publicKey(algorithm: Algorithm, bytes: Uint8Array): PublicKey | undefined {
+  const name = toHex(bytes);
+  const known = SOUND.get(name);
+  if (known?.algorithm === algorithm) return known;
   const sound = algorithm === "Ed25519" ? ed25519KeyIsSound(bytes) : es256Verifier(bytes) !== undefined;
-  return sound ? { algorithm, bytes, keyId: toHex(thumbprint(algorithm, bytes)) } : undefined;
+  if (!sound) return undefined;
+  const key = { algorithm, bytes: bytes.slice(), keyId: toHex(thumbprint(algorithm, bytes)) };
+  if (SOUND.size >= MAX_SOUND) SOUND.delete(SOUND.keys().next().value ?? "");
+  SOUND.set(name, key);
+  return key;
 }
+
+/** By their bytes: 32 of Ed25519 are no 64 of P-256. */
+const SOUND = new Map<string, PublicKey>();
+const MAX_SOUND = 1024;
 
 /** The verifier of a key; make it once and keep it, since an ES256 key is parsed here. */
 export function verifierOf(key: PublicKey): Verifier {

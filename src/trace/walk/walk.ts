@@ -300,7 +300,8 @@ class Walk {
 
   /** Strangers' records that name something here: by then it is settled who is one. */
   *takeStrangers(): Generator<Round, void, Answer> {
-    if (this.number === 1) return;
+    // While no domain was founded nobody is a stranger: half of all questions need not be asked.
+    if (this.number === 1 || this.domains.firstFounding === null) return;
     const except = [...this.scope].toSorted();
     const first = MAX_STRANGERS_A_LINK + 1;
     const wants = distinct(
