@@ -72,7 +72,7 @@ export interface Story {
 }
 
 /** Takes a signed statement into a log, `at` so many seconds after the beginning, and says where it stands. */
-export type Submit = (statement: Uint8Array, at: number) => Promise<{ readonly index: number }>;
+export type Submit = (statement: Uint8Array, at: number, step?: Step) => Promise<{ readonly index: number }>;
 
 export interface StageSettings {
   /** Milliseconds since 1970: the beginning of the story. */
@@ -112,7 +112,7 @@ export class Stage {
       if (one.withheld === true) continue;
       const signers = [one.by, ...(one.cosigners ?? [])].map((party) => this.signer(party));
       const statement = signDsse(RECORD_MEDIA_TYPE, this.record(one.name).bytes, ...signers);
-      const { index } = await submit(statement, one.loggedAt ?? one.at);
+      const { index } = await submit(statement, one.loggedAt ?? one.at, one);
       this.indexes.set(one.name, index);
     }
   }

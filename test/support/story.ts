@@ -1,7 +1,7 @@
 /** Stories played into a log in memory, and judged. */
 import assert from "node:assert/strict";
 import { sha256 } from "#crypto";
-import { Stage, type Story } from "../../src/demo/stage.js";
+import { Stage, type Step, type Story } from "../../src/demo/stage.js";
 import { utf8 } from "../../src/format/bytes.js";
 import { policyOfKey } from "../../src/format/policy.js";
 import { isPlaced, type Log } from "../../src/log/log.js";
@@ -39,20 +39,22 @@ export interface Played {
   readonly stage: Stage;
 }
 
-/** Into a log of its own, or `into` one that keeps its own time unless it shares a clock. */
+/** Into a log of its own, or `into` one that keeps its own time unless it shares a clock. `mayBeRefused`: steps that the log may refuse, and then were not. */
 export async function play(
   story: Story,
   into?: Omit<Played, "clock"> & { readonly clock?: Clock },
   tag = "",
+  mayBeRefused: (step: Step) => boolean = () => false,
 ): Promise<Played> {
   const clock = into?.clock ?? { now: 0 };
   const store = into?.store ?? (await newStore());
   const log = into?.log ?? (await openLog(store, { now: () => clock.now }));
   const stage = stageOf(story, tag);
-  await stage.play(async (bytes, at) => {
+  await stage.play(async (bytes, at, step) => {
     clock.now = START + at * 1000;
     const { results } = await log.submit([{ bytes, form: "dsse" }]);
     const [result] = results;
+    if (result instanceof Error && step !== undefined && mayBeRefused(step)) return { index: -1 };
     if (result instanceof Error) throw result;
     assert.ok(result !== undefined && isPlaced(result));
     return { index: result.index };

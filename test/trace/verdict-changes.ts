@@ -90,6 +90,17 @@ export const nothingGranted: Change = (story) => withhold("grant")(drop("consump
 
 /** Another organisation on the same log: a domain of its own, which the action type does not trust. */
 export const FOREIGN = "other.example";
+const FOREIGN_ROLES = [
+  "agent",
+  "principal",
+  "policy-engine",
+  "authority",
+  "executor",
+  "owner",
+  "recorder",
+  "approver",
+  "reviewer",
+] as const;
 export const foreigners: Change = (story) => ({
   ...story,
   parties: {
@@ -101,19 +112,17 @@ export const foreigners: Change = (story) => ({
       founds: { domain: FOREIGN, prefixes: ["other:"] },
     },
     ...Object.fromEntries(
-      (["agent", "policy-engine", "authority", "executor", "owner", "recorder", "approver"] as const).map(
-        (role) => [
-          `other-${role}`,
-          {
-            id: `other:${role}`,
-            roles: [role],
-            domain: "other",
-            registeredBy: "stranger",
-            ...(role === "approver" ? { approverRoles: ["cfo"] } : {}),
-            ...(role === "recorder" ? { writerClass: "external-system" as const } : {}),
-          },
-        ],
-      ),
+      FOREIGN_ROLES.map((role) => [
+        `other-${role}`,
+        {
+          id: `other:${role}`,
+          roles: [role],
+          domain: "other",
+          registeredBy: "stranger",
+          ...(role === "approver" ? { approverRoles: ["cfo"] } : {}),
+          ...(role === "recorder" ? { writerClass: "external-system" as const } : {}),
+        },
+      ]),
     ),
   },
 });
