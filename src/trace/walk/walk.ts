@@ -8,8 +8,9 @@
  *
  * **Scope.** What names a record is asked for in each trust domain whose word counts here: the subject's, the home of each
  * request that is followed, and those that its action type trusts. Strangers' records are fetched last and apart: the first
- * 50 of a link, 200 or 256 KiB in all, with their signers' keys, and they count against no other bound, so that nobody is
- * crowded out.
+ * ten of a link, twenty or 64 KiB in all, with their signers' keys, and they count against no other bound, so that nobody is
+ * crowded out. They are there to be seen, not to be weighed: each costs as much as a record that counts, and a flood of them
+ * must not make a trace of fifty records dearer by half.
  */
 import { isRecordEntry, type RecordEntry, type TraceEntry } from "../entry.js";
 import { DOMAINS } from "../../index/terms.js";
@@ -27,14 +28,14 @@ export const MAX_DEPTH = 32;
 /** Statements in a trace, all together: what a bundle can carry and a reader can be asked to hold. */
 export const MAX_STATEMENT_BYTES = 8 * 1024 * 1024;
 /** Strangers' records: of one link, in all, in bytes with their keys; and how many are named besides. */
-export const MAX_STRANGERS_A_LINK = 50;
-export const MAX_STRANGERS = 200;
-export const MAX_STRANGER_BYTES = 256 * 1024;
+export const MAX_STRANGERS_A_LINK = 10;
+export const MAX_STRANGERS = 20;
+export const MAX_STRANGER_BYTES = 64 * 1024;
 export const MAX_STRANGERS_NAMED = 1000;
 /** Links of which more strangers are named than are carried. */
 const MAX_STRANGERS_LISTS = 4;
 /** Keys of strangers: entries, and registrars above one another that are followed. */
-const MAX_STRANGER_KEYS = 400;
+const MAX_STRANGER_KEYS = 40;
 const MAX_STRANGER_DEPTH = 8;
 /** Policies of the log itself, each raising its rules. */
 const MAX_POLICIES = 16;
@@ -334,16 +335,16 @@ class Walk {
     wants: readonly Want[],
     lists: readonly (readonly number[])[],
   ): Generator<Round, Strangers, Answer> {
-    const seen = new Set(lists.flat());
+    const seen = new Set(lists.flat().filter((index) => !this.nodes.has(index)));
     const full = wants.filter((_, i) => (lists[i]?.length ?? 0) > MAX_STRANGERS_A_LINK);
     const asked = full.slice(0, MAX_STRANGERS_LISTS);
+    const first = MAX_STRANGERS_NAMED + 1;
     for (const want of asked) {
-      if (seen.size > MAX_STRANGERS_NAMED + this.nodes.size) break;
-      const first = MAX_STRANGERS_NAMED + 1;
+      if (seen.size > MAX_STRANGERS_NAMED) break;
       const [list = []] = yield* lookUp([{ ...want, first }], first);
-      for (const index of list) seen.add(index);
+      for (const index of list) if (!this.nodes.has(index)) seen.add(index);
     }
-    const indexes = sorted([...seen].filter((index) => !this.nodes.has(index)));
+    const indexes = sorted([...seen]);
     return {
       indexes: indexes.slice(0, MAX_STRANGERS_NAMED),
       more: indexes.length > MAX_STRANGERS_NAMED || full.length > asked.length,
