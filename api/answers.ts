@@ -6,10 +6,10 @@ import { toBase64 } from "#crypto";
 import type { Hash } from "../merkle/index.js";
 import { toHex } from "../src/format/bytes.js";
 import { formatTlogProof } from "../src/format/tlog-proof.js";
-import type { Admitted } from "../src/log/admit.js";
-import type { LogEntry } from "../src/log/entry.js";
+import type { Admitted } from "../src/log/admit/admit.js";
+import type { LogEntry } from "../src/log/admit/entry.js";
 import { isPlaced, type SubmittedGroup } from "../src/log/log.js";
-import type { Published } from "../src/log/publish.js";
+import type { Published } from "../src/log/tree/publish.js";
 import type { Problem } from "./problem.js";
 
 const quoted = new WeakMap<Published, string>();

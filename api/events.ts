@@ -9,9 +9,16 @@
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
-import { BEARING, type Block, EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../src/log/feed.js";
+import {
+  BEARING,
+  type Block,
+  EVENT_NAMES,
+  eventJson,
+  type Feed,
+  type FeedEvent,
+} from "../src/log/feed/feed.js";
 import type { Log } from "../src/log/log.js";
-import type { Published } from "../src/log/publish.js";
+import type { Published } from "../src/log/tree/publish.js";
 import { type Filter, FILTER_FIELDS, passes } from "../src/trace/filter.js";
 import { isRecordId } from "../src/record/links.js";
 import { quoteCheckpoint } from "./answers.js";

@@ -7,10 +7,11 @@ import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
 import { fromUtf8 } from "../src/format/bytes.js";
 import { formatPolicy } from "../src/format/policy.js";
 import { formatVerifierKey, type VerifierKey } from "../src/format/vkey.js";
-import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
-import { entryJson, type LogEntry } from "../src/log/entry.js";
-import { type Log, MAX_SAME_RECORD } from "../src/log/log.js";
-import type { Published } from "../src/log/publish.js";
+import { MAX_SUBMITTED_BYTES } from "../src/log/admit/admit.js";
+import { entryJson, type LogEntry } from "../src/log/admit/entry.js";
+import { type Log } from "../src/log/log.js";
+import { MAX_SAME_RECORD } from "../src/log/ask/reading.js";
+import type { Published } from "../src/log/tree/publish.js";
 import { RECEIPT_MEDIA_TYPE } from "../src/statement/receipt.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { askAgain, hashList, proofAnswer, tlogProof } from "./answers.js";
@@ -45,7 +46,7 @@ export function readRoutes(
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
     const indexes = await indexesOf(log, c.req.param("ref"));
-    const entries = await Promise.all(indexes.map((index) => log.entry(index)));
+    const entries = await Promise.all(indexes.map((index) => log.read.entry(index)));
     return entryResponse(c, entries);
   });
 
@@ -59,16 +60,18 @@ export function readRoutes(
       });
     const answer = negotiate(c.req.header("accept"), ["text/plain", "application/json"]);
     const index = onlyOne(await indexesOf(log, c.req.param("ref"), wait !== null));
-    if (wait !== null && (await log.reached(index + 1, wait)) === null) return notYet(index);
-    const published = size === undefined ? log.bestOver(index + 1) : await publishedAt(log, size);
+    if (wait !== null && (await log.view.reached(index + 1, wait)) === null) return notYet(index);
+    const published = size === undefined ? log.view.bestOver(index + 1) : await publishedAt(log, size);
     if (index >= published.size) {
       throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
         path: "size",
       });
     }
-    const hashes = await log.inclusion(index, published.size);
+    const hashes = await log.read.inclusion(index, published.size);
     if (answer === "text/plain") return proofFile(index, hashes, published);
-    return new Response(proofAnswer(await log.entry(index), hashes, published), { headers: JSON_HEADERS });
+    return new Response(proofAnswer(await log.read.entry(index), hashes, published), {
+      headers: JSON_HEADERS,
+    });
   });
 
   app.get("/v1/consistency", async (c) => {
@@ -94,7 +97,7 @@ export function readRoutes(
         headers: { "content-type": type, "access-control-allow-origin": "*", vary: "accept" },
       });
     }
-    const hashes = await log.consistency(from, to);
+    const hashes = await log.read.consistency(from, to);
     return new Response(`{"from":${from},"to":${to},"hashes":${hashList(hashes)}}`, {
       headers: { ...JSON_HEADERS, vary: "accept" },
     });
@@ -115,7 +118,9 @@ export function readRoutes(
       witnesses: witnessAnswers(log),
       witness_policy: log.witnessing === null ? null : fromUtf8(formatPolicy(log.witnessing.policy)),
       witnesses_required:
-        log.requirement === null || log.requirement === "all" ? log.requirement : `tier-${log.requirement}`,
+        log.view.requirement === null || log.view.requirement === "all"
+          ? log.view.requirement
+          : `tier-${log.view.requirement}`,
       witnessed: witnessedAnswer(log.witnessed),
       limits: {
         max_entry_bytes: MAX_ENTRY_BYTES,

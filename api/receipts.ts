@@ -55,14 +55,14 @@ export class Receipts {
 
   /** That the entry at `index`, about `subject`, is in the published tree. */
   async inclusion(index: number, subject: string, { size, root }: Tree): Promise<Uint8Array> {
-    const hashes = await this.log.inclusion(index, size);
+    const hashes = await this.log.read.inclusion(index, size);
     const { header, signature } = this.signed(size, root, subject);
     return formatInclusionReceipt(header, { size, index, hashes }, signature);
   }
 
   /** That the published tree extends the tree of `from`, 1 or more. Its subject is the log itself. */
   async consistency(from: number, { size, root }: Tree): Promise<Uint8Array> {
-    const hashes = await this.log.consistency(from, size);
+    const hashes = await this.log.read.consistency(from, size);
     const { header, signature } = this.signed(size, root, this.service.url());
     return formatConsistencyReceipt(header, { from, to: size, hashes }, signature);
   }

@@ -6,9 +6,9 @@ import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseBase64url } from "../src/format/base64.js";
 import { fromHex, toHex } from "../src/format/bytes.js";
-import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
-import { ByteLru } from "../src/log/byte-lru.js";
-import { subjectOf } from "../src/log/entry.js";
+import { MAX_SUBMITTED_BYTES } from "../src/log/admit/admit.js";
+import { ByteLru } from "../src/log/tree/byte-lru.js";
+import { subjectOf } from "../src/log/admit/entry.js";
 import type { Log } from "../src/log/log.js";
 import { formatCoseKey, formatCoseKeySet } from "../src/statement/cose-key.js";
 import { RECEIPT_MEDIA_TYPE } from "../src/statement/receipt.js";
@@ -70,7 +70,7 @@ export function scittRoutes(
       throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${size}`, {
         path: "size",
       });
-    if (index >= tree.size || (await log.isHeldBack(index))) return later(204, headers);
+    if (index >= tree.size || (await log.view.isHeldBack(index))) return later(204, headers);
     // Under a size that was named it is the same for ever.
     const cache = size === undefined ? "no-cache" : "public, max-age=31536000, immutable";
     return new Response(await receipts.inclusion(index, await entries.subject(index), tree), {
@@ -135,7 +135,7 @@ class EntryLookup {
         "REF_MALFORMED",
         `want the hex SHA-256 of a statement as stored, 64 lower-case digits, got ${JSON.stringify(id.slice(0, 80))}`,
       );
-    const index = await this.log.placeOf(hash);
+    const index = await this.log.read.placeOf(hash);
     if (index === null)
       throw new WritError("ENTRY_NOT_FOUND", `no statement with this id is known to this service: ${id}`);
     this.places.set(id, index, 256);
@@ -147,7 +147,7 @@ class EntryLookup {
     const known = this.subjects.get(index);
     if (known !== undefined) return known;
     const { log } = this;
-    const subject = subjectOf(await log.statement(index), index, log.policy.admission === "raw");
+    const subject = subjectOf(await log.read.statement(index), index, log.policy.admission === "raw");
     this.subjects.set(index, subject, 128 + 2 * subject.length);
     return subject;
   }

@@ -10,9 +10,9 @@ import { sha256 } from "#crypto";
 import { WritError } from "../src/errors.js";
 import { parseDecimal, toHex, utf8 } from "../src/format/bytes.js";
 import type { SigningKey } from "../src/format/vkey.js";
-import { ByteLru } from "../src/log/byte-lru.js";
+import { ByteLru } from "../src/log/tree/byte-lru.js";
 import type { Log } from "../src/log/log.js";
-import type { StatusList } from "../src/log/statuses.js";
+import type { StatusList } from "../src/log/state/statuses.js";
 import { bitstringCredential, PURPOSES, type Purpose } from "../src/status-list/bitstring.js";
 import { listRoot } from "../src/status-list/root.js";
 import {

@@ -22,10 +22,10 @@ export function statusRoutes(app: Hono, log: Log): void {
     const [index] = await indexesOf(log, c.req.param("ref"));
     const { status, asOf, published, subject } = await log.statuses.of(index, asked);
     const { state, decidedBy } = status;
-    const proof = async (of: number): Promise<readonly Hash[]> => log.inclusion(of, published.size);
+    const proof = async (of: number): Promise<readonly Hash[]> => log.read.inclusion(of, published.size);
     const deciding: string[] = [];
     for (const one of decidedBy) {
-      const stored = await log.statement(one);
+      const stored = await log.read.statement(one);
       deciding.push(
         `{"statement":"${toBase64(stored)}","inclusion_proof":${inclusionProof(one, published.size, await proof(one))}}`,
       );

@@ -3,9 +3,9 @@ import type { Context, Hono } from "hono";
 import type { Hash } from "../merkle/index.js";
 import { WritError } from "../src/errors.js";
 import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
-import { MAX_SUBMITTED_BYTES } from "../src/log/admit.js";
+import { MAX_SUBMITTED_BYTES } from "../src/log/admit/admit.js";
 import { isPlaced, type Log, type PlacedEntry, type SubmittedGroup } from "../src/log/log.js";
-import type { Published } from "../src/log/publish.js";
+import type { Published } from "../src/log/tree/publish.js";
 import {
   COSE_MEDIA_TYPE,
   DSSE_MEDIA_TYPE,
@@ -91,7 +91,8 @@ async function answerOne(
 ): Promise<Response> {
   const { index, isNew, entry } = onlyEntry(group);
   const { published, witnessed } = await visible(log, group, wait);
-  const proof = published === null ? null : { hashes: await log.inclusion(index, published.size), published };
+  const proof =
+    published === null ? null : { hashes: await log.read.inclusion(index, published.size), published };
   const status = witnessed === false ? 202 : isNew ? 201 : 200;
   const location = witnessed === false ? askAgain(index) : `/v1/entries/${index}`;
   // Without a proof there is no proof file: the JSON says where it will be.
@@ -130,10 +131,10 @@ export async function visible(
   const size = placed.some(({ isNew }) => isNew)
     ? published.size
     : Math.max(...placed.map(({ index }) => index + 1));
-  if (wait === null && !(await log.demandsWitnesses(placed))) return { published, witnessed: null };
-  const witnessed = await log.reached(size, wait ?? demandedWaitMs);
+  if (wait === null && !(await log.view.demandsWitnesses(placed))) return { published, witnessed: null };
+  const witnessed = await log.view.reached(size, wait ?? demandedWaitMs);
   if (witnessed !== null) return { published: witnessed, witnessed: true };
-  return { published: log.requirement === "all" ? null : published, witnessed: false };
+  return { published: log.view.requirement === "all" ? null : published, witnessed: false };
 }
 
 /** The entry of a group of one; throws why it was refused. */
@@ -153,11 +154,11 @@ async function answerBatch(log: Log, group: SubmittedGroup, wait: Wait): Promise
   const run =
     start === undefined || published === null
       ? null
-      : { start, end, hashes: await log.run(start, end, published.size) };
+      : { start, end, hashes: await log.read.run(start, end, published.size) };
   const earlier = new Map<number, readonly Hash[]>();
   if (published !== null)
     for (const { index, isNew } of placed)
-      if (!isNew) earlier.set(index, await log.inclusion(index, published.size));
+      if (!isNew) earlier.set(index, await log.read.inclusion(index, published.size));
   return new Response(batchAnswer(group, published, witnessed, run, earlier, problemOf), {
     status: witnessed === false ? 202 : 200,
     headers: { "content-type": "application/json", ...(witnessed === false ? RETRY_LATER : {}) },

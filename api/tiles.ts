@@ -4,7 +4,7 @@ import { gzip } from "node:zlib";
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseTilePath, TILE_WIDTH, type TileId } from "../src/format/tile-path.js";
-import { ByteLru } from "../src/log/byte-lru.js";
+import { ByteLru } from "../src/log/tree/byte-lru.js";
 import type { Log } from "../src/log/log.js";
 import { takesGzip } from "./negotiate.js";
 import { nodeMessages } from "./node.js";
@@ -43,7 +43,7 @@ export function tileRoutes(app: Hono, log: Log): void {
     const id = parseTilePath(rawPath(c).slice(1));
     if (id === undefined) throw notThere();
     if (id.kind === "hashes") {
-      return new Response((await log.tile(id)) ?? throwNotThere(), { headers: TILE_HEADERS });
+      return new Response((await log.read.tile(id)) ?? throwNotThere(), { headers: TILE_HEADERS });
     }
     const zip = takesGzip(c.req.header("accept-encoding"));
     const bytes = await bundle(id, zip);
@@ -60,7 +60,7 @@ export function tileRoutes(app: Hono, log: Log): void {
     const name = `${id.index}${zip ? "z" : ""}`;
     const known = id.width === TILE_WIDTH ? kept.get(name) : undefined;
     if (known !== undefined) return known;
-    const plain = (await log.tile(id)) ?? throwNotThere();
+    const plain = (await log.read.tile(id)) ?? throwNotThere();
     const bytes = zip ? await compress(plain) : plain;
     if (id.width === TILE_WIDTH) kept.set(name, bytes, bytes.length);
     return bytes;

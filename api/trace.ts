@@ -3,17 +3,17 @@ import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
 import { isOwnContentType, type Term } from "../src/index/terms.js";
-import type { Dependant, ImpactEnd } from "../src/log/impact.js";
-import type { LinkIn, LinkOut } from "../src/log/links.js";
+import type { Dependant, ImpactEnd } from "../src/log/ask/impact.js";
+import type { LinkIn, LinkOut } from "../src/log/ask/links.js";
 import type { Log } from "../src/log/log.js";
-import type { SearchQuery } from "../src/log/search.js";
+import type { SearchQuery } from "../src/log/ask/search.js";
 import { isRecordId } from "../src/record/links.js";
 import { timeOf } from "../src/record/time.js";
 import { DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
 import type { TraceEntry } from "../src/trace/entry.js";
-import { entryJson } from "../src/log/entry.js";
+import { entryJson } from "../src/log/admit/entry.js";
 import { negotiate } from "./negotiate.js";
 import { parseRef, query, sizeParam } from "./params.js";
 import { indexesOf } from "./refs.js";
@@ -93,7 +93,7 @@ export function traceRoutes(app: Hono, log: Log): void {
     const members = query(c, ["as_of", "size"]);
     negotiate(c.req.header("accept"), [DSSE_MEDIA_TYPE, "application/json"]);
     const [asOf, size] = [sizeParam(members.as_of, "as_of"), sizeParam(members.size, "size")];
-    const under = size === undefined ? undefined : await log.checkpointAt(size);
+    const under = size === undefined ? undefined : await log.view.checkpointAt(size);
     if (under === null || (under !== undefined && under.size < (asOf ?? under.size)))
       throw new WritError(
         "SIZE_UNPUBLISHED",
@@ -118,7 +118,7 @@ export function traceRoutes(app: Hono, log: Log): void {
         "want a record id, a key id, an evidence hash, a policy digest or an action type",
       );
     negotiate(c.req.header("accept"), ["application/x-ndjson", "application/json"]);
-    const indexes = isRef(name) ? await log.find(parseRef(name)) : [];
+    const indexes = isRef(name) ? await log.read.find(parseRef(name)) : [];
     if (indexes.length === 0 && parseDecimal(name) !== undefined)
       throw new WritError("ENTRY_NOT_FOUND", `there is no entry ${name} in the log of ${log.published.size}`);
     return new Response(impactLines(log.queries.impact(name, indexes), indexes.length > 0), {
@@ -141,7 +141,7 @@ async function bundleOf(
 ): Promise<{ bundle: Bundle; status: number; headers: Record<string, string> }> {
   const asOf = sizeParam(members.as_of, "as_of");
   const wait = waitOf(log, members);
-  const witnessed = wait === null ? null : await log.reached(asOf ?? log.durableSize, wait);
+  const witnessed = wait === null ? null : await log.view.reached(asOf ?? log.durableSize, wait);
   const indexes = await indexesOf(log, c.req.param("id") ?? "");
   const bundle = await log.queries.bundle(indexes, asOf, witnessed ?? undefined);
   const late = wait !== null && witnessed === null;

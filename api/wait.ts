@@ -17,7 +17,7 @@ export function waitOf(
 ): Wait {
   if (wait === undefined && text === undefined) return null;
   if (wait !== "witnessed") throw invalid("wait", "witnessed", wait);
-  log.demandQuorum();
+  log.view.demandQuorum();
   const ms = text === undefined ? DEFAULT_WAIT_MS : parseDecimal(text);
   if (ms === undefined || ms > MAX_WAIT_MS)
     throw invalid("wait_ms", `milliseconds up to ${MAX_WAIT_MS}`, text);

@@ -1,7 +1,7 @@
 /** What `GET /v1/log` says of the witnesses: who they are, how far each is, and what they complain of. */
 import { formatVerifierKey } from "../src/format/vkey.js";
 import type { Log } from "../src/log/log.js";
-import type { Published } from "../src/log/publish.js";
+import type { Published } from "../src/log/tree/publish.js";
 
 /** One object a line of the policy. Times are RFC 3339. */
 export function witnessAnswers(log: Log): object[] {

@@ -7,7 +7,7 @@ import { leafHash } from "../merkle/index.js";
 import { utf8 } from "../src/format/bytes.js";
 import { packTerms, termsOf } from "../src/index/terms.js";
 import { readSigningKey } from "../src/cli/key-files.js";
-import type { Admitted } from "../src/log/admit.js";
+import type { Admitted } from "../src/log/admit/admit.js";
 import { RECORD_MEDIA_TYPE } from "../src/record/record.js";
 import { canonicalJson } from "../src/statement/jcs.js";
 import type { JsonObject } from "../src/statement/json.js";

@@ -3,7 +3,7 @@
  * appends of the first and the last stretch took.
  */
 import { readSigningKey } from "../src/cli/key-files.js";
-import { Log } from "../src/log/log.js";
+import { openLog } from "../src/log/open.js";
 import { LevelStore } from "../src/store/level.js";
 
 const [folder = "", sizeText = "0"] = process.argv.slice(2);
@@ -15,7 +15,7 @@ const AHEAD = 8;
 const ENTRY_BYTES = 256;
 
 const key = await readSigningKey(`${folder}/keys/log.key`);
-const log = await Log.open(await LevelStore.open(`${folder}/db`), { key });
+const log = await openLog(await LevelStore.open(`${folder}/db`), { key });
 const first = await stretch();
 const last = { seconds: Number.NaN, from: 0 };
 while (log.published.size < size) {

@@ -1,14 +1,14 @@
 /** A log in process: sequencer, gate, index and store, without HTTP. */
 import type { SigningKey } from "../src/format/vkey.js";
 import { KeyTable } from "../src/index/keys.js";
-import { StatusBits } from "../src/log/bits.js";
-import { Gate } from "../src/log/gate.js";
-import { Edge } from "../src/log/integrate.js";
-import { keyRoots } from "../src/log/key-history.js";
-import { Prover } from "../src/log/prove.js";
-import { publish } from "../src/log/publish.js";
-import { Sequencer } from "../src/log/sequencer.js";
-import { TileReader } from "../src/log/tile-reader.js";
+import { StatusBits } from "../src/log/state/bits.js";
+import { Gate } from "../src/log/state/gate.js";
+import { Edge } from "../src/log/tree/integrate.js";
+import { keyRoots } from "../src/log/state/key-history.js";
+import { Prover } from "../src/log/tree/prove.js";
+import { publish } from "../src/log/tree/publish.js";
+import { Sequencer } from "../src/log/sequence/sequencer.js";
+import { TileReader } from "../src/log/tree/tile-reader.js";
 import { openLogPolicy } from "../src/record/log-policy.js";
 import type { Store } from "../src/store/contract.js";
 

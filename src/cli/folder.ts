@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { isMissing, syncFolder } from "../durable.js";
 import { WritError } from "../errors.js";
 import { ML_DSA_44, type SigningKey } from "../format/vkey.js";
-import { createLog } from "../log/log.js";
+import { createLog } from "../log/open.js";
 import { type Admission, isOrigin, signLogPolicy } from "../record/log-policy.js";
 import { type PublicKey, publicKey } from "../statement/key.js";
 import { type Signer, secretSigner } from "../statement/sign.js";

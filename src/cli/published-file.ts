@@ -12,7 +12,7 @@ import { WritError } from "../errors.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { openCheckpoint } from "../format/cosignature.js";
 import type { VerifierKey } from "../format/vkey.js";
-import type { Published } from "../log/publish.js";
+import type { Published } from "../log/tree/publish.js";
 import type { Store } from "../store/contract.js";
 
 function fileIn(folder: string): string {

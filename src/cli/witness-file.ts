@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { isMissing, syncFolder } from "../durable.js";
 import { WritError } from "../errors.js";
 import { fromUtf8, utf8 } from "../format/bytes.js";
-import type { WitnessAlarm, WitnessMemory, WitnessRecord } from "../log/witness-memory.js";
+import type { WitnessAlarm, WitnessMemory, WitnessRecord } from "../log/witnessed/witness-memory.js";
 
 /** Sizes that can be asked for again are written at most so often. */
 const LAZY_MS = 500;

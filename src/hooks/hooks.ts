@@ -4,7 +4,7 @@
  * once it has failed for three days, or says that it is gone (410).
  */
 import { setTimeout as rest } from "node:timers/promises";
-import { EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../log/feed.js";
+import { EVENT_NAMES, eventJson, type Feed, type FeedEvent } from "../log/feed/feed.js";
 import { WritError } from "../errors.js";
 import { parseFilter, passes } from "../trace/filter.js";
 import { NotTaken, symmetric, Webhook } from "../webhook/webhook.js";

@@ -6,13 +6,13 @@ import { extendRange, type Hash, leafHash, rangeRoot } from "../../merkle/index.
 import { ProofError, WritError } from "../errors.js";
 import type { VerifierKey } from "../format/vkey.js";
 import type { KeyTable } from "../index/keys.js";
-import { readStored } from "../log/admit.js";
-import { Edge } from "../log/integrate.js";
-import { Prover } from "../log/prove.js";
-import { type Fault, Replay, type Replayed } from "../log/replay.js";
-import { indexIsWhole, rowsOf, WHOLE_INDEX } from "../log/rows.js";
-import { sweepAll } from "../log/sweeps.js";
-import { TileReader } from "../log/tile-reader.js";
+import { readStored } from "../log/admit/admit.js";
+import { Edge } from "../log/tree/integrate.js";
+import { Prover } from "../log/tree/prove.js";
+import { type Fault, Replay, type Replayed } from "../log/check/replay.js";
+import { indexIsWhole, rowsOf, WHOLE_INDEX } from "../log/admit/rows.js";
+import { sweepAll } from "../log/state/sweeps.js";
+import { TileReader } from "../log/tree/tile-reader.js";
 import type { Row, Store } from "../store/contract.js";
 
 export class Mirror {

@@ -1,7 +1,7 @@
 /** Does the log say of a record what its entries say? Records whose state new entries changed are asked about, and a few others. */
 import { isRefusal } from "../client/transport.js";
 import { fromHex, toHex } from "../format/bytes.js";
-import { statusOf } from "../log/status.js";
+import { statusOf } from "../log/state/status.js";
 import { optionalString } from "../record/record.js";
 import { isRecordEntry, type TraceEntry } from "../trace/entry.js";
 import { isUnreachable, type MonitorParts } from "./parts.js";

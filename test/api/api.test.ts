@@ -339,7 +339,7 @@ test("GET …/proof and /v1/consistency: files that verify offline, at any publi
   assert.equal((asJson["inclusion_proof"] as Body)["tree_size"], 22);
   const consistency = await json(await app.request("/v1/consistency?from=5&to=22"));
   const rootOf = async (size: number) =>
-    openCheckpoint((await log.checkpointAt(size))?.checkpoint ?? utf8(""), logKey).checkpoint.root;
+    openCheckpoint((await log.view.checkpointAt(size))?.checkpoint ?? utf8(""), logKey).checkpoint.root;
   verifyConsistency(5, 22, hashes(consistency["hashes"]), await rootOf(5), await rootOf(22));
   for (const [path, status, code] of [
     ["/v1/entries/5/proof?size=5", 404, "SIZE_UNPUBLISHED"],
@@ -429,7 +429,7 @@ test("a raw log takes bytes: POST /add answers the index, bare; tiles at every s
   );
 
   const leaves: Hash[] = [];
-  for (let i = 0; i < 5; i++) leaves.push((await log.entry(i)).leafHash);
+  for (let i = 0; i < 5; i++) leaves.push((await log.read.entry(i)).leafHash);
   for (const size of [255, 256, 257, 65_535, 65_536, 65_537, 70_000]) {
     while (leaves.length < size) {
       const entries = Array.from({ length: Math.min(4000, size - leaves.length) }, (_, i) =>

@@ -67,7 +67,7 @@ test("POST /entries: 201, the receipt, and one Location for the same statement; 
       const { index, size, issuer } = verifyReceipt(statement, receipt, [ours]);
       assert.equal(issuer, URL_OF_LOG);
       assert.deepEqual(
-        [size, toHex((await log.entry(index)).stored)],
+        [size, toHex((await log.read.entry(index)).stored)],
         [log.published.size, toHex(statement)],
       );
     }
@@ -165,18 +165,18 @@ test("records in DSSE, foreign DSSE and the policy itself have receipts too, abo
   const text = { bytes: signDsse("text/plain", utf8("x"), agent), form: "dsse" } as const;
   const { results } = await log.submit([inTrace, alone, text]);
   assert.ok(results.every(isPlaced));
-  const policy = (await log.entry(0)).stored;
+  const policy = (await log.read.entry(0)).stored;
   const cases = [
     [inTrace.bytes, "wire-1"],
-    [alone.bytes, (await log.entry(4)).recordId],
+    [alone.bytes, (await log.read.entry(4)).recordId],
     [text.bytes, `sha256:${idOf(text.bytes)}`],
-    [policy, (await log.entry(0)).recordId],
+    [policy, (await log.read.entry(0)).recordId],
   ] as const;
   for (const [statement, subject] of cases) {
     const receipt = await bytesOf(await app.request(`/entries/${idOf(statement)}`));
     assert.equal(verifyReceipt(statement, receipt, [ours]).subject, subject);
   }
-  const said = JSON.parse(Buffer.from((await log.entry(0)).record ?? []).toString()) as Record<
+  const said = JSON.parse(Buffer.from((await log.read.entry(0)).record ?? []).toString()) as Record<
     string,
     unknown
   >;
@@ -287,7 +287,7 @@ test("a revoked key's foreign statements are refused, as its records are", async
       record({
         type: "revocation",
         issuer: "log.example/test/registrar",
-        target: (await log.entry(1)).recordId,
+        target: (await log.read.entry(1)).recordId,
         action: "revoke",
         reason: "stolen",
       }),
@@ -315,7 +315,7 @@ test("a key that is taken back while its statement waits is not believed any mor
   const revocation = record({
     type: "revocation",
     issuer: "log.example/test/registrar",
-    target: (await log.entry(1)).recordId,
+    target: (await log.read.entry(1)).recordId,
     action: "revoke",
     reason: "stolen",
   });
@@ -473,7 +473,7 @@ test("GET /v1/consistency as a receipt: from a root that one holds to a newer on
     });
     assert.equal(response.status, 200);
     const receipt = await bytesOf(response);
-    const older = (await log.checkpointAt(from))?.root ?? assert.fail("unpublished");
+    const older = (await log.view.checkpointAt(from))?.root ?? assert.fail("unpublished");
     const newer = verifyConsistencyReceipt(receipt, { size: from, root: older }, [ours]);
     assert.deepEqual([newer.size, toHex(newer.root)], [size, toHex(root)]);
     assert.deepEqual(parseReceipt(receipt).subject, URL_OF_LOG);

@@ -216,7 +216,7 @@ test("without the log nobody acts, receipts wait on disk, over a restart too; wh
   await serve(reopened, port);
   await second.ready();
   while ((await second.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-  const found = await reopened.find({ hash: receipt.id.slice("sha256:".length) });
+  const found = await reopened.read.find({ hash: receipt.id.slice("sha256:".length) });
   assert.equal(found.length, 1);
   assert.deepEqual(await readdir(join(folder, "outbox")), ["refused"]);
   await reopened.close();

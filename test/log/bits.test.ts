@@ -18,13 +18,13 @@ import {
   writeBits,
 } from "../../src/index/bits.js";
 import { UNTOUCHED } from "../../src/index/state.js";
-import { fsckStore } from "../../src/log/fsck.js";
-import { listAsOf, StatusBits } from "../../src/log/bits.js";
+import { fsckStore } from "../../src/log/check/fsck.js";
+import { listAsOf, StatusBits } from "../../src/log/state/bits.js";
 import type { Log } from "../../src/log/log.js";
-import { reindex } from "../../src/log/replay.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import { reindex } from "../../src/log/check/reindex.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { KeyTable } from "../../src/index/keys.js";
-import { Sweeps } from "../../src/log/sweeps.js";
+import { Sweeps } from "../../src/log/state/sweeps.js";
 import { signDsse, type Signer } from "../../src/statement/sign.js";
 import { RECORD_MEDIA_TYPE, recordIdOf } from "../../src/record/record.js";
 import { LevelStore } from "../../src/store/level.js";

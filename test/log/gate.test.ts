@@ -9,14 +9,14 @@ import { type Stage, type Step, step, type Story } from "../../src/demo/stage.js
 import { stagingCleanUp } from "../../src/demo/stories.js";
 import { WritError } from "../../src/errors.js";
 import { isPlaced, type Log, type Submitted } from "../../src/log/log.js";
-import { reindex } from "../../src/log/replay.js";
+import { reindex } from "../../src/log/check/reindex.js";
 import {
   buildRecord,
   type CommonMembers,
   type RecordMembers,
   type RecordType,
 } from "../../src/record/build.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { LevelStore } from "../../src/store/level.js";
 import { checkStore, cose, dsse, logKey, newStore, openLog, registrar } from "../support/log.js";
 import { play, type Played, START, stageOf } from "../support/story.js";

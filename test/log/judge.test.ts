@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { essayWire } from "../../src/demo/essay.js";
 import { WritError } from "../../src/errors.js";
-import { Judge } from "../../src/log/judge.js";
+import { Judge } from "../../src/log/ask/judge.js";
 import { PROFILES, type Profile } from "../../src/trace/context.js";
 import { AT, bundleOf, play, POLICY } from "../support/story.js";
 

@@ -15,7 +15,7 @@ import { WritError } from "../../src/errors.js";
 import { utf8 } from "../../src/format/bytes.js";
 import { openCheckpoint } from "../../src/format/cosignature.js";
 import { isPlaced, Log, type PlacedEntry, type SubmittedGroup } from "../../src/log/log.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { canonicalJson } from "../../src/statement/jcs.js";
 import { fromJwk } from "../../src/statement/key.js";
 import { secretSigner, signDsse } from "../../src/statement/sign.js";
@@ -64,7 +64,7 @@ async function verifyGroup(log: Log, { results, published }: SubmittedGroup): Pr
   const { checkpoint } = openCheckpoint(published.checkpoint, logKey);
   assert.equal(checkpoint.size, published.size);
   for (const result of results.filter(isPlaced)) {
-    const hashes = await log.inclusion(result.index, checkpoint.size);
+    const hashes = await log.read.inclusion(result.index, checkpoint.size);
     verifyInclusion(result.index, checkpoint.size, leafHash(result.entry.stored), hashes, checkpoint.root);
   }
 }
@@ -74,8 +74,8 @@ test("entry 0 is the log's policy, and the checkpoint of a new log covers it", a
   const log = await openLog(store);
   assert.equal(log.published.size, 1);
   assert.equal(log.policy.origin, ORIGIN);
-  assert.equal((await log.entry(0)).signers[0], signerOf(logKey).publicKey.keyId);
-  assert.deepEqual(await log.find({ hash: (await log.entry(0)).recordId?.slice(7) ?? "" }), [0]);
+  assert.equal((await log.read.entry(0)).signers[0], signerOf(logKey).publicKey.keyId);
+  assert.deepEqual(await log.read.find({ hash: (await log.read.entry(0)).recordId?.slice(7) ?? "" }), [0]);
   await log.close();
 });
 
@@ -188,8 +188,8 @@ test("a co-signer adds a signature, not authority; the same record by another ke
   const other = await submitOne(log, dsse(payload, second));
   const both = await submitOne(log, dsse(payload, second, agent));
   assert.deepEqual([first.index, other.index, both.index], [3, 4, 5]);
-  const { recordId } = await log.entry(3);
-  assert.deepEqual(await log.find({ hash: recordId?.slice(7) ?? "" }), [3, 4, 5]);
+  const { recordId } = await log.read.entry(3);
+  assert.deepEqual(await log.read.find({ hash: recordId?.slice(7) ?? "" }), [3, 4, 5]);
   await log.close();
 });
 
@@ -202,7 +202,7 @@ test("a registrar can make another registrar; foreign content is logged by known
   await submitOne(log, dsse(record({ ...factMembers, issuer: "agent://nobody" }), stranger));
   const foreign: Submission = { bytes: signDsse("text/plain", utf8("hello"), agent), form: "dsse" };
   const placed = await submitOne(log, foreign);
-  const entry = await log.entry(placed.index);
+  const entry = await log.read.entry(placed.index);
   assert.deepEqual([entry.recordId, entry.contentType, placed.entry.type], [null, "text/plain", null]);
   await log.close();
 });
@@ -278,7 +278,7 @@ test("groups stand in a row under one checkpoint, proven by one run; bad stateme
       fresh.map(({ index }) => index),
       fresh.map((_, i) => start + i),
     );
-    const hashes = await log.run(start, start + fresh.length, published.size);
+    const hashes = await log.read.run(start, start + fresh.length, published.size);
     const leaves = fresh.map(({ entry }) => entry.leafHash);
     verifyRun(start, published.size, leaves, hashes, published.root);
     expandRun(start, published.size, leaves, hashes).forEach((path, i) =>
@@ -316,15 +316,15 @@ test("every size to 600 is consistent with every earlier one we look at, across 
   const rootAt = (size: number) => roots[size - 1] as Hash;
   for (const to of [2, 255, 256, 257, 511, 512, 513, 600]) {
     for (const from of [1, 2, 128, 255, 256, 257, 512, to].filter((size) => size <= to)) {
-      verifyConsistency(from, to, await log.consistency(from, to), rootAt(from), rootAt(to));
+      verifyConsistency(from, to, await log.read.consistency(from, to), rootAt(from), rootAt(to));
     }
     for (const index of [0, 1, 127, 255, 256, 511, to - 1].filter((i) => i < to)) {
-      const { leafHash: leaf } = await log.entry(index);
-      verifyInclusion(index, to, leaf, await log.inclusion(index, to), rootAt(to));
+      const { leafHash: leaf } = await log.read.entry(index);
+      verifyInclusion(index, to, leaf, await log.read.inclusion(index, to), rootAt(to));
     }
-    assert.equal((await log.checkpointAt(to))?.size, to);
+    assert.equal((await log.view.checkpointAt(to))?.size, to);
   }
-  await assert.rejects(log.inclusion(0, 601), RangeError);
+  await assert.rejects(log.read.inclusion(0, 601), RangeError);
   await checkStore(store, 600);
   await log.close();
 });
@@ -354,7 +354,10 @@ test("the log's clock never goes back", async () => {
   const first = await submitOne(log, request(1));
   now = 1;
   const second = await submitOne(log, request(2));
-  assert.equal((await log.entry(second.index)).receivedAt, (await log.entry(first.index)).receivedAt);
+  assert.equal(
+    (await log.read.entry(second.index)).receivedAt,
+    (await log.read.entry(first.index)).receivedAt,
+  );
   await log.close();
 });
 
@@ -423,14 +426,14 @@ test("fault, read error, while reading: the answer fails, the log lives on", asy
   const fresh = await openLog(store);
   store.fault = "read error";
   const failed = (error: unknown) => error instanceof WritError && error.code === "STORE_FAILED";
-  await assert.rejects(fresh.entry(5), failed);
-  await assert.rejects(fresh.inclusion(5, 601), failed);
-  await assert.rejects(fresh.tile({ kind: "hashes", level: 0, index: 0, width: 256 }), failed);
-  await assert.rejects(fresh.tile({ kind: "entries", index: 0, width: 256 }), failed);
+  await assert.rejects(fresh.read.entry(5), failed);
+  await assert.rejects(fresh.read.inclusion(5, 601), failed);
+  await assert.rejects(fresh.read.tile({ kind: "hashes", level: 0, index: 0, width: 256 }), failed);
+  await assert.rejects(fresh.read.tile({ kind: "entries", index: 0, width: 256 }), failed);
   await assert.rejects(openLog(store), failed);
   store.fault = null;
-  assert.equal((await fresh.inclusion(5, 601)).length > 0, true);
-  assert.equal((await fresh.entry(5)).index, 5);
+  assert.equal((await fresh.read.inclusion(5, 601)).length > 0, true);
+  assert.equal((await fresh.read.entry(5)).index, 5);
 });
 
 test("fsck finds what was changed: an entry, a tile, a row, a head", async () => {
@@ -444,7 +447,7 @@ test("fsck finds what was changed: an entry, a tile, a row, a head", async () =>
     tables: Map<string, { rows: Map<string, unknown>; sorted: string[] | undefined }>;
     heads: { root: Uint8Array }[];
   };
-  const { fsckStore } = await import("../../src/log/fsck.js");
+  const { fsckStore } = await import("../../src/log/check/fsck.js");
   const faults = async () => (await fsckStore(store, logKey)).faults.join("\n");
 
   const entry = inside.log[7] as Uint8Array;

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { createApp } from "../../api/app.js";
 import { wireTransfer } from "../../src/demo/stories.js";
 import type { Log } from "../../src/log/log.js";
-import type { SearchQuery } from "../../src/log/search.js";
+import type { SearchQuery } from "../../src/log/ask/search.js";
 import { termName, type Term, termsOf } from "../../src/index/terms.js";
 import { buildRecord } from "../../src/record/build.js";
 import { parseRecord } from "../../src/record/record.js";
@@ -53,7 +53,7 @@ async function library(count: number): Promise<{ log: Log; terms: Set<string>[] 
   const { size } = log.published;
   const terms = await Promise.all(
     Array.from({ length: size }, async (_, index) => {
-      const { stored } = await log.entry(index);
+      const { stored } = await log.read.entry(index);
       const statement = parseStatement(stored, "dsse");
       return new Set(
         termsOf(statement, parseRecord(statement.payload)).map((term) =>
@@ -123,7 +123,7 @@ test("any conjunction of filters, either way, in pages of any size, finds what r
 test("times of the log's clock are ranges of indexes", async () => {
   const { log } = await library(30);
   const received = await Promise.all(
-    Array.from({ length: log.published.size }, async (_, index) => (await log.entry(index)).receivedAt),
+    Array.from({ length: log.published.size }, async (_, index) => (await log.read.entry(index)).receivedAt),
   );
   for (const since of [0, START, START + 1000, START + 3500, START + 99_999_999]) {
     const query: SearchQuery = { terms: [], order: "asc", limit: 1000, since, until: since + 4000 };

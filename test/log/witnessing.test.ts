@@ -15,9 +15,11 @@ import {
   type SigningKey,
   signingKey,
 } from "../../src/format/vkey.js";
-import type { Log, LogOptions, WitnessRequirement } from "../../src/log/log.js";
-import type { WitnessMemory, WitnessRecord } from "../../src/log/witness-memory.js";
-import type { WitnessTrouble } from "../../src/log/witnessing.js";
+import type { Log } from "../../src/log/log.js";
+import { type LogOptions } from "../../src/log/open.js";
+import { type WitnessRequirement } from "../../src/log/view.js";
+import type { WitnessMemory, WitnessRecord } from "../../src/log/witnessed/witness-memory.js";
+import type { WitnessTrouble } from "../../src/log/witnessed/witnessing.js";
 import { verifyEntry } from "../../src/verify/index.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/contract.js";
@@ -260,7 +262,7 @@ test("SCRAPI under --require-witnesses: 202 and 204 while the quorum is missing,
   const { log } = await watched(policyOf(1, flaky), { requirement: "all" });
   const app = scittAppOf(log);
   await log.submit([register()]);
-  assert.ok(await log.reached(2, 20_000));
+  assert.ok(await log.view.reached(2, 20_000));
   flaky.server.answer = (outgoing) => outgoing.writeHead(500).end();
   const statement = foreign(utf8("hello"));
   const pending = await post(app, "/entries", statement, "application/cose");
@@ -282,10 +284,10 @@ test("SCRAPI under --require-witnesses: 202 and 204 while the quorum is missing,
   );
   assert.equal((await app.request(`${path}?size=3`)).status, 404, "no size that was not shown");
   flaky.server.answer = cosigning(flaky.key);
-  assert.ok(await log.reached(3, 20_000));
+  assert.ok(await log.view.reached(3, 20_000));
   const statementTwo = foreign(utf8("another"));
   await post(app, "/entries", statementTwo, "application/cose");
-  assert.ok(await log.reached(4, 20_000));
+  assert.ok(await log.view.reached(4, 20_000));
   const under = await app.request(`${path}?size=3`);
   assert.equal(verifyReceipt(statement, await bytesOf(under), [ours]).size, 3, "an older size stays open");
   const done = await app.request(path);
@@ -311,7 +313,7 @@ test("SCRAPI under --require-witnesses-tier: what POST could not answer, GET doe
     [204, 204],
   );
   flaky.server.answer = cosigning(flaky.key);
-  assert.ok(await log.reached(3, 20_000));
+  assert.ok(await log.view.reached(3, 20_000));
   assert.deepEqual(
     [(await app.request(path)).status, (await app.request(`${path}?size=3`)).status],
     [200, 200],
@@ -426,7 +428,7 @@ test("a tier: only submissions for action types of that risk wait; unregistered 
   assert.equal(await asked("high"), 202);
   const low = await post(app, "/v1/entries", dsse(record({ action_type: "low", n: 2 })).bytes);
   assert.deepEqual([low.status, (await json(low))["witnessed"]], [201, undefined], "nothing to wait for");
-  assert.equal(await log.demandsWitnesses([]), false);
+  assert.equal(await log.view.demandsWitnesses([]), false);
   await log.close();
 });
 
@@ -570,7 +572,7 @@ test("a witness that is asked later in a round gets the log's own lines too, and
   const { log, app } = await watched(policyOf(2, await honest(1), second));
   await post(app, "/v1/entries?wait=witnessed&wait_ms=150", register().bytes);
   second.server.answer = cosigning(second.key);
-  assert.ok(await log.reached(2, 20_000));
+  assert.ok(await log.view.reached(2, 20_000));
   for (const body of second.server.asked)
     assert.deepEqual(
       parseNote(parseAddCheckpoint(body).checkpoint).signatures.map(({ name }) => name),
@@ -588,7 +590,7 @@ test("a 200 that is worth nothing loses a witness for a moment, not for the roun
     cosigning(key)(outgoing, incoming, body);
   };
   const { log } = await watched(policyOf(1, flaky));
-  assert.ok(await log.reached(1, 20_000));
+  assert.ok(await log.view.reached(1, 20_000));
   await log.close();
 });
 

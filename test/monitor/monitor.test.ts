@@ -21,7 +21,7 @@ import { KeyTable } from "../../src/index/keys.js";
 import { LIST_BYTES, writeBits } from "../../src/index/bits.js";
 import { listRoot } from "../../src/status-list/root.js";
 import { compressed, statusListJwt } from "../../src/status-list/token.js";
-import { statusOf } from "../../src/log/status.js";
+import { statusOf } from "../../src/log/state/status.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/contract.js";
 import { trustKey, verifyEntry, verifyEvidence } from "../../src/verify/index.js";
@@ -159,7 +159,7 @@ async function rebuilt(
 ): Promise<{ entries: Uint8Array[]; note: Uint8Array }> {
   const { size } = log.published;
   const all: Uint8Array[] = [];
-  for (let index = 0; index < size; index++) all.push((await log.entry(index)).stored);
+  for (let index = 0; index < size; index++) all.push((await log.read.entry(index)).stored);
   const entries = change(all);
   for (let n = 0; n < extra; n++) entries.push(request(10_000 + n).bytes);
   const root = rangeRoot(extendRange(emptyRange(), entries.map(leafHash)));
@@ -269,7 +269,7 @@ test("a fork by a larger tree: proven from its own tiles, with the root that lie
   // An honest pair of sizes is no evidence, whatever proof comes with it.
   const grownOn = one.published;
   await submit(one, request(5000));
-  const hashes = await one.consistency(grownOn.size, one.published.size);
+  const hashes = await one.read.consistency(grownOn.size, one.published.size);
   const honest = {
     kind: "fork",
     older: grownOn.checkpoint,
@@ -300,7 +300,7 @@ test("a fork that withholds its tiles: not provable, and told as what it is", as
 
 test("a rollback: it shows less than it did, in the same history", async () => {
   const log = await grown(6);
-  const older = await log.checkpointAt(2);
+  const older = await log.view.checkpointAt(2);
   const server = await served(() => log);
   const { look } = await watch(server.url);
   await look();
@@ -403,7 +403,7 @@ test("a grant used twice, and one used after it was revoked: the gate is held ag
   await submit(log, registration(agent, ["agent", "authority", "executor", "owner"], [AGENT]));
   const grant = dsse(record(grantMembers));
   await submit(log, grant);
-  const id = (await log.entry(log.published.size - 1)).recordId ?? assert.fail();
+  const id = (await log.read.entry(log.published.size - 1)).recordId ?? assert.fail();
   const use = (n: number): Uint8Array =>
     dsse(
       record({
@@ -626,7 +626,7 @@ test("a fork that only a witness was shown, older or as large: found by asking t
 
 test("a longer history that the log shows others and not us: withheld, if it lasts", async () => {
   const log = await grown(6);
-  const small = await log.checkpointAt(2);
+  const small = await log.view.checkpointAt(2);
   const server = await served(
     () => log,
     (path) => (path === "/checkpoint" ? textResponse(small?.checkpoint ?? assert.fail()) : undefined),

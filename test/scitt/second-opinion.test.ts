@@ -134,7 +134,7 @@ test("securesystemslib's in-toto envelopes are logged, found by their subjects, 
     // Ed25519 signs the same the same way; ES256 does not.
     assert.equal(entries.length, key.algorithm === "Ed25519" ? 1 : 4);
     if (key.algorithm !== "Ed25519") continue;
-    const stored = Buffer.from((await running.entry(entries[0]?.index ?? 0)).stored).toString();
+    const stored = Buffer.from((await running.read.entry(entries[0]?.index ?? 0)).stored).toString();
     const bad = stored.replace('"sig":"', '"sig":"AAAA').replace(/.{4}"\}\]\}$/, '"}]}');
     const verdicts = await askPython(
       "securesystemslib_peer.py",

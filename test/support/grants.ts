@@ -4,7 +4,7 @@ import { drop, edit } from "../../src/demo/changes.js";
 import type { Stage, Story } from "../../src/demo/stage.js";
 import { stagingCleanUp } from "../../src/demo/stories.js";
 import { isPlaced, type Log } from "../../src/log/log.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import {
   buildRecord,
   type CommonMembers,

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../src/format/bytes.js";
 import { type SigningKey, signingKey } from "../../src/format/vkey.js";
-import { fsckStore } from "../../src/log/fsck.js";
-import { createLog, isPlaced, Log, type LogOptions } from "../../src/log/log.js";
+import { fsckStore } from "../../src/log/check/fsck.js";
+import { isPlaced, Log } from "../../src/log/log.js";
+import { createLog, type LogOptions, openLog as openStored } from "../../src/log/open.js";
 import { type Admission, signLogPolicy } from "../../src/record/log-policy.js";
 import { RECORD_MEDIA_TYPE } from "../../src/record/record.js";
 import { canonicalJson } from "../../src/statement/jcs.js";
 import type { JsonObject } from "../../src/statement/json.js";
 import { publicKey, toJwk } from "../../src/statement/key.js";
 import { type Signer, secretSigner, signCose, signDsse } from "../../src/statement/sign.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/contract.js";
 
@@ -46,7 +47,7 @@ export async function newStore(
 }
 
 export async function openLog(store: Store, options: Partial<LogOptions> = {}): Promise<Log> {
-  return Log.open(store, { key: logKey, verifierThreads: 1, ...options });
+  return openStored(store, { key: logKey, verifierThreads: 1, ...options });
 }
 
 /** A log in which the agent's key is registered (entry 1). */

@@ -67,7 +67,7 @@ export async function bundleOf(
   step: string,
   asOf?: number,
 ): Promise<Bundle> {
-  const indexes = await log.find({ hash: stage.id(step).slice("sha256:".length) });
+  const indexes = await log.read.find({ hash: stage.id(step).slice("sha256:".length) });
   return log.queries.bundle(indexes, asOf);
 }
 

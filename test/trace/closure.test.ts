@@ -9,7 +9,7 @@ import { listen } from "../../api/server.js";
 import { LogClient, traceFromTiles } from "../../src/client/index.js";
 import { WritError } from "../../src/errors.js";
 import { isPlaced } from "../../src/log/log.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { buildRecord } from "../../src/record/build.js";
 import { type Bundle, formatBundleFile } from "../../src/trace/bundle.js";
 import { MAX_NODES } from "../../src/trace/walk/walk.js";
@@ -158,7 +158,9 @@ test("a chain deeper than is followed, a record that names itself, one that name
     await log.submit([dsse(built.bytes, stage.signer("executor"))]);
     previous = built;
   }
-  const deep = judge(await log.queries.bundle(await log.find({ hash: previous.id.slice(7) }), undefined));
+  const deep = judge(
+    await log.queries.bundle(await log.read.find({ hash: previous.id.slice(7) }), undefined),
+  );
   assert.notEqual(deep.verdict, "AUTHORIZED");
   const self = {
     issuer: "executor://acme/db",

@@ -6,7 +6,7 @@ import { essayWire } from "../../src/demo/essay.js";
 import { stagingCleanUp } from "../../src/demo/stories.js";
 import type { Story } from "../../src/demo/stage.js";
 import { ProofError } from "../../src/errors.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { buildRecord } from "../../src/record/build.js";
 import { type Bundle, formatBundleFile, parseBundleFile } from "../../src/trace/bundle.js";
 import { signClosure } from "../../src/trace/closure-statement.js";

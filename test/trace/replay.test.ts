@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Step, Story } from "../../src/demo/stage.js";
 import { stagingCleanUp, wireTransfer } from "../../src/demo/stories.js";
 import { isPlaced, type Log } from "../../src/log/log.js";
-import type { Submission } from "../../src/log/verifiers.js";
+import type { Submission } from "../../src/log/admit/verifiers.js";
 import { buildRecord, type RecordMembers } from "../../src/record/build.js";
 import { checkStore, dsse, registrar } from "../support/log.js";
 import { bundleOf, complaints, judge, play, type Played } from "../support/story.js";

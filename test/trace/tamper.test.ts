@@ -168,7 +168,9 @@ test("proofs of another size, hashes changed, another log's checkpoint, none at 
 async function lyingLog(step: string, make: (stored: Uint8Array) => Uint8Array): Promise<Bundle> {
   const changed = played.stage.index(step);
   const size = honest.asOf;
-  const stored = await Promise.all(Array.from({ length: size }, (_, index) => played.log.statement(index)));
+  const stored = await Promise.all(
+    Array.from({ length: size }, (_, index) => played.log.read.statement(index)),
+  );
   stored[changed] = make(stored[changed] as Uint8Array);
   const root = mth(stored);
   const entries = honest.entries.map((entry) => ({

@@ -14,7 +14,7 @@ import { WritError } from "../../errors.js";
 import { policyOfKey } from "../../format/policy.js";
 import type { VerifierKey } from "../../format/vkey.js";
 import { LIST_ENTRIES, listOf, readBits, REVOKED, VALID } from "../../index/bits.js";
-import { Log } from "../../log/log.js";
+import { openLog } from "../../log/open.js";
 import { buildRecord } from "../../record/build.js";
 import { RECORD_MEDIA_TYPE } from "../../record/record.js";
 import { signDsse } from "../../statement/sign.js";
@@ -220,7 +220,7 @@ async function openTheatre(invocation: Invocation, voice: Voice): Promise<Theatr
   const folder = join(place, "log");
   await initFolder(folder, "localhost/demo", "registered", new Date());
   const { store, key } = await openFolder(folder);
-  const log = await Log.open(store, { key });
+  const log = await openLog(store, { key });
   let own = "";
   const service = { key, url: () => own, now: Date.now };
   const app = createApp(log, { verifierKeys: [key], version: version(), service });

@@ -1,5 +1,5 @@
 import { fsckRemote } from "../../client/fsck.js";
-import { fsckStore } from "../../log/fsck.js";
+import { fsckStore } from "../../log/check/fsck.js";
 import { type Command, onlyWord, type Outcome } from "../command.js";
 import { WritError } from "../../errors.js";
 import { formatVerifierKey, type VerifierKey } from "../../format/vkey.js";

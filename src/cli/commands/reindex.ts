@@ -1,4 +1,4 @@
-import { reindex } from "../../log/replay.js";
+import { reindex } from "../../log/check/reindex.js";
 import { type Command, onlyWord } from "../command.js";
 import { openFolder } from "../folder.js";
 

@@ -6,12 +6,13 @@ import { parsePolicy, type Policy } from "../../format/policy.js";
 import { formatVerifierKey, type SigningKey } from "../../format/vkey.js";
 import { HookFolder } from "../../hooks/folder.js";
 import { Hooks } from "../../hooks/hooks.js";
-import { Log, type WitnessRequirement } from "../../log/log.js";
-import { reindex } from "../../log/replay.js";
-import { indexIsWhole } from "../../log/rows.js";
+import { openLog } from "../../log/open.js";
+import { type WitnessRequirement } from "../../log/view.js";
+import { reindex } from "../../log/check/reindex.js";
+import { indexIsWhole } from "../../log/admit/rows.js";
 import type { Store } from "../../store/contract.js";
-import { RISK_TIERS } from "../../log/tier.js";
-import type { WitnessTrouble } from "../../log/witnessing.js";
+import { RISK_TIERS } from "../../log/state/tier.js";
+import type { WitnessTrouble } from "../../log/witnessed/witnessing.js";
 import { type Command, FLAG, type Invocation, STRING, usageError, type Voice } from "../command.js";
 import { readBytes } from "../files.js";
 import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder, pastKeys } from "../folder.js";
@@ -54,7 +55,7 @@ export const serve: Command = {
     const file = new PublishedFile(folder);
     const second = await mlDsaKey(folder, key);
     const before = await shownBefore(folder, witnesses);
-    const log = await Log.open(store, {
+    const log = await openLog(store, {
       key,
       ...(witnesses === null
         ? {}

@@ -1,0 +1,106 @@
+/** The trace bundle of a record, made from the log's own index. */
+import { WritError } from "../../errors.js";
+import type { Store } from "../../store/contract.js";
+import type { Bundle } from "../../trace/bundle.js";
+import { readTraceEntry, type TraceEntry } from "../../trace/entry.js";
+import { signClosure } from "../../trace/closure-statement.js";
+import { Graph } from "../../trace/graph.js";
+import { type Answer, type Round, walkAsync } from "../../trace/walk/rounds.js";
+import { type DomainView, WALK, walkFrom, type WalkResult } from "../../trace/walk/walk.js";
+import type { Signer } from "../../statement/sign.js";
+import type { Postings } from "./postings.js";
+import type { Prover } from "../tree/prove.js";
+import type { Published } from "../tree/publish.js";
+
+/** A log's entries and its index. */
+export interface Library {
+  readonly store: Store;
+  readonly postings: Postings;
+  /** In a raw log only entry 0 is a statement; the rest is bytes. */
+  readonly raw: boolean;
+}
+
+export interface TraceParts extends Library {
+  readonly prover: Prover;
+  readonly origin: string;
+  /** Which of the records are whose. */
+  readonly domains: DomainView;
+  /** Signs that a trace is all there is. */
+  readonly signer: Signer;
+}
+
+/** The bundle of the record that these entries carry, as it stood at size `asOf` under the checkpoint of `published`. */
+export async function makeBundle(
+  parts: TraceParts,
+  subject: string,
+  subjects: readonly number[],
+  asOf: number,
+  published: Published,
+): Promise<Bundle> {
+  const walked = await walk(parts, subjects, asOf);
+  const { nodes, bounded } = walked;
+  const graph = new Graph(nodes);
+  const entries = [];
+  for (const { entry } of nodes) {
+    const hashes = await parts.prover.inclusion(entry.index, published.size);
+    entries.push({ index: entry.index, receivedAt: entry.receivedAt, hashes, stored: entry.stored });
+  }
+  return {
+    walk: WALK,
+    log: parts.origin,
+    subject,
+    asOf,
+    checkpoint: published.text,
+    bounded,
+    entries,
+    links: graph.links(),
+    notFound: graph.missing(),
+    closure: statement(parts, walked, subject, asOf, published),
+  };
+}
+
+/** The closure statement alone: for whoever has read the entries himself, and asks the log when they came in. */
+export async function makeClosure(
+  parts: TraceParts,
+  subject: string,
+  subjects: readonly number[],
+  asOf: number,
+  published: Published,
+): Promise<Uint8Array> {
+  return statement(parts, await walk(parts, subjects, asOf), subject, asOf, published);
+}
+
+async function walk(parts: TraceParts, subjects: readonly number[], asOf: number): Promise<WalkResult> {
+  const { domains } = parts;
+  return walkAsync(walkFrom(subjects, { domains }), (round) => answer(parts, round, asOf));
+}
+
+function statement(
+  { signer }: TraceParts,
+  { nodes, strangers, bounded }: WalkResult,
+  subject: string,
+  asOf: number,
+  { root }: Published,
+): Uint8Array {
+  const entries = nodes.map(({ entry }) => ({ index: entry.index, receivedAt: entry.receivedAt ?? 0 }));
+  return signClosure({ walk: WALK, subject, asOf, root, entries, strangers, bounded }, signer);
+}
+
+async function answer(library: Library, round: Round, asOf: number): Promise<Answer> {
+  if ("wants" in round) return library.postings.many(round.wants, asOf, round.limit);
+  return readEntries(library, round.read);
+}
+
+/** Entries below the published size, as the trace reads them. */
+export async function readEntries(
+  { store, postings, raw }: Library,
+  indexes: readonly number[],
+): Promise<TraceEntry[]> {
+  const stored = (await store.entriesAt(indexes)).map((bytes, i) => bytes ?? missing(indexes[i]));
+  const times = await postings.receivedAt(stored);
+  return indexes.map((index, i) => readTraceEntry(index, stored[i] ?? missing(index), times[i] ?? null, raw));
+}
+
+function missing(index: number | undefined): never {
+  throw new WritError("STORE_CORRUPT", `entry ${index} is missing; run writ fsck`);
+}
