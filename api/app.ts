@@ -2,10 +2,12 @@
 import { Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
+import { Askers } from "./asker.js";
 import { BodyReader } from "./body.js";
 import { eventRoutes } from "./events.js";
 import { errorResponse } from "./error-response.js";
 import { isUnexpected } from "./problem.js";
+import { Readers } from "./readers.js";
 import { Receipts } from "./receipts.js";
 import { scittRoutes } from "./scitt.js";
 import { type LogDescription, readRoutes } from "./read.js";
@@ -20,6 +22,8 @@ export interface AppOptions extends LogDescription {
   readonly onError?: (error: unknown, method: string, path: string) => void;
   /** Bytes of request bodies that may be under way at once; single statements and batches have one each. */
   readonly bodyBudget?: number;
+  /** Proxies, as addresses or ranges, that are believed when they say whom they ask for. */
+  readonly trustedProxies?: readonly string[];
 }
 
 const DEFAULT_BODY_BUDGET = 64 * 1024 * 1024;
@@ -29,17 +33,18 @@ export function createApp(log: Log, options: AppOptions): Hono {
   const budget = options.bodyBudget ?? DEFAULT_BODY_BUDGET;
   const bodies = new BodyReader(budget);
   submitRoutes(app, log, bodies, new BodyReader(budget));
+  const readers = new Readers(log.readers, new Askers(options.trustedProxies));
   const { service } = options;
   const receipts = service === undefined ? null : new Receipts(log, service);
-  readRoutes(app, log, options, receipts);
+  readRoutes(app, log, options, receipts, readers);
   statusRoutes(app, log);
-  traceRoutes(app, log);
-  eventRoutes(app, log);
+  traceRoutes(app, log, readers);
+  eventRoutes(app, log, readers);
   if (service !== undefined && receipts !== null) {
-    statusListRoutes(app, log, service);
+    statusListRoutes(app, log, service, readers);
     scittRoutes(app, log, service, receipts, bodies);
   }
-  tileRoutes(app, log);
+  tileRoutes(app, log, readers);
 
   app.options("*", (c) => preflight(c.req.path, methodsAt(app, c.req.path)));
   app.notFound((c) => {

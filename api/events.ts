@@ -9,6 +9,7 @@
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
+import { ASKER_SHARE } from "../src/log/ask/budget.js";
 import {
   BEARING,
   type Block,
@@ -25,6 +26,7 @@ import { quoteCheckpoint } from "./answers.js";
 import { negotiate } from "./negotiate.js";
 import { nodeMessages } from "./node.js";
 import { query, sizeParam } from "./params.js";
+import type { Readers } from "./readers.js";
 
 const HEARTBEAT_MS = 1_000;
 /** How long a listener may take nothing before it is dropped. */
@@ -34,7 +36,7 @@ const BUFFER_BYTES = 64 * 1024;
 const MAX_WRITTEN = 16;
 /** Bytes that are written and not yet taken, of all listeners together: who adds to more is dropped, and comes back later. */
 const MAX_PENDING_BYTES = 128 * 1024 * 1024;
-const MAX_LISTENERS = 4_000;
+export const MAX_LISTENERS = 4_000;
 
 const HEADERS = {
   "content-type": "text/event-stream",
@@ -53,8 +55,12 @@ interface Wanted {
   readonly key: string;
 }
 
-export function eventRoutes(app: Hono, log: Log): void {
-  const hub = new Hub(log.feed, log.policy.admission === "raw");
+/**
+ * A listener costs a place, a buffer of 64 KiB, and what of a block he has not taken; 4,000 may listen, a quarter of them from one
+ * address. What is past is read in turns with all readers, a block of 512 KiB at a time for all listeners together.
+ */
+export function eventRoutes(app: Hono, log: Log, readers: Readers): void {
+  const hub = new Hub(log.feed, log.policy.admission === "raw", readers);
   app.get("/v1/events", (c) => {
     const members = query(c, [...FILTER_FIELDS, "linked", "events", "from"]);
     negotiate(c.req.header("accept"), ["text/event-stream"]);
@@ -141,15 +147,23 @@ class Hub {
   constructor(
     readonly feed: Feed,
     private readonly raw: boolean,
+    private readonly readers: Readers,
   ) {
     feed.listen(() => this.each((listener) => listener.pump()));
   }
 
   stream(c: Context, wanted: Wanted, from: number): ReadableStream<Uint8Array> {
     if (this.listeners.size >= MAX_LISTENERS)
-      throw new WritError("POOL_FULL", `${MAX_LISTENERS} are listening, of at most ${MAX_LISTENERS}`);
+      throw new WritError("READERS_BUSY", `${MAX_LISTENERS} are listening, of at most ${MAX_LISTENERS}`);
+    const asker = this.readers.askerOf(c);
+    const own = [...this.listeners].filter((one) => one.asker === asker).length;
+    if (own >= MAX_LISTENERS * ASKER_SHARE)
+      throw new WritError(
+        "READERS_BUSY",
+        `${own} listeners are yours, of at most ${MAX_LISTENERS * ASKER_SHARE} of one asker`,
+      );
     const { outgoing } = nodeMessages(c);
-    const listener = new Listener(this, wanted, from, () => outgoing?.destroy());
+    const listener = new Listener(this, wanted, from, asker, () => outgoing?.destroy());
     return new ReadableStream(
       {
         start: (controller) => {
@@ -162,6 +176,10 @@ class Hub {
       },
       { highWaterMark: BUFFER_BYTES, size: (chunk) => chunk?.length ?? 0 },
     );
+  }
+
+  turn(asker: string): Promise<void> {
+    return this.readers.budget.turn(asker);
   }
 
   leave(listener: Listener): void {
@@ -240,6 +258,7 @@ class Listener {
     private readonly hub: Hub,
     private readonly wanted: Wanted,
     private next: number,
+    readonly asker: string,
     private readonly cut: () => void,
   ) {}
 
@@ -293,6 +312,9 @@ class Listener {
 
   /** The next block, held until it is sent. */
   private async take(): Promise<void> {
+    // What is new goes to everybody at once; who reads the past waits for his turn.
+    if (this.hub.feed.isPast(this.next)) await this.hub.turn(this.asker);
+    if (this.isGone) return;
     const block = await this.hub.feed.block(this.next);
     if (this.isGone) return;
     const bytes = this.hub.textOf(block, this.wanted);

@@ -55,6 +55,7 @@ const STATUS = {
   CHECKPOINT_INCONSISTENT: 500,
   QUOTA_EXCEEDED: 500,
   POOL_FULL: 503,
+  READERS_BUSY: 503,
   SHUTTING_DOWN: 503,
   LOG_STOPPED: 503,
   INTERNAL: 500,
@@ -177,5 +178,10 @@ export function errorHeaders(mediaType: string, status: number): Record<string, 
 export function isUnexpected(error: unknown): boolean {
   if (error instanceof ProofError || !(error instanceof WritError)) return true;
   // A full pool is load, not a fault: a line for each refusal would only add to it.
-  return STATUS[error.code] >= 500 && error.code !== "POOL_FULL" && error.code !== "SHUTTING_DOWN";
+  return (
+    STATUS[error.code] >= 500 &&
+    error.code !== "POOL_FULL" &&
+    error.code !== "READERS_BUSY" &&
+    error.code !== "SHUTTING_DOWN"
+  );
 }

@@ -19,6 +19,7 @@ import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
 import { indexesOf, publishedAt, treeAt } from "./refs.js";
+import type { Readers } from "./readers.js";
 import type { Receipts } from "./receipts.js";
 import type { ServiceOptions } from "./service.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
@@ -42,12 +43,31 @@ export function readRoutes(
   log: Log,
   { verifierKeys, version, service }: LogDescription,
   receipts: Receipts | null,
+  readers: Readers,
 ): void {
+  // One entry; or the entries that carry one record, 4 MiB of them at most.
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
-    const indexes = await indexesOf(log, c.req.param("ref"));
-    const entries = await Promise.all(indexes.map((index) => log.read.entry(index)));
-    return entryResponse(c, entries);
+    const [index, ...others] = await indexesOf(log, c.req.param("ref"));
+    if (others.length === 0) return entryResponse(c, await log.read.entry(index));
+    const accept = c.req.header("accept");
+    const type = negotiate(accept, [
+      "application/json",
+      "application/octet-stream",
+      COSE_MEDIA_TYPE,
+      DSSE_MEDIA_TYPE,
+    ]);
+    if (type !== "application/json") onlyOne([index, ...others]);
+    return readers.answer(c, async (lease) => {
+      const { entries, isCut } = await log.queries.entries([index, ...others], lease);
+      const lines: string[] = [];
+      for (const entry of entries) {
+        await lease.turn();
+        lines.push(entryJson(entry, WITH_STATEMENT));
+      }
+      const truncated = isCut || others.length + 1 === MAX_SAME_RECORD;
+      return { body: `{"entries":[${lines.join(",")}],"truncated":${truncated}}`, headers: JSON_HEADERS };
+    });
   });
 
   app.get("/v1/entries/:ref/proof", async (c) => {
@@ -169,19 +189,12 @@ function proofFile(index: number, hashes: readonly Hash[], published: Published)
   });
 }
 
-/** One entry as itself; several with one record id as a list. Raw bytes when asked for, by either name. */
-function entryResponse(c: Context, entries: readonly LogEntry[]): Response {
-  const accept = c.req.header("accept");
-  const [entry] = entries;
-  if (entry === undefined) throw new RangeError("want an entry");
-  const type = negotiate(accept, ["application/json", "application/octet-stream", ...statementTypes(entry)]);
-  if (type === "application/json") {
-    const truncated = entries.length === MAX_SAME_RECORD;
-    const list = `{"entries":[${entries.map((one) => entryJson(one, WITH_STATEMENT)).join(",")}],"truncated":${truncated}}`;
-    const body = entries.length === 1 ? entryJson(entry, WITH_STATEMENT) : list;
-    return new Response(body, { headers: JSON_HEADERS });
-  }
-  onlyOne(entries.map(({ index }) => index));
+/** One entry as itself. Raw bytes when asked for, by either name. */
+function entryResponse(c: Context, entry: LogEntry): Response {
+  const offers = ["application/json", "application/octet-stream", ...statementTypes(entry)];
+  const type = negotiate(c.req.header("accept"), offers);
+  if (type === "application/json")
+    return new Response(entryJson(entry, WITH_STATEMENT), { headers: JSON_HEADERS });
   return new Response(entry.stored, {
     headers: { "content-type": type, "access-control-allow-origin": "*" },
   });

@@ -11,6 +11,7 @@ import { WritError } from "../src/errors.js";
 import { parseDecimal, toHex, utf8 } from "../src/format/bytes.js";
 import type { SigningKey } from "../src/format/vkey.js";
 import { ByteLru } from "../src/log/tree/byte-lru.js";
+import type { Cost } from "../src/log/ask/budget.js";
 import type { Log } from "../src/log/log.js";
 import type { StatusList } from "../src/log/state/statuses.js";
 import { bitstringCredential, PURPOSES, type Purpose } from "../src/status-list/bitstring.js";
@@ -27,6 +28,7 @@ import {
 import { negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemResponse } from "./problem.js";
+import type { Readers } from "./readers.js";
 import type { ServiceOptions } from "./service.js";
 
 /** How long a list is served as it was signed, while nothing in it changes. */
@@ -62,8 +64,8 @@ interface Kept extends Written {
   readonly madeAt: number;
 }
 
-export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions): void {
-  const lists = new ListCache(log, options);
+export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions, readers: Readers): void {
+  const lists = new ListCache(log, options, readers);
   const jwt: Kind = { name: "jwt", write: (list, made) => utf8(token(statusListJwt, list, made)) };
   const cwt: Kind = { name: "cwt", write: (list, made) => token(statusListCwt, list, made) };
 
@@ -80,7 +82,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions): 
     const k = listNumber(c.req.param("k"));
     const at = time === undefined ? null : unixTime(time);
     const kind = type === JWT_MEDIA_TYPE ? jwt : cwt;
-    const found = await lists.get(kind, "lists", k, at);
+    const found = await lists.get(c, kind, "lists", k, at);
     return answer(c, found.body, type, found);
   });
 
@@ -93,7 +95,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions): 
       const k = listNumber(c.req.param("k"));
       const at = timestamp === undefined ? null : dateTimeStamp(timestamp);
       const kind = bitstringKind(purpose, options.key);
-      const { body, etag, isFinal } = await lists.get(kind, `bitstring/${purpose}`, k, at);
+      const { body, etag, isFinal } = await lists.get(c, kind, `bitstring/${purpose}`, k, at);
       // The same bytes under three names are three representations.
       const name = BITSTRING_TYPES.indexOf(type);
       return answer(c, body, type, { etag: etag.replace(/"$/, `-${name}"`), isFinal });
@@ -158,10 +160,12 @@ class ListCache {
   private readonly past = new ByteLru<string, Written>(CACHE_BYTES);
   /** One making for all who wait for the same. */
   private readonly making = new Map<string, Promise<Kept>>();
+  private readonly makingPast = new Map<string, Promise<Served>>();
 
   constructor(
     private readonly log: Log,
     private readonly options: ServiceOptions,
+    private readonly readers: Readers,
   ) {}
 
   uri(family: string, k: number): string {
@@ -169,8 +173,8 @@ class ListCache {
   }
 
   /** List `k` now, or as it was at a time (milliseconds). NOT_FOUND, TIME_UNKNOWN. */
-  async get(kind: Kind, family: string, k: number, at: number | null): Promise<Served> {
-    if (at !== null) return this.when(kind, family, k, at);
+  async get(c: Context, kind: Kind, family: string, k: number, at: number | null): Promise<Served> {
+    if (at !== null) return this.when(c, kind, family, k, at);
     const name = `${kind.name}/${k}`;
     const found = this.kept.get(name);
     if (found !== undefined && this.isFresh(found, k)) return { ...found, isFinal: false };
@@ -195,16 +199,35 @@ class ListCache {
     return { ...kept, isFinal: false };
   }
 
-  private async when(kind: Kind, family: string, k: number, at: number): Promise<Served> {
+  /**
+   * A list of the past costs a base of 32 KiB and 4,096 changes at worst, and a signature: made in turns, once for all who ask for
+   * the same.
+   */
+  private async when(c: Context, kind: Kind, family: string, k: number, at: number): Promise<Served> {
     const name = `${kind.name}/${k}/${at}`;
     const found = this.past.get(name);
     if (found !== undefined) return { ...found, isFinal: true };
+    const known = this.makingPast.get(name);
+    if (known !== undefined) return known;
+    const lease = this.readers.lease(c);
+    const making = this.makePast(kind, family, k, at, lease).finally(() => {
+      lease.release();
+      this.makingPast.delete(name);
+    });
+    this.makingPast.set(name, making);
+    return making;
+  }
+
+  private async makePast(kind: Kind, family: string, k: number, at: number, cost: Cost): Promise<Served> {
+    const name = `${kind.name}/${k}/${at}`;
+    await cost.turn();
     const list = await this.log.statuses.listWhen(k, at);
     if (list === null)
       throw new WritError(
         "TIME_UNKNOWN",
         `list ${k} at ${new Date(at).toISOString()}: nothing was in it yet, or that time has not been`,
       );
+    await cost.turn();
     const issuedAt = Math.floor(at / 1000);
     const until = list.until === null ? Number.POSITIVE_INFINITY : Math.floor(list.until / 1000);
     const expiresAt = Math.max(issuedAt + 1, Math.min(issuedAt + VALID_S, until));

@@ -3,19 +3,14 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Context, Hono } from "hono";
 import { WritError } from "../src/errors.js";
-import { parseTilePath, TILE_WIDTH, type TileId } from "../src/format/tile-path.js";
-import { ByteLru } from "../src/log/tree/byte-lru.js";
+import { parseTilePath, TILE_WIDTH } from "../src/format/tile-path.js";
 import type { Log } from "../src/log/log.js";
 import { takesGzip } from "./negotiate.js";
 import { nodeMessages } from "./node.js";
 import { query } from "./params.js";
+import type { Readers } from "./readers.js";
 
 const compress = promisify(gzip);
-/** Full bundles never change; this many bytes of them are kept, plain and compressed. */
-const CACHE_BYTES = 16 * 1024 * 1024;
-/** Bytes of bundles that may be on their way to readers at once; a bundle has up to 16 MiB, and readers may not read. */
-const SENDING_BYTES = 128 * 1024 * 1024;
-
 // "This endpoint is immutable, so its caching headers SHOULD be long-lived."
 const TILE_HEADERS = {
   "content-type": "application/octet-stream",
@@ -23,10 +18,7 @@ const TILE_HEADERS = {
   "access-control-allow-origin": "*",
 };
 
-export function tileRoutes(app: Hono, log: Log): void {
-  const kept = new ByteLru<string, Uint8Array>(CACHE_BYTES);
-  let sending = 0;
-
+export function tileRoutes(app: Hono, log: Log, readers: Readers): void {
   app.get("/checkpoint", (c) => {
     query(c, []);
     return new Response(log.published.checkpoint, {
@@ -46,42 +38,28 @@ export function tileRoutes(app: Hono, log: Log): void {
       return new Response((await log.read.tile(id)) ?? throwNotThere(), { headers: TILE_HEADERS });
     }
     const zip = takesGzip(c.req.header("accept-encoding"));
-    const bytes = await bundle(id, zip);
-    hold(c, bytes.length);
     const headers = {
       ...TILE_HEADERS,
       vary: "accept-encoding",
       ...(zip ? { "content-encoding": "gzip" } : {}),
     };
-    return new Response(bytes, { headers });
-  });
-
-  async function bundle(id: TileId, zip: boolean): Promise<Uint8Array> {
-    const name = `${id.index}${zip ? "z" : ""}`;
-    const known = id.width === TILE_WIDTH ? kept.get(name) : undefined;
-    if (known !== undefined) return known;
-    const plain = (await log.read.tile(id)) ?? throwNotThere();
-    const bytes = zip ? await compress(plain) : plain;
-    if (id.width === TILE_WIDTH) kept.set(name, bytes, bytes.length);
-    return bytes;
-  }
-
-  /** Counts an answer until it has left. POOL_FULL when too much is waiting to be read. */
-  function hold(c: Context, bytes: number): void {
-    const { outgoing } = nodeMessages(c);
-    // Nobody is there any more who could close it.
-    if (outgoing === undefined || outgoing.destroyed) return;
-    if (sending > 0 && sending + bytes > SENDING_BYTES) {
-      throw new WritError(
-        "POOL_FULL",
-        `entry bundles of ${sending} bytes are being sent, of at most ${SENDING_BYTES}`,
-      );
-    }
-    sending += bytes;
-    outgoing.once("close", () => {
-      sending -= bytes;
+    if (!log.read.hasTile(id)) throw notThere();
+    // A full one costs 2 MiB while it is made, once, and a piece of 64 KiB to send; one at a time is made.
+    if (id.width === TILE_WIDTH)
+      return readers.stream(c, async (lease) => {
+        const kept = await log.bundles.full(id.index, lease);
+        const length = zip ? kept.zippedLength : kept.length;
+        return {
+          headers: { ...headers, "content-length": String(length) },
+          source: () => kept.pieces(zip),
+        };
+      });
+    // One that still grows costs what is in it, at worst 16 MiB; who ask for the same share the reading of it.
+    return readers.answer(c, async (lease) => {
+      const plain = (await log.read.tile(id, lease)) ?? throwNotThere();
+      return { body: zip ? await compress(plain) : plain, headers };
     });
-  }
+  });
 
   function throwNotThere(): never {
     throw notThere();

@@ -4,7 +4,8 @@ import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
 import { isOwnContentType, type Term } from "../src/index/terms.js";
 import type { Dependant, ImpactEnd } from "../src/log/ask/impact.js";
-import type { LinkIn, LinkOut } from "../src/log/ask/links.js";
+import type { Lease } from "../src/log/ask/budget.js";
+import type { Linked, LinkIn, LinkOut } from "../src/log/ask/links.js";
 import type { Log } from "../src/log/log.js";
 import type { SearchQuery } from "../src/log/ask/search.js";
 import { isRecordId } from "../src/record/links.js";
@@ -12,9 +13,9 @@ import { timeOf } from "../src/record/time.js";
 import { DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
-import type { TraceEntry } from "../src/trace/entry.js";
-import { entryJson } from "../src/log/admit/entry.js";
+import { entryJson, type LogEntry } from "../src/log/admit/entry.js";
 import { negotiate } from "./negotiate.js";
+import type { Made, Readers } from "./readers.js";
 import { parseRef, query, sizeParam } from "./params.js";
 import { indexesOf } from "./refs.js";
 import { RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
@@ -48,47 +49,63 @@ const MEMBERS: readonly (Filter | (typeof OTHER_MEMBERS)[number])[] = [
 const MAX_LIMIT = 1000;
 const DEFAULT_LIMIT = 100;
 
-export function traceRoutes(app: Hono, log: Log): void {
-  app.get("/v1/search", async (c) => {
+export function traceRoutes(app: Hono, log: Log, readers: Readers): void {
+  // Costs at worst 64 stretches of the index and 4 MiB of entries, of which the answer holds about as much.
+  app.get("/v1/search", (c) => {
     negotiate(c.req.header("accept"), ["application/json"]);
     const members = query(c, MEMBERS);
     const { search, accepts } = searchOf(members);
-    const { entries, page } = await log.queries.search(search, ({ contentType }) => accepts(contentType));
-    const next = page.next === null ? "null" : `"${search.order}-${page.next.at}-${page.next.size}"`;
-    return json(
-      `{"entries":[${entries.map((one) => entryJson(one, { statement: false })).join(",")}],"complete_to":${page.completeTo},"next":${next}}`,
-    );
+    return readers.answer(c, async (lease) => {
+      const own = ({ contentType }: LogEntry): boolean => accepts(contentType);
+      const { entries, page } = await log.queries.search(search, own, lease);
+      const next = page.next === null ? "null" : `"${search.order}-${page.next.at}-${page.next.size}"`;
+      const lines: string[] = [];
+      for (const entry of entries) {
+        await lease.turn();
+        lines.push(entryJson(entry, { statement: false }));
+      }
+      return json(`{"entries":[${lines.join(",")}],"complete_to":${page.completeTo},"next":${next}}`);
+    });
   });
 
-  app.get("/v1/entries/:ref/links", async (c) => {
+  // Costs at worst 16,000 rows of the index and 8 MiB of entries, a page of 2 MiB at a time.
+  app.get("/v1/entries/:ref/links", (c) => {
     query(c, []);
     negotiate(c.req.header("accept"), ["application/json"]);
-    const [index] = await indexesOf(log, c.req.param("ref"));
-    const links = await log.queries.links(index);
-    const { entry, out, in: incoming, truncated } = links;
-    return json(
-      `{"index":${entry.index},"record_id":${JSON.stringify(entry.id)},` +
-        `"out":${JSON.stringify(out.map(linkOut))},"in":${JSON.stringify(incoming.map(linkIn))},"truncated":${truncated}}`,
-    );
+    return readers.answer(c, async (lease) => {
+      const [index] = await indexesOf(log, c.req.param("ref"));
+      const { entry, out, in: incoming, truncated } = await log.queries.links(index, lease);
+      return json(
+        `{"index":${entry.index},"record_id":${JSON.stringify(entry.id)},` +
+          `"out":${JSON.stringify(out.map(linkOut))},"in":${JSON.stringify(incoming.map(linkIn))},"truncated":${truncated}}`,
+      );
+    });
   });
 
-  app.get("/v1/traces/:id", async (c) => {
+  // Costs the walk of a trace at worst: 2,000 entries of 8 MiB, their proofs, and a file of some 16 MiB.
+  app.get("/v1/traces/:id", (c) => {
     const members = query(c, [...BUNDLE_MEMBERS, "profile"]);
     profileOf(members.profile);
     negotiate(c.req.header("accept"), ["application/json"]);
-    const { bundle, ...answer } = await bundleOf(log, c, members);
-    return new Response(formatBundleFile(bundle), answer);
+    return readers.answer(c, async (lease) => {
+      const { bundle, ...answer } = await bundleOf(log, c, members, lease);
+      await lease.turn();
+      return { body: formatBundleFile(bundle), ...answer };
+    });
   });
 
-  app.get("/v1/traces/:id/verdict", async (c) => {
+  // The same, and the thread of the judge for 10 s at worst: askers take turns there, too.
+  app.get("/v1/traces/:id/verdict", (c) => {
     const { profile, at, ...members } = query(c, [...BUNDLE_MEMBERS, "profile", "at"]);
     negotiate(c.req.header("accept"), ["application/json"]);
     const options = { at: timeParam(at, "at") ?? Date.now(), profile: profileOf(profile) };
-    const { bundle, ...answer } = await bundleOf(log, c, members);
-    return new Response(await log.judge.verdict(bundle, options), answer);
+    return readers.answer(c, async (lease) => {
+      const { bundle, ...answer } = await bundleOf(log, c, members, lease);
+      return { body: await log.judge.verdict(bundle, options, lease.asker), ...answer };
+    });
   });
 
-  // Costs the walk of a trace (at most 2,000 entries and 8 MiB read, 16 at a time with bundles, else 503) and one signature.
+  // Costs the walk of a trace and one signature.
   app.get("/v1/traces/:id/closure", async (c) => {
     const members = query(c, ["as_of", "size"]);
     negotiate(c.req.header("accept"), [DSSE_MEDIA_TYPE, "application/json"]);
@@ -102,13 +119,14 @@ export function traceRoutes(app: Hono, log: Log): void {
           path: "size",
         },
       );
-    const indexes = await indexesOf(log, c.req.param("id"));
-    const statement = await log.queries.closure(indexes, asOf ?? under?.size, under);
-    return new Response(statement.slice(), {
-      headers: { "content-type": DSSE_MEDIA_TYPE, "access-control-allow-origin": "*" },
+    return readers.answer(c, async (lease) => {
+      const indexes = await indexesOf(log, c.req.param("id"));
+      const body = await log.queries.closure(indexes, asOf ?? under?.size, under, lease);
+      return { body, headers: { "content-type": DSSE_MEDIA_TYPE, "access-control-allow-origin": "*" } };
     });
   });
 
+  // Costs at worst the way to 100,000 dependants, 12 MiB; entries are read a page at a time, as the asker reads.
   app.get("/v1/impact/:id", async (c) => {
     query(c, []);
     const name = c.req.param("id");
@@ -121,14 +139,16 @@ export function traceRoutes(app: Hono, log: Log): void {
     const indexes = isRef(name) ? await log.read.find(parseRef(name)) : [];
     if (indexes.length === 0 && parseDecimal(name) !== undefined)
       throw new WritError("ENTRY_NOT_FOUND", `there is no entry ${name} in the log of ${log.published.size}`);
-    return new Response(impactLines(log.queries.impact(name, indexes), indexes.length > 0), {
-      headers: { "content-type": "application/x-ndjson", "access-control-allow-origin": "*" },
-    });
+    const headers = { "content-type": "application/x-ndjson", "access-control-allow-origin": "*" };
+    return readers.stream(c, async (lease) => ({
+      headers,
+      source: () => impactLines(log.queries.impact(name, indexes, lease), indexes.length > 0),
+    }));
   });
 }
 
-function json(body: string): Response {
-  return new Response(body, { headers: JSON_HEADERS });
+function json(body: string): Made {
+  return { body, headers: JSON_HEADERS };
 }
 
 const BUNDLE_MEMBERS = [...WAIT_MEMBERS, "as_of"] as const;
@@ -138,12 +158,13 @@ async function bundleOf(
   log: Log,
   c: Context,
   members: Partial<Record<(typeof BUNDLE_MEMBERS)[number], string>>,
+  lease: Lease,
 ): Promise<{ bundle: Bundle; status: number; headers: Record<string, string> }> {
   const asOf = sizeParam(members.as_of, "as_of");
   const wait = waitOf(log, members);
   const witnessed = wait === null ? null : await log.view.reached(asOf ?? log.durableSize, wait);
   const indexes = await indexesOf(log, c.req.param("id") ?? "");
-  const bundle = await log.queries.bundle(indexes, asOf, witnessed ?? undefined);
+  const bundle = await log.queries.bundle(indexes, asOf, witnessed ?? undefined, lease);
   const late = wait !== null && witnessed === null;
   return { bundle, status: late ? 202 : 200, headers: { ...JSON_HEADERS, ...(late ? RETRY_LATER : {}) } };
 }
@@ -220,12 +241,12 @@ function invalid(path: string, want: string, got: string): WritError {
   });
 }
 
-function brief({ index, id, record }: TraceEntry) {
-  return { index, record_id: id, type: record?.type ?? null };
+function brief({ index, id, type }: Linked) {
+  return { index, record_id: id, type };
 }
 
-function linkOut({ member, kind, value, to, truncated }: LinkOut) {
-  return { member, kind, value, to: to.map(brief), missing: to.length === 0, truncated };
+function linkOut({ member, kind, value, to, isMissing, truncated }: LinkOut) {
+  return { member, kind, value, to: to.map(brief), missing: isMissing, truncated };
 }
 
 function linkIn({ member, from }: LinkIn) {
@@ -233,32 +254,31 @@ function linkIn({ member, from }: LinkIn) {
 }
 
 /** A line for each dependant, and at the end one that says how complete that was. */
-function impactLines(
+async function* impactLines(
   found: AsyncGenerator<Dependant, ImpactEnd>,
   isLogged: boolean,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const step = await found.next();
-        if (step.done !== true) return controller.enqueue(line(dependantLine(step.value)));
-        const { completeTo, count, truncated } = step.value;
-        // Nobody relied on it, or nobody ever heard of it: not the same.
-        const known = isLogged || count > 0;
-        controller.enqueue(line({ complete_to: completeTo, count, truncated, known }));
-        controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
-    },
-    async cancel() {
-      await found.return({ completeTo: 0, count: 0, truncated: true });
-    },
-  });
+): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const step = await found.next();
+    if (step.done === true) {
+      const { completeTo, count, truncated } = step.value;
+      // Nobody relied on it, or nobody ever heard of it: not the same.
+      const known = isLogged || count > 0;
+      return yield line({ complete_to: completeTo, count, truncated, known });
+    }
+    yield line(dependantLine(step.value));
+  }
 }
 
 function dependantLine({ entry, via, depth, path }: Dependant) {
-  return { ...brief(entry), issuer: entry.record?.issuer ?? null, via, depth, path };
+  const { index, id, record } = entry;
+  return {
+    ...brief({ index, id, type: record?.type ?? null }),
+    issuer: entry.record?.issuer ?? null,
+    via,
+    depth,
+    path,
+  };
 }
 
 function line(value: object): Uint8Array {

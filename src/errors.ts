@@ -62,6 +62,7 @@ export type ErrorCode =
   | "QUOTA_EXCEEDED"
   // The state of the log.
   | "POOL_FULL"
+  | "READERS_BUSY"
   | "SHUTTING_DOWN"
   | "LOG_STOPPED"
   | "INTERNAL"
@@ -131,6 +132,7 @@ export function isRetryable(code: ErrorCode): boolean {
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "POOL_FULL",
+  "READERS_BUSY",
   "SHUTTING_DOWN",
   "LOG_STOPPED",
   "INTERNAL",

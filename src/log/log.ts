@@ -8,6 +8,8 @@ import type { Store } from "../store/contract.js";
 import { type Admitted, admitRaw } from "./admit/admit.js";
 import type { Submission, Verifiers } from "./admit/verifiers.js";
 import { isAdmitted, type Verdict } from "./admit/verify-protocol.js";
+import type { Budget } from "./ask/budget.js";
+import type { EntryBundles } from "./ask/entry-bundles.js";
 import type { Judge } from "./ask/judge.js";
 import type { Queries } from "./ask/queries.js";
 import type { Reading } from "./ask/reading.js";
@@ -56,6 +58,8 @@ export interface LogParts {
   readonly feed: Feed;
   readonly statuses: Statuses;
   readonly judge: Judge;
+  readonly readers: Budget;
+  readonly bundles: EntryBundles;
 }
 
 export class Log {
@@ -92,6 +96,16 @@ export class Log {
   /** Where records stand: by one, and in lists. */
   get statuses(): Statuses {
     return this.parts.statuses;
+  }
+
+  /** Entry bundles of full tiles. */
+  get bundles(): EntryBundles {
+    return this.parts.bundles;
+  }
+
+  /** What all readers together may take. */
+  get readers(): Budget {
+    return this.parts.readers;
   }
 
   /** The log's own verdicts on traces: a convenience, the bundle is the truth. */

@@ -13,6 +13,8 @@ import type { Store } from "../store/contract.js";
 import { readStored } from "./admit/admit.js";
 import { rowsOf, WHOLE_INDEX } from "./admit/rows.js";
 import { Verifiers } from "./admit/verifiers.js";
+import { Budget } from "./ask/budget.js";
+import { EntryBundles } from "./ask/entry-bundles.js";
 import { Judge } from "./ask/judge.js";
 import { Queries } from "./ask/queries.js";
 import { Reading } from "./ask/reading.js";
@@ -38,6 +40,10 @@ export interface LogOptions {
   readonly now?: () => number;
   readonly verifierThreads?: number;
   readonly pool?: PoolLimits;
+  /** Bytes that all readers together may hold; READING_BYTES unless given. */
+  readonly readingBytes?: number;
+  /** Where entry bundles of full tiles are kept; in memory unless given. */
+  readonly bundleFolder?: string;
   /** Told of every checkpoint as it is published, before anybody is answered. Must not throw. */
   readonly onPublish?: (published: Published) => void;
   /** Told once, when the log goes over to newer rules of admission at its start: which, and by which entry. */
@@ -134,6 +140,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
   const checkpointOver = (size: number): Promise<Published> => view.checkpointOver(size);
   const feed = new Feed({ store, raw, published, witnessed: () => view.witnessed, now });
   told.feed = feed;
+  const read = new Reading({ store, tiles, prover, raw, published, durableSize });
   const log = new Log({
     origin: key.name,
     policy,
@@ -144,7 +151,8 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     sweeps: admission?.sweeps ?? null,
     witnessing,
     view,
-    read: new Reading({ store, tiles, prover, raw, published, durableSize }),
+    read,
+    bundles: new EntryBundles((start, end) => read.stored(start, end), options.bundleFolder ?? null),
     queries: new Queries({
       store,
       prover,
@@ -159,6 +167,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     feed,
     statuses: new Statuses({ store, bits, admission, now, published, durableSize, checkpointOver }),
     judge: new Judge(judgingPolicy(key, witnessing)),
+    readers: new Budget(options.readingBytes),
   });
   if (admission !== null) {
     const upgraded = await goOverToRules(sequencer, admission.keys, key, now);

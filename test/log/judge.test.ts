@@ -35,17 +35,25 @@ test("a verdict that takes too long is given up, its thread stopped, and the nex
   await played.log.close();
 });
 
-test("at most 32 wait, and the next is told so at once", async () => {
+test("at most 32 wait, eight of one asker, and the next is told so at once; askers take turns", async () => {
   const played = await play(essayWire);
   const bundle = await bundleOf(played, "receipt");
   const judge = new Judge(POLICY);
-  const asked = Array.from({ length: 33 }, () => judge.verdict(bundle, options));
-  const outcomes = await Promise.allSettled(asked);
-  assert.deepEqual(
-    outcomes.map(({ status }) => status),
-    [...Array.from({ length: 32 }, () => "fulfilled"), "rejected"],
-  );
-  await assert.rejects(asked[32] as Promise<string>, (error) => codeOf(error) === "POOL_FULL");
+  const order: string[] = [];
+  const ask = async (asker: string): Promise<void> => {
+    await judge.verdict(bundle, options, asker);
+    order.push(asker);
+  };
+  const asked = ["a", "b", "c", "d"].flatMap((asker) => [
+    ...Array.from({ length: 8 }, () => ask(asker)),
+    // The ninth of one, while eight of his are waiting.
+    assert.rejects(ask(asker), (error) => codeOf(error) === "READERS_BUSY"),
+  ]);
+  await assert.rejects(ask("e"), (error) => codeOf(error) === "READERS_BUSY");
+  await Promise.all(asked);
+  assert.equal(order.length, 32);
+  // Whoever came second was not kept waiting by the eight of the first.
+  assert.deepEqual(order.slice(0, 2), ["a", "b"]);
   await judge.close();
   await played.log.close();
 });

@@ -187,7 +187,7 @@ test("links: missing ones named, and resolved when their target arrives; both wa
     [],
   );
   const incoming = async (name: string): Promise<string[]> =>
-    (await linksOf(name)).in.map(({ member, from }) => `${member} ${from.record?.type}`);
+    (await linksOf(name)).in.map(({ member, from }) => `${member} ${from.type}`);
   assert.deepEqual(await incoming("grant"), [
     "capability_hash consumption",
     "capability_hash execution-receipt",

@@ -297,5 +297,5 @@ test("what is no bundle is refused with the path: cut short, deep, huge, of anot
     ...JSON.parse(text),
     entries: Array.from({ length: 2601 }, (_, index) => ({ index })),
   });
-  assert.match(refused(utf8(many)), /at most 2600/);
+  assert.match(refused(utf8(many)), /at most 2060/);
 });

@@ -1,5 +1,6 @@
 /** The trace bundle of a record, made from the log's own index. */
 import { WritError } from "../../errors.js";
+import { MAX_ENTRY_BYTES } from "../../format/bundle.js";
 import type { Store } from "../../store/contract.js";
 import type { Bundle } from "../../trace/bundle.js";
 import { readTraceEntry, type TraceEntry } from "../../trace/entry.js";
@@ -8,6 +9,7 @@ import { Graph } from "../../trace/graph.js";
 import { type Answer, type Round, walkAsync } from "../../trace/walk/rounds.js";
 import { type DomainView, WALK, walkFrom, type WalkResult } from "../../trace/walk/walk.js";
 import type { Signer } from "../../statement/sign.js";
+import type { Cost } from "./budget.js";
 import type { Postings } from "./postings.js";
 import type { Prover } from "../tree/prove.js";
 import type { Published } from "../tree/publish.js";
@@ -36,12 +38,15 @@ export async function makeBundle(
   subjects: readonly number[],
   asOf: number,
   published: Published,
+  cost: Cost,
 ): Promise<Bundle> {
-  const walked = await walk(parts, subjects, asOf);
+  const walked = await walk(parts, subjects, asOf, cost);
+  await cost.turn();
   const { nodes, bounded } = walked;
   const graph = new Graph(nodes);
   const entries = [];
   for (const { entry } of nodes) {
+    await cost.turn();
     const hashes = await parts.prover.inclusion(entry.index, published.size);
     entries.push({ index: entry.index, receivedAt: entry.receivedAt, hashes, stored: entry.stored });
   }
@@ -66,13 +71,19 @@ export async function makeClosure(
   subjects: readonly number[],
   asOf: number,
   published: Published,
+  cost: Cost,
 ): Promise<Uint8Array> {
-  return statement(parts, await walk(parts, subjects, asOf), subject, asOf, published);
+  return statement(parts, await walk(parts, subjects, asOf, cost), subject, asOf, published);
 }
 
-async function walk(parts: TraceParts, subjects: readonly number[], asOf: number): Promise<WalkResult> {
+async function walk(
+  parts: TraceParts,
+  subjects: readonly number[],
+  asOf: number,
+  cost: Cost,
+): Promise<WalkResult> {
   const { domains } = parts;
-  return walkAsync(walkFrom(subjects, { domains }), (round) => answer(parts, round, asOf));
+  return walkAsync(walkFrom(subjects, { domains }), (round) => answer(parts, round, asOf, cost));
 }
 
 function statement(
@@ -86,19 +97,46 @@ function statement(
   return signClosure({ walk: WALK, subject, asOf, root, entries, strangers, bounded }, signer);
 }
 
-async function answer(library: Library, round: Round, asOf: number): Promise<Answer> {
+async function answer(library: Library, round: Round, asOf: number, cost: Cost): Promise<Answer> {
+  await cost.turn();
   if ("wants" in round) return library.postings.many(round.wants, asOf, round.limit);
-  return readEntries(library, round.read);
+  return readEntries(library, round.read, cost);
 }
 
-/** Entries below the published size, as the trace reads them. */
+/** Entries that are read at once: at the most 2 MiB, which is asked for before. */
+const TOGETHER = 32;
+
+/** Entries below the published size, as the trace reads them; what they hold stays charged. */
 export async function readEntries(
+  library: Library,
+  indexes: readonly number[],
+  cost: Cost,
+): Promise<TraceEntry[]> {
+  const entries: TraceEntry[] = [];
+  for await (const some of readPages(library, indexes, cost)) entries.push(...some);
+  return entries;
+}
+
+/** The same a page at a time. */
+export async function* readPages(
   { store, postings, raw }: Library,
   indexes: readonly number[],
-): Promise<TraceEntry[]> {
-  const stored = (await store.entriesAt(indexes)).map((bytes, i) => bytes ?? missing(indexes[i]));
-  const times = await postings.receivedAt(stored);
-  return indexes.map((index, i) => readTraceEntry(index, stored[i] ?? missing(index), times[i] ?? null, raw));
+  cost: Cost,
+): AsyncGenerator<readonly TraceEntry[]> {
+  for (let at = 0; at < indexes.length; at += TOGETHER) {
+    const some = indexes.slice(at, at + TOGETHER);
+    const most = some.length * MAX_ENTRY_BYTES;
+    cost.charge(most);
+    const stored = (await store.entriesAt(some)).map((bytes, i) => bytes ?? missing(some[i]));
+    cost.credit(most - sizeOf(stored));
+    await cost.turn();
+    const times = await postings.receivedAt(stored);
+    yield stored.map((bytes, i) => readTraceEntry(some[i] ?? 0, bytes, times[i] ?? null, raw));
+  }
+}
+
+export function sizeOf(stored: readonly Uint8Array[]): number {
+  return stored.reduce((sum, { length }) => sum + length, 0);
 }
 
 function missing(index: number | undefined): never {

@@ -1,9 +1,13 @@
-/** Impact: everything that relied on something, nearest first, given as it is found, in bounded memory. */
+/**
+ * Impact: everything that relied on something, nearest first, given as it is found. Costs at worst the trail of 100,000
+ * dependants (12 MiB, charged as it grows) and a page of entries at a time.
+ */
 import type { Term } from "../../index/terms.js";
 import type { LinkMember } from "../../record/links.js";
 import { type Reliance, reliancesOn, reliancesOnName, relies } from "../../trace/dependants.js";
 import type { TraceEntry } from "../../trace/entry.js";
-import { type Library, readEntries } from "./bundle.js";
+import type { Cost } from "./budget.js";
+import { type Library, readPages, sizeOf } from "./bundle.js";
 
 export interface Dependant {
   readonly entry: TraceEntry;
@@ -28,6 +32,12 @@ const MAX_DEPENDANTS = 100_000;
 const MAX_PATH = 32;
 const PAGE = 200;
 
+/** What a step of the trail takes up in memory, about. */
+const TRAIL_BYTES = 128;
+
+/** Links to records, by member; null where there are too many for one read. */
+type Groups = ReadonlyMap<string, ReadonlyMap<LinkMember, number[]> | null>;
+
 /** The index of what was asked about, where it is no entry. */
 const NOWHERE = -1;
 
@@ -40,8 +50,9 @@ export function impactOf(
   size: number,
   name: string,
   indexes: readonly number[],
+  cost: Cost,
 ): AsyncGenerator<Dependant, ImpactEnd> {
-  return new Impact(library, size, indexes).run(name);
+  return new Impact(library, size, indexes, cost).run(name);
 }
 
 class Impact {
@@ -54,6 +65,7 @@ class Impact {
     private readonly library: Library,
     private readonly size: number,
     private readonly indexes: readonly number[],
+    private readonly cost: Cost,
   ) {
     for (const index of indexes) this.trail.set(index, { from: NOWHERE, depth: 0 });
   }
@@ -68,9 +80,14 @@ class Impact {
     let level = [...this.indexes, ...this.found];
     while (level.length > 0 && !this.isFull) {
       this.found = [];
-      for (let at = 0; at < level.length && !this.isFull; at += PAGE)
-        for (const entry of await readEntries(this.library, level.slice(at, at + PAGE)))
-          yield* this.relying(entry.index, reliancesOn(entry));
+      for await (const entries of readPages(this.library, level, this.cost)) {
+        if (this.isFull) break;
+        const reliances = entries.map(reliancesOn);
+        const groups = await this.groupsOf(reliances.flat());
+        for (const [i, { index }] of entries.entries())
+          yield* this.relying(index, reliances[i] ?? [], groups);
+        this.cost.credit(sizeOf(entries.map(({ stored }) => stored)));
+      }
       level = this.found;
     }
     return { completeTo: this.size, count: this.count, truncated: this.isFull };
@@ -81,13 +98,14 @@ class Impact {
   }
 
   /** What relies on the entry `from` and was not met before. */
-  private async *relying(from: number, reliances: readonly Reliance[]): AsyncGenerator<Dependant> {
+  private async *relying(
+    from: number,
+    reliances: readonly Reliance[],
+    groups: Groups = new Map(),
+  ): AsyncGenerator<Dependant> {
     const depth = (this.trail.get(from)?.depth ?? 0) + 1;
-    const groups = new Map<string, ReadonlyMap<LinkMember, number[]> | null>();
     for (const { term, via, laterOnly } of reliances) {
       const { value, member } = term;
-      if (member !== undefined && !groups.has(value))
-        groups.set(value, await this.library.postings.linksTo(value, this.size));
       // Few links to one record were read at once, whatever the members; many are read a page at a time.
       const few = member === undefined ? null : groups.get(value);
       const found = few
@@ -96,6 +114,7 @@ class Impact {
       for await (const entry of found) {
         if (this.isFull) return;
         if (!relies(entry, via) || (laterOnly && entry.index <= from)) continue;
+        this.cost.charge(TRAIL_BYTES);
         this.trail.set(entry.index, { from, depth });
         this.found.push(entry.index);
         this.count++;
@@ -118,7 +137,18 @@ class Impact {
 
   private async *read(indexes: readonly number[]): AsyncGenerator<TraceEntry> {
     const fresh = indexes.filter((index) => !this.trail.has(index));
-    if (fresh.length > 0) yield* await readEntries(this.library, fresh);
+    for await (const entries of readPages(this.library, fresh, this.cost)) {
+      yield* entries;
+      this.cost.credit(sizeOf(entries.map(({ stored }) => stored)));
+    }
+  }
+
+  /** The links to the records that a page of entries is relied on by: all looked up at once. */
+  private async groupsOf(reliances: readonly Reliance[]): Promise<Groups> {
+    const linked = reliances.filter(({ term }) => term.member !== undefined);
+    const values = [...new Set(linked.map(({ term }) => term.value))];
+    const found = await Promise.all(values.map((value) => this.library.postings.linksTo(value, this.size)));
+    return new Map(values.map((value, i) => [value, found[i] ?? null]));
   }
 
   private pathTo(index: number): number[] {

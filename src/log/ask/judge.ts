@@ -20,7 +20,8 @@ export interface JudgeQuestion {
 export type JudgeAnswer = { readonly id: number } & ({ readonly json: string } | { readonly error: string });
 
 /** Questions under way and waiting. */
-const MAX_WAITING = 32;
+export const MAX_WAITING = 32;
+export const MAX_WAITING_OF_ONE = 8;
 /**
  * How long one verdict may take, in milliseconds. The worst bundle that fits the walk's bounds takes about a second here
  * (bench/trace-questions); beyond this somebody has found a worse one, and its thread is stopped so that the others go on.
@@ -29,6 +30,7 @@ const MAX_JUDGING_MS = 10_000;
 
 interface Waiting {
   readonly question: JudgeQuestion;
+  readonly asker: string;
   resolve(json: string): void;
   reject(error: Error): void;
 }
@@ -50,19 +52,26 @@ export class Judge {
     this.policy = formatPolicy(policy);
   }
 
-  /** The verdict as JSON. POOL_FULL when too many are waiting; REQUEST_TIMEOUT when it takes too long. */
+  /** The verdict as JSON. READERS_BUSY when too many are waiting, or too many of one asker; REQUEST_TIMEOUT when it takes too long. */
   async verdict(
     bundle: Bundle,
     { at, profile }: { readonly at: number; readonly profile: Profile },
+    asker = "",
   ): Promise<string> {
+    const own = this.waiting.filter((one) => one.asker === asker).length;
+    if (own >= MAX_WAITING_OF_ONE)
+      throw new WritError(
+        "READERS_BUSY",
+        `${own} verdicts are being worked out for you; wait for them, or judge the bundle yourself`,
+      );
     if (this.waiting.length >= MAX_WAITING)
       throw new WritError(
-        "POOL_FULL",
+        "READERS_BUSY",
         `${MAX_WAITING} verdicts are being worked out; try again, or judge the bundle yourself`,
       );
     const question = { id: this.nextId++, bundle, policy: this.policy, at, profile };
     return new Promise((resolve, reject) => {
-      this.waiting.push({ question, resolve, reject });
+      this.waiting.push({ question, asker, resolve, reject });
       if (this.waiting.length === 1) this.ask();
     });
   }
@@ -84,6 +93,9 @@ export class Judge {
     clearTimeout(this.timer);
     const asked = this.waiting.shift();
     if (asked !== undefined) answer(asked);
+    // Askers take turns: the next is the first of somebody else's, if there is one.
+    const other = this.waiting.findIndex(({ asker }) => asker !== asked?.asker);
+    if (other > 0) this.waiting.unshift(...this.waiting.splice(other, 1));
     this.ask();
   }
 

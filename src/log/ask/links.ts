@@ -3,21 +3,32 @@ import { type LinkMember, LINK_MEMBERS, linksOf, strings } from "../../record/li
 import type { Term } from "../../index/terms.js";
 import { signersOf, type TraceEntry } from "../../trace/entry.js";
 import type { Postings, Span } from "./postings.js";
-import { type Library, readEntries } from "./bundle.js";
+import type { Cost } from "./budget.js";
+import { type Library, readPages, sizeOf } from "./bundle.js";
+
+/** An entry by what a link says of it. */
+export interface Linked {
+  readonly index: number;
+  /** Null for foreign content. */
+  readonly id: string | null;
+  readonly type: string | null;
+}
 
 export interface LinkOut {
   readonly member: string;
   readonly kind: string;
   readonly value: string;
-  /** The entries meant; none: it is missing (so far). */
-  readonly to: readonly TraceEntry[];
+  /** The entries meant. */
+  readonly to: readonly Linked[];
+  /** Is nothing of that name there (so far)? */
+  readonly isMissing: boolean;
   /** Are there more than are given? */
   readonly truncated: boolean;
 }
 
 export interface LinkIn {
   readonly member: string;
-  readonly from: TraceEntry;
+  readonly from: Linked;
 }
 
 export interface EntryLinks {
@@ -27,40 +38,95 @@ export interface EntryLinks {
   readonly truncated: boolean;
 }
 
-/** Links of one kind that are given at most. */
+/** Links of one kind that are given at most, entries that one means, and bytes of entries that are read to name them. */
 const MAX_LINKS = 1000;
 const MAX_TARGETS = 8;
+export const MAX_LINKED_BYTES = 8 * 1024 * 1024;
+/** Indexes that are read of all lists together: of many lists, a part of each. */
+const MAX_INCOMING = 16_000;
+/** Lists that are read at once. */
+const TOGETHER = 16;
 
-export async function linksOfEntry(library: Library, size: number, entry: TraceEntry): Promise<EntryLinks> {
+/** Costs at worst MAX_INCOMING rows of the index and MAX_LINKED_BYTES of entries, each read once however often it is named. */
+export async function linksOfEntry(
+  library: Library,
+  size: number,
+  entry: TraceEntry,
+  cost: Cost,
+): Promise<EntryLinks> {
   if (entry.record === null || entry.id === null) return { out: [], in: [], truncated: false };
   const { postings } = library;
-  const out = await Promise.all(
-    linksOf(entry.record).map(async ({ member, kind, value }): Promise<LinkOut> => {
-      const indexes = await meant(postings, size, entry, { member, kind, value });
-      const to = await readEntries(library, indexes.slice(0, MAX_TARGETS));
-      return { member, kind, value, to, truncated: indexes.length > MAX_TARGETS };
-    }),
-  );
-  const found = await Promise.all(
-    incoming(entry).map(async ({ member, term }) => {
-      const indexes = await postings.term(term)({ from: 0, to: size, limit: MAX_LINKS + 1 });
-      return indexes.map((index) => ({ member, index }));
-    }),
-  );
-  const all = found.flat().filter(({ index }) => index !== entry.index);
+  const links = linksOf(entry.record);
+  const names = new Map(links.map((link) => [nameOf(link), link]));
+  const targets = await inTurns([...names], cost, async ([name, link]) => {
+    return [name, await meant(postings, size, entry, link)] as const;
+  });
+  const indexesOf = new Map(targets);
+  const wants = incoming(entry);
+  const limit = Math.max(MAX_TARGETS, Math.min(MAX_LINKS + 1, Math.floor(MAX_INCOMING / wants.length)));
+  const found = await inTurns(wants, cost, async ({ member, term }) => {
+    const indexes = await postings.term(term)({ from: 0, to: size, limit });
+    return { isCut: indexes.length === limit, links: indexes.map((index) => ({ member, index })) };
+  });
+  const all = found.flatMap((list) => list.links).filter(({ index }) => index !== entry.index);
   const kept = all.toSorted((a, b) => a.index - b.index).slice(0, MAX_LINKS);
-  const sources = await readEntries(
+  const named = await namesOf(
     library,
-    kept.map(({ index }) => index),
+    [
+      ...[...indexesOf.values()].flatMap((indexes) => indexes.slice(0, MAX_TARGETS)),
+      ...kept.map(({ index }) => index),
+    ],
+    cost,
   );
-  return {
-    out,
-    in: kept.flatMap(({ member }, i) => {
-      const from = sources[i];
-      return from === undefined ? [] : [{ member, from }];
-    }),
-    truncated: all.length > kept.length || out.some(({ truncated }) => truncated),
-  };
+  const out = links.map(({ member, kind, value }): LinkOut => {
+    const indexes = indexesOf.get(nameOf({ member, kind, value })) ?? [];
+    const to = indexes.slice(0, MAX_TARGETS).flatMap((index) => named.get(index) ?? []);
+    const isMissing = indexes.length === 0;
+    return { member, kind, value, to, isMissing, truncated: indexes.length > to.length };
+  });
+  const into = kept.flatMap(({ member, index }) => {
+    const from = named.get(index);
+    return from === undefined ? [] : [{ member, from }];
+  });
+  const truncated =
+    all.length > into.length || found.some(({ isCut }) => isCut) || out.some((link) => link.truncated);
+  return { out, in: into, truncated };
+}
+
+type Link = { readonly member: string; readonly kind: string; readonly value: string };
+
+/** What a link means, however often it is named; who an issuer is depends on the member. */
+function nameOf({ member, kind, value }: Link): string {
+  return `${member === "issuer" ? "issuer" : ""} ${kind} ${value}`;
+}
+
+/** A few at a time, so that others have the loop in between. */
+async function inTurns<T, R>(all: readonly T[], cost: Cost, read: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < all.length; at += TOGETHER) {
+    await cost.turn();
+    results.push(...(await Promise.all(all.slice(at, at + TOGETHER).map(read))));
+  }
+  return results;
+}
+
+/** Entries by name, each read once and let go; as many as there is room for. */
+async function namesOf(
+  library: Library,
+  indexes: readonly number[],
+  cost: Cost,
+): Promise<ReadonlyMap<number, Linked>> {
+  const named = new Map<number, Linked>();
+  let bytes = 0;
+  for await (const entries of readPages(library, [...new Set(indexes)], cost)) {
+    for (const { index, id, record, stored } of entries) {
+      bytes += stored.length;
+      named.set(index, { index, id, type: record?.type ?? null });
+    }
+    cost.credit(sizeOf(entries.map(({ stored }) => stored)));
+    if (bytes > MAX_LINKED_BYTES) break;
+  }
+  return named;
 }
 
 /** The entries that a link means: one more than are given, when there are more. */
@@ -68,7 +134,7 @@ async function meant(
   postings: Postings,
   size: number,
   entry: TraceEntry,
-  { member, kind, value }: { readonly member: string; readonly kind: string; readonly value: string },
+  { member, kind, value }: Link,
 ): Promise<number[]> {
   const span = { from: 0, to: size, limit: MAX_TARGETS + 1 };
   if (kind === "record") return postings.record(value)(span);

@@ -1,10 +1,11 @@
 /** Reading what was logged, always below the size that may be shown when asked: entries by any name they have, tiles, proofs. */
 import type { Hash } from "../../../merkle/index.js";
 import { WritError } from "../../errors.js";
-import { formatBundle } from "../../format/bundle.js";
+import { formatBundle, MAX_ENTRY_BYTES } from "../../format/bundle.js";
 import { fromHex, readUint64 } from "../../format/bytes.js";
 import { TILE_WIDTH, type TileId, tileWidth } from "../../format/tile-path.js";
 import type { Store } from "../../store/contract.js";
+import { type Cost, FREE } from "./budget.js";
 import { describeEntry, type LogEntry } from "../admit/entry.js";
 import type { Prover } from "../tree/prove.js";
 import type { Published } from "../tree/publish.js";
@@ -45,12 +46,19 @@ export class Reading {
     return this.parts.prover.consistency(from, to);
   }
 
+  /** Does the published tree have this tile or entry bundle, and is it so wide? */
+  hasTile(id: TileId): boolean {
+    return id.width <= tileWidth(id.kind === "entries" ? 0 : id.level, id.index, this.size);
+  }
+
   /** The bytes of a tile or entry bundle, or null when the published tree has no such one of that width. */
-  async tile(id: TileId): Promise<Uint8Array | null> {
-    const { size } = this;
-    if (id.width > tileWidth(id.kind === "entries" ? 0 : id.level, id.index, size)) return null;
+  async tile(id: TileId, cost: Cost = FREE): Promise<Uint8Array | null> {
+    if (!this.hasTile(id)) return null;
     const start = id.index * TILE_WIDTH;
-    if (id.kind === "entries") return formatBundle(await this.stored(start, start + id.width));
+    if (id.kind === "entries") {
+      cost.charge(id.width * MAX_ENTRY_BYTES);
+      return formatBundle(await this.stored(start, start + id.width));
+    }
     return (await this.parts.tiles.tile(id.level, id.index)).hashes(id.width);
   }
 
@@ -92,8 +100,8 @@ export class Reading {
     return stored ?? new Uint8Array(0);
   }
 
-  /** Entries below the published size: that one is missing is not the asker's mistake. */
-  private async stored(start: number, end: number): Promise<Uint8Array[]> {
+  /** The stored bytes of entries below the published size: that one is missing is not the asker's mistake. */
+  async stored(start: number, end: number): Promise<Uint8Array[]> {
     try {
       return await this.parts.store.entries(start, end);
     } catch (error) {

@@ -4,6 +4,7 @@
  * that and hands back a cursor.
  */
 import type { Term } from "../../index/terms.js";
+import type { Cost } from "./budget.js";
 import type { Posting, Postings } from "./postings.js";
 
 export interface SearchQuery {
@@ -39,7 +40,12 @@ export interface SearchPage {
 const STRETCH = 256;
 const MAX_STRETCHES = 64;
 
-export async function search(postings: Postings, size: number, query: SearchQuery): Promise<SearchPage> {
+export async function search(
+  postings: Postings,
+  size: number,
+  query: SearchQuery,
+  cost: Cost,
+): Promise<SearchPage> {
   const { order, limit, cursor } = query;
   const reverse = order === "desc";
   // Upwards the end is open; downwards, what was logged since the search began lies behind it.
@@ -53,6 +59,7 @@ export async function search(postings: Postings, size: number, query: SearchQuer
   if (query.linked !== undefined) lists.push(postings.linked(query.linked));
   const found: number[] = [];
   for (let stretch = 0; from < to && found.length < limit && stretch < MAX_STRETCHES; stretch++) {
+    await cost.turn();
     const { matches, done } = await intersect(lists, from, to, reverse);
     const taken = matches.slice(0, limit - found.length);
     found.push(...taken);

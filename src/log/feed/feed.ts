@@ -105,6 +105,11 @@ export class Feed {
     this.notify();
   }
 
+  /** Is it so far behind that a whole reading fits before the end? */
+  isPast(start: number): boolean {
+    return start + BLOCK <= this.size;
+  }
+
   /** The events from `start` on, as far as one reading goes. RangeError unless start < size. */
   async block(start: number): Promise<Block> {
     const { size } = this;

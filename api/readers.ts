@@ -1,0 +1,148 @@
+/**
+ * Answers that take more than one entry: made under a lease of the readers' budget, which is held until the asker has taken them,
+ * and sent in pieces as he reads. One that takes nothing for STUCK_MS is cut off. What several ask for at once is made once, and
+ * every one of them is charged for what he holds of it.
+ */
+import type { ServerResponse } from "node:http";
+import type { Context } from "hono";
+import { utf8 } from "../src/format/bytes.js";
+import type { Budget, Lease } from "../src/log/ask/budget.js";
+import type { Askers } from "./asker.js";
+import { nodeMessages } from "./node.js";
+
+/** How long an asker may take nothing of his answer. */
+export const STUCK_MS = 10_000;
+/** An answer leaves in pieces of this size. */
+export const PIECE_BYTES = 64 * 1024;
+
+export interface Made {
+  readonly body: string | Uint8Array;
+  readonly status?: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Streamed {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly source: () => AsyncIterable<Uint8Array>;
+}
+
+export class Readers {
+  private readonly making = new Map<string, Promise<Made>>();
+
+  constructor(
+    readonly budget: Budget,
+    private readonly askers: Askers,
+    private readonly stuckMs = STUCK_MS,
+  ) {}
+
+  /** Who asks, as leases and listeners are counted. */
+  askerOf(c: Context): string {
+    return this.askers.of(c);
+  }
+
+  /** A lease for what is made for this request. READERS_BUSY. The caller releases it. */
+  lease(c: Context): Lease {
+    return this.budget.lease(this.askerOf(c));
+  }
+
+  /** What `make` makes for this request. READERS_BUSY at once when there is no room. */
+  async answer(c: Context, make: (lease: Lease) => Promise<Made>): Promise<Response> {
+    const lease = this.lease(c);
+    try {
+      const { body, status = 200, headers } = await this.once(nameOf(c), () => make(lease));
+      const bytes = typeof body === "string" ? utf8(body) : body;
+      const sent = { status, headers: { ...headers, "content-length": String(bytes.length) } };
+      if (c.req.method === "HEAD") {
+        lease.release();
+        return new Response(null, sent);
+      }
+      lease.settle(bytes.length);
+      return new Response(this.send(c, lease, pieces(bytes)), sent);
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  /** What `make` gives, as it comes: nothing of it is held but a piece. */
+  async stream(c: Context, make: (lease: Lease) => Promise<Streamed>): Promise<Response> {
+    const lease = this.lease(c);
+    try {
+      const { headers, source } = await make(lease);
+      if (c.req.method !== "HEAD") return new Response(this.send(c, lease, source()), { headers });
+      lease.release();
+      return new Response(null, { headers });
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  private async once(name: string, make: () => Promise<Made>): Promise<Made> {
+    const known = this.making.get(name);
+    if (known !== undefined) return known;
+    const making = make().finally(() => this.making.delete(name));
+    this.making.set(name, making);
+    return making;
+  }
+
+  /** Piece by piece, as the asker reads; whoever is gone, or stuck, gives his lease back. */
+  private send(c: Context, lease: Lease, source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+    const { outgoing } = nodeMessages(c);
+    const iterator = source[Symbol.asyncIterator]();
+    let watch: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      clearTimeout(watch);
+      lease.release();
+    };
+    if (outgoing !== undefined) outgoing.once("close", end);
+    // From one piece that was asked for to the next: that is how long he took for it.
+    const wait = (): void => {
+      clearTimeout(watch);
+      watch = setTimeout(() => cut(outgoing, end), this.stuckMs).unref();
+    };
+    return new ReadableStream(
+      {
+        async pull(controller) {
+          clearTimeout(watch);
+          try {
+            const { done, value } = await iterator.next();
+            if (done === true) {
+              controller.close();
+              // What is written is not yet read: with a server, the lease ends when the answer has left.
+              if (outgoing === undefined) end();
+              else wait();
+              return;
+            }
+            controller.enqueue(value);
+            wait();
+          } catch (error) {
+            end();
+            controller.error(error);
+          }
+        },
+        async cancel() {
+          end();
+          await iterator.return?.();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+function cut(outgoing: ServerResponse | undefined, end: () => void): void {
+  end();
+  outgoing?.destroy();
+}
+
+/** The same question: path, query and what decides the form of its answer. */
+function nameOf(c: Context): string {
+  const { url } = c.req;
+  const forms = ["accept", "accept-encoding"].map((name) => c.req.header(name) ?? "").join(" ");
+  return `${forms} ${url.slice(url.indexOf("/", "https://".length))}`;
+}
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+}
