@@ -22,8 +22,8 @@ export interface AppOptions extends LogDescription {
   readonly onError?: (error: unknown, method: string, path: string) => void;
   /** Bytes of request bodies that may be under way at once; single statements and batches have one each. */
   readonly bodyBudget?: number;
-  /** Proxies, as addresses or ranges, that are believed when they say whom they ask for. */
-  readonly trustedProxies?: readonly string[];
+  /** Who asks; by the address that he has unless given. */
+  readonly askers?: Askers;
 }
 
 const DEFAULT_BODY_BUDGET = 64 * 1024 * 1024;
@@ -33,7 +33,7 @@ export function createApp(log: Log, options: AppOptions): Hono {
   const budget = options.bodyBudget ?? DEFAULT_BODY_BUDGET;
   const bodies = new BodyReader(budget);
   submitRoutes(app, log, bodies, new BodyReader(budget));
-  const readers = new Readers(log.readers, new Askers(options.trustedProxies));
+  const readers = new Readers(log.readers, options.askers ?? new Askers());
   const { service } = options;
   const receipts = service === undefined ? null : new Receipts(log, service);
   readRoutes(app, log, options, receipts, readers);

@@ -19,7 +19,7 @@ import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
 import { indexesOf, publishedAt, treeAt } from "./refs.js";
-import type { Readers } from "./readers.js";
+import { entryLines, type Readers } from "./readers.js";
 import type { Receipts } from "./receipts.js";
 import type { ServiceOptions } from "./service.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ENTRIES } from "./submit.js";
@@ -60,13 +60,9 @@ export function readRoutes(
     if (type !== "application/json") onlyOne([index, ...others]);
     return readers.answer(c, async (lease) => {
       const { entries, isCut } = await log.queries.entries([index, ...others], lease);
-      const lines: string[] = [];
-      for (const entry of entries) {
-        await lease.turn();
-        lines.push(entryJson(entry, WITH_STATEMENT));
-      }
       const truncated = isCut || others.length + 1 === MAX_SAME_RECORD;
-      return { body: `{"entries":[${lines.join(",")}],"truncated":${truncated}}`, headers: JSON_HEADERS };
+      const lines = await entryLines(entries, WITH_STATEMENT, lease);
+      return { body: [...lines, `],"truncated":${truncated}}`], headers: JSON_HEADERS };
     });
   });
 

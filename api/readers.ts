@@ -6,6 +6,7 @@
 import type { ServerResponse } from "node:http";
 import type { Context } from "hono";
 import { utf8 } from "../src/format/bytes.js";
+import { entryJson, type LogEntry } from "../src/log/admit/entry.js";
 import type { Budget, Lease } from "../src/log/ask/budget.js";
 import type { Askers } from "./asker.js";
 import { nodeMessages } from "./node.js";
@@ -16,7 +17,8 @@ export const STUCK_MS = 10_000;
 export const PIECE_BYTES = 64 * 1024;
 
 export interface Made {
-  readonly body: string | Uint8Array;
+  /** As one, or in pieces that are small enough to be encoded one after another. */
+  readonly body: string | Uint8Array | readonly string[];
   readonly status?: number;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -50,14 +52,15 @@ export class Readers {
     const lease = this.lease(c);
     try {
       const { body, status = 200, headers } = await this.once(nameOf(c), () => make(lease));
-      const bytes = typeof body === "string" ? utf8(body) : body;
-      const sent = { status, headers: { ...headers, "content-length": String(bytes.length) } };
+      const parts = body instanceof Uint8Array ? [body] : await encoded(body, lease);
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      const sent = { status, headers: { ...headers, "content-length": String(length) } };
       if (c.req.method === "HEAD") {
         lease.release();
         return new Response(null, sent);
       }
-      lease.settle(bytes.length);
-      return new Response(this.send(c, lease, pieces(bytes)), sent);
+      lease.settle(length);
+      return new Response(this.send(c, lease, pieces(parts)), sent);
     } catch (error) {
       lease.release();
       throw error;
@@ -143,6 +146,34 @@ function nameOf(c: Context): string {
   return `${forms} ${url.slice(url.indexOf("/", "https://".length))}`;
 }
 
-async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+/** The beginning of an answer with a list of entries: `{"entries":[…`, to be closed. */
+export async function entryLines(
+  entries: readonly LogEntry[],
+  options: Parameters<typeof entryJson>[1],
+  lease: Lease,
+): Promise<string[]> {
+  const lines = ['{"entries":['];
+  for (const entry of entries) {
+    await lease.turn();
+    lines.push(`${lines.length === 1 ? "" : ","}${entryJson(entry, options)}`);
+  }
+  return lines;
+}
+
+async function encoded(body: string | readonly string[], lease: Lease): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = [];
+  let small = "";
+  for (const text of typeof body === "string" ? [body] : body) {
+    small += text;
+    if (small.length < PIECE_BYTES) continue;
+    parts.push(utf8(small));
+    small = "";
+    await lease.turn();
+  }
+  return [...parts, utf8(small)];
+}
+
+async function* pieces(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const bytes of parts)
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }

@@ -13,9 +13,9 @@ import { timeOf } from "../src/record/time.js";
 import { DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
-import { entryJson, type LogEntry } from "../src/log/admit/entry.js";
+import type { LogEntry } from "../src/log/admit/entry.js";
 import { negotiate } from "./negotiate.js";
-import type { Made, Readers } from "./readers.js";
+import { entryLines, type Made, type Readers } from "./readers.js";
 import { parseRef, query, sizeParam } from "./params.js";
 import { indexesOf } from "./refs.js";
 import { RETRY_LATER, WAIT_MEMBERS, waitOf } from "./wait.js";
@@ -59,12 +59,10 @@ export function traceRoutes(app: Hono, log: Log, readers: Readers): void {
       const own = ({ contentType }: LogEntry): boolean => accepts(contentType);
       const { entries, page } = await log.queries.search(search, own, lease);
       const next = page.next === null ? "null" : `"${search.order}-${page.next.at}-${page.next.size}"`;
-      const lines: string[] = [];
-      for (const entry of entries) {
-        await lease.turn();
-        lines.push(entryJson(entry, { statement: false }));
-      }
-      return json(`{"entries":[${lines.join(",")}],"complete_to":${page.completeTo},"next":${next}}`);
+      return json(
+        ...(await entryLines(entries, { statement: false }, lease)),
+        `],"complete_to":${page.completeTo},"next":${next}}`,
+      );
     });
   });
 
@@ -147,7 +145,7 @@ export function traceRoutes(app: Hono, log: Log, readers: Readers): void {
   });
 }
 
-function json(body: string): Made {
+function json(...body: readonly string[]): Made {
   return { body, headers: JSON_HEADERS };
 }
 
@@ -258,17 +256,24 @@ async function* impactLines(
   found: AsyncGenerator<Dependant, ImpactEnd>,
   isLogged: boolean,
 ): AsyncGenerator<Uint8Array> {
+  let lines = "";
   for (;;) {
     const step = await found.next();
     if (step.done === true) {
       const { completeTo, count, truncated } = step.value;
       // Nobody relied on it, or nobody ever heard of it: not the same.
       const known = isLogged || count > 0;
-      return yield line({ complete_to: completeTo, count, truncated, known });
+      return yield utf8(lines + line({ complete_to: completeTo, count, truncated, known }));
     }
-    yield line(dependantLine(step.value));
+    lines += line(dependantLine(step.value));
+    if (lines.length < LINES_BYTES) continue;
+    yield utf8(lines);
+    lines = "";
   }
 }
+
+/** Lines are sent so many bytes at a time. */
+const LINES_BYTES = 16 * 1024;
 
 function dependantLine({ entry, via, depth, path }: Dependant) {
   const { index, id, record } = entry;
@@ -281,6 +286,6 @@ function dependantLine({ entry, via, depth, path }: Dependant) {
   };
 }
 
-function line(value: object): Uint8Array {
-  return utf8(`${JSON.stringify(value)}\n`);
+function line(value: object): string {
+  return `${JSON.stringify(value)}\n`;
 }

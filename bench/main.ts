@@ -1,6 +1,7 @@
 /** `npm run bench [-- QUESTION…]`: one table a question, each figure beside its baseline from the same run. */
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
+import { abuse } from "./abuse-questions.js";
 import { batches, disk, type Question, raw, type Row, single, sizes, steady } from "./questions.js";
 import { receipts, registering } from "./scitt-questions.js";
 import { cascade, gateway, kept, lists, restart, revoked, standing } from "./status-questions.js";
@@ -29,6 +30,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   receipts,
   sizes,
   lookups,
+  abuse,
 };
 
 const asked = process.argv.slice(2);

@@ -140,12 +140,13 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
   const checkpointOver = (size: number): Promise<Published> => view.checkpointOver(size);
   const feed = new Feed({ store, raw, published, witnessed: () => view.witnessed, now });
   told.feed = feed;
+  const pool = new Pool(options.pool ?? DEFAULT_POOL);
   const read = new Reading({ store, tiles, prover, raw, published, durableSize });
   const log = new Log({
     origin: key.name,
     policy,
     store,
-    pool: new Pool(options.pool ?? DEFAULT_POOL),
+    pool,
     verifiers,
     sequencer,
     sweeps: admission?.sweeps ?? null,
@@ -167,7 +168,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     feed,
     statuses: new Statuses({ store, bits, admission, now, published, durableSize, checkpointOver }),
     judge: new Judge(judgingPolicy(key, witnessing)),
-    readers: new Budget(options.readingBytes),
+    readers: new Budget(options.readingBytes, () => pool.isWaiting),
   });
   if (admission !== null) {
     const upgraded = await goOverToRules(sequencer, admission.keys, key, now);

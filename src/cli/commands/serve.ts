@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { type Logger, pino } from "pino";
+import { Askers } from "../../../api/asker.js";
 import { createApp } from "../../../api/app.js";
 import { listen } from "../../../api/server.js";
 import { WritError } from "../../errors.js";
@@ -27,13 +29,14 @@ const DEFAULT_LISTEN = "127.0.0.1:6962";
 
 export const serve: Command = {
   usage:
-    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--origin NAME] [--log] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
+    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--origin NAME] [--log] [--trusted-proxy ADDRESS…] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --trusted-proxy: addresses or ranges of proxies in front of it that are believed when X-Forwarded-For says whom they ask for; one address may have a quarter of what all readers may. --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
   options: {
     listen: STRING,
     url: STRING,
     origin: STRING,
     log: FLAG,
+    "trusted-proxy": { type: "string", multiple: true },
     "witness-policy": STRING,
     "require-witnesses": FLAG,
     "require-witnesses-tier": STRING,
@@ -44,6 +47,7 @@ export const serve: Command = {
     const { host, port } = parseListen(invocation.text("listen") ?? DEFAULT_LISTEN);
     const witnesses = await witnessOptions(invocation);
     let publicUrl = publicUrlOf(invocation);
+    const askers = askersOf(invocation.texts("trusted-proxy"));
     await makeIfMissing(folder, invocation.text("origin"), voice);
     const logger = pino(
       { level: invocation.flag("log") ? "info" : "warn" },
@@ -57,6 +61,7 @@ export const serve: Command = {
     const before = await shownBefore(folder, witnesses);
     const log = await openLog(store, {
       key,
+      bundleFolder: join(folder, "bundles"),
       ...(witnesses === null
         ? {}
         : {
@@ -76,6 +81,7 @@ export const serve: Command = {
     const verifierKey = formatVerifierKey(key);
     const app = createApp(log, {
       verifierKeys: [key, second],
+      askers,
       version: version(),
       service: { key, url: () => publicUrl ?? "", now: Date.now, pastKeys: await pastKeys(folder) },
       onError: (error, method, path) => logger.error({ err: error, method, path }, "request failed"),
@@ -129,6 +135,14 @@ async function renewIndex(store: Store, key: SigningKey, voice: Voice): Promise<
     voice.progress("making the index", done, total),
   );
   voice.say(`made ${rows} rows from ${size} entries`);
+}
+
+function askersOf(trusted: readonly string[]): Askers {
+  try {
+    return new Askers(trusted);
+  } catch (error) {
+    throw usageError(`--trusted-proxy: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** The URL without a slash at its end: paths are put behind it. */

@@ -5,7 +5,8 @@
  *
  * Bounds, whoever asks and however often: all readers together hold at most `bytes`, one asker a quarter of that, and every
  * asker has the first FIRST_BYTES of a lease or none. A reader has the loop for SLICE_MS and then waits until everybody else was
- * served: askers take turns, however many leases each has, and between two turns the loop does whatever else there is to do.
+ * served: askers take turns, however many leases each has, and between two turns the loop does whatever else there is to do; while
+ * statements wait to be logged, that is given time.
  */
 import { WritError } from "../../errors.js";
 
@@ -28,16 +29,40 @@ export const READING_BYTES = 128 * 1024 * 1024;
 export const ASKER_SHARE = 1 / 4;
 /** What a lease has from the beginning: most answers need no more. */
 export const FIRST_BYTES = 1024 * 1024;
+/** Milliseconds between two turns while somebody's statements are waiting to be logged. */
+const PRESSED_MS = 6;
 /** Milliseconds of the loop that a reader has at a time. */
 const SLICE_MS = 2;
 
+/** Look-ups of one reader that are under way at once: the store's threads are everybody's, and a commit waits for them, too. */
+const LOOKUPS = 8;
+
+/** Reads a few at a time, with a turn before each few. */
+export async function inTurns<T, R>(
+  all: readonly T[],
+  cost: Cost,
+  read: (one: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < all.length; at += LOOKUPS) {
+    await cost.turn();
+    results.push(...(await Promise.all(all.slice(at, at + LOOKUPS).map(read))));
+  }
+  return results;
+}
+
 export class Budget {
-  private readonly turns = new Turns();
+  private readonly turns: Turns;
   private readonly held = new Map<string, number>();
   private total = 0;
 
-  /** `bytes`: that all readers together may hold. */
-  constructor(readonly bytes: number = READING_BYTES) {}
+  /** `bytes`: that all readers together may hold; `isPressed`: is anybody waiting who goes before readers? */
+  constructor(
+    readonly bytes: number = READING_BYTES,
+    isPressed: () => boolean = () => false,
+  ) {
+    this.turns = new Turns(isPressed);
+  }
 
   /** A lease for one answer. READERS_BUSY when too much is being read, or too much for this asker. */
   lease(asker: string): Lease {
@@ -123,10 +148,12 @@ export class Lease implements Cost {
   }
 }
 
-/** Who waits for the loop: each round of it serves one, and askers in turn. */
+/** Who waits for the loop: each round of it serves one, and askers in turn; while writers wait, one every few milliseconds. */
 class Turns {
   private readonly waiting = new Map<string, (() => void)[]>();
   private isRunning = false;
+
+  constructor(private readonly isPressed: () => boolean) {}
 
   next(asker: string): Promise<void> {
     return new Promise((resolve) => {
@@ -151,7 +178,8 @@ class Turns {
     const resolve = queue.shift();
     if (queue.length > 0) this.waiting.set(asker, queue);
     resolve?.();
-    setImmediate(() => this.serve());
+    if (this.isPressed()) setTimeout(() => this.serve(), PRESSED_MS);
+    else setImmediate(() => this.serve());
   }
 }
 

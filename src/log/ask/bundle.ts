@@ -99,12 +99,19 @@ function statement(
 
 async function answer(library: Library, round: Round, asOf: number, cost: Cost): Promise<Answer> {
   await cost.turn();
-  if ("wants" in round) return library.postings.many(round.wants, asOf, round.limit);
+  if ("wants" in round) return library.postings.many(round.wants, asOf, round.limit, cost);
   return readEntries(library, round.read, cost);
 }
 
 /** Entries that are read at once: at the most 2 MiB, which is asked for before. */
 const TOGETHER = 32;
+
+/** An entry as it is stored, and when it came in. */
+export interface StoredEntry {
+  readonly index: number;
+  readonly stored: Uint8Array;
+  readonly receivedAt: number;
+}
 
 /** Entries below the published size, as the trace reads them; what they hold stays charged. */
 export async function readEntries(
@@ -113,16 +120,32 @@ export async function readEntries(
   cost: Cost,
 ): Promise<TraceEntry[]> {
   const entries: TraceEntry[] = [];
-  for await (const some of readPages(library, indexes, cost)) entries.push(...some);
+  for await (const page of readPages(library, indexes, cost)) entries.push(...page);
   return entries;
 }
 
 /** The same a page at a time. */
 export async function* readPages(
-  { store, postings, raw }: Library,
+  library: Library,
   indexes: readonly number[],
   cost: Cost,
 ): AsyncGenerator<readonly TraceEntry[]> {
+  for await (const page of readStored(library, indexes, cost)) {
+    const entries: TraceEntry[] = [];
+    for (const { index, stored, receivedAt } of page) {
+      await cost.turn();
+      entries.push(readTraceEntry(index, stored, receivedAt, library.raw));
+    }
+    yield entries;
+  }
+}
+
+/** Entries below the published size as bytes, a page at a time. */
+export async function* readStored(
+  { store, postings }: Library,
+  indexes: readonly number[],
+  cost: Cost,
+): AsyncGenerator<readonly StoredEntry[]> {
   for (let at = 0; at < indexes.length; at += TOGETHER) {
     const some = indexes.slice(at, at + TOGETHER);
     const most = some.length * MAX_ENTRY_BYTES;
@@ -131,7 +154,7 @@ export async function* readPages(
     cost.credit(most - sizeOf(stored));
     await cost.turn();
     const times = await postings.receivedAt(stored);
-    yield stored.map((bytes, i) => readTraceEntry(some[i] ?? 0, bytes, times[i] ?? null, raw));
+    yield stored.map((bytes, i) => ({ index: some[i] ?? 0, stored: bytes, receivedAt: times[i] ?? 0 }));
   }
 }
 

@@ -6,8 +6,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
 import { isMissing } from "../../durable.js";
 import { formatBundle, MAX_ENTRY_BYTES } from "../../format/bundle.js";
@@ -69,7 +68,7 @@ export class EntryBundles {
   private async make(index: number, cost: Cost): Promise<KeptBundle> {
     const source = Readable.from(this.formatted(index * TILE_WIDTH, cost));
     if (this.folder === null) {
-      const bytes = Buffer.concat(await collect(source.pipe(createGzip())));
+      const bytes = Buffer.concat(await collect(zipped(source)));
       this.inMemory.set(index, bytes, bytes.length);
       return ofBytes(bytes);
     }
@@ -102,7 +101,8 @@ function pathOf(folder: string, index: number): string {
 async function writeZipped(path: string, source: Readable): Promise<void> {
   const file = await open(`${path}.new`, "w", 0o644);
   try {
-    await pipeline(source, createGzip(), file.createWriteStream({ flush: true, autoClose: false }));
+    for await (const piece of zipped(source)) await file.write(piece as Uint8Array);
+    await file.sync();
   } catch (error) {
     await rm(`${path}.new`, { force: true });
     throw error;
@@ -141,8 +141,14 @@ function keptOf(zippedLength: number, length: number, read: () => Readable): Kep
   return {
     length,
     zippedLength,
-    pieces: (zipped) => (zipped ? read() : read().pipe(createGunzip({ chunkSize: PIECE_BYTES }))),
+    pieces: (isZipped) =>
+      isZipped ? read() : pipeline(read(), createGunzip({ chunkSize: PIECE_BYTES }), () => {}),
   };
+}
+
+/** Compressed. What fails on the way in fails here, and whoever stops reading lets go of both. */
+function zipped(source: Readable): Readable {
+  return pipeline(source, createGzip(), () => {});
 }
 
 function lengthIn(trailer: Uint8Array): number {

@@ -6,7 +6,7 @@ import type { Term } from "../../index/terms.js";
 import type { LinkMember } from "../../record/links.js";
 import { type Reliance, reliancesOn, reliancesOnName, relies } from "../../trace/dependants.js";
 import type { TraceEntry } from "../../trace/entry.js";
-import type { Cost } from "./budget.js";
+import { type Cost, inTurns } from "./budget.js";
 import { type Library, readPages, sizeOf } from "./bundle.js";
 
 export interface Dependant {
@@ -113,6 +113,7 @@ class Impact {
         : this.having(term, laterOnly ? from + 1 : 0);
       for await (const entry of found) {
         if (this.isFull) return;
+        await this.cost.turn();
         if (!relies(entry, via) || (laterOnly && entry.index <= from)) continue;
         this.cost.charge(TRAIL_BYTES);
         this.trail.set(entry.index, { from, depth });
@@ -147,7 +148,9 @@ class Impact {
   private async groupsOf(reliances: readonly Reliance[]): Promise<Groups> {
     const linked = reliances.filter(({ term }) => term.member !== undefined);
     const values = [...new Set(linked.map(({ term }) => term.value))];
-    const found = await Promise.all(values.map((value) => this.library.postings.linksTo(value, this.size)));
+    const found = await inTurns(values, this.cost, (value) =>
+      this.library.postings.linksTo(value, this.size),
+    );
     return new Map(values.map((value, i) => [value, found[i] ?? null]));
   }
 

@@ -3,7 +3,7 @@ import { type LinkMember, LINK_MEMBERS, linksOf, strings } from "../../record/li
 import type { Term } from "../../index/terms.js";
 import { signersOf, type TraceEntry } from "../../trace/entry.js";
 import type { Postings, Span } from "./postings.js";
-import type { Cost } from "./budget.js";
+import { type Cost, inTurns } from "./budget.js";
 import { type Library, readPages, sizeOf } from "./bundle.js";
 
 /** An entry by what a link says of it. */
@@ -44,8 +44,6 @@ const MAX_TARGETS = 8;
 export const MAX_LINKED_BYTES = 8 * 1024 * 1024;
 /** Indexes that are read of all lists together: of many lists, a part of each. */
 const MAX_INCOMING = 16_000;
-/** Lists that are read at once. */
-const TOGETHER = 16;
 
 /** Costs at worst MAX_INCOMING rows of the index and MAX_LINKED_BYTES of entries, each read once however often it is named. */
 export async function linksOfEntry(
@@ -98,16 +96,6 @@ type Link = { readonly member: string; readonly kind: string; readonly value: st
 /** What a link means, however often it is named; who an issuer is depends on the member. */
 function nameOf({ member, kind, value }: Link): string {
   return `${member === "issuer" ? "issuer" : ""} ${kind} ${value}`;
-}
-
-/** A few at a time, so that others have the loop in between. */
-async function inTurns<T, R>(all: readonly T[], cost: Cost, read: (one: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let at = 0; at < all.length; at += TOGETHER) {
-    await cost.turn();
-    results.push(...(await Promise.all(all.slice(at, at + TOGETHER).map(read))));
-  }
-  return results;
 }
 
 /** Entries by name, each read once and let go; as many as there is room for. */

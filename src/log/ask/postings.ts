@@ -3,6 +3,7 @@ import { sha256 } from "#crypto";
 import { concat, fromHex, readUint64, uint64 } from "../../format/bytes.js";
 import { scopedName, TERM_BYTES, type Term, termName } from "../../index/terms.js";
 import { LINK_MEMBERS, type LinkMember } from "../../record/links.js";
+import { type Cost, inTurns } from "./budget.js";
 import type { Store } from "../../store/contract.js";
 import type { Want } from "../../trace/walk/rounds.js";
 import { type DomainView, MAX_NODES } from "../../trace/walk/walk.js";
@@ -55,18 +56,16 @@ export class Postings {
    * Many wants at once, each ascending and below `to`, at most `limit`. Links to one record are next to one another in the
    * index: as long as there are few of them, one read answers for every member.
    */
-  async many(wants: readonly Want[], to: number, limit: number): Promise<number[][]> {
+  async many(wants: readonly Want[], to: number, limit: number, cost: Cost): Promise<number[][]> {
     const groups = new Map<string, Promise<ReadonlyMap<LinkMember, number[]> | null>>();
-    return Promise.all(
-      wants.map(async (want) => {
-        if (!isPlainLink(want) || !this.isAlone(want.domain)) return this.want(want, to, limit);
-        const { value, member } = want.term;
-        const group = groups.get(value) ?? this.linksTo(value, to);
-        groups.set(value, group);
-        const byMember = await group;
-        return byMember === null ? this.want(want, to, limit) : (byMember.get(member) ?? []);
-      }),
-    );
+    return inTurns(wants, cost, async (want) => {
+      if (!isPlainLink(want) || !this.isAlone(want.domain)) return this.want(want, to, limit);
+      const { value, member } = want.term;
+      const group = groups.get(value) ?? this.linksTo(value, to);
+      groups.set(value, group);
+      const byMember = await group;
+      return byMember === null ? this.want(want, to, limit) : (byMember.get(member) ?? []);
+    });
   }
 
   private async want(want: Want, to: number, limit: number): Promise<number[]> {

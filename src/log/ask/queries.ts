@@ -13,7 +13,7 @@ import { Postings } from "./postings.js";
 import type { Prover } from "../tree/prove.js";
 import type { Published } from "../tree/publish.js";
 import { search, type SearchPage, type SearchQuery } from "./search.js";
-import { type Library, makeBundle, makeClosure, readEntries, readPages } from "./bundle.js";
+import { type Library, makeBundle, makeClosure, readEntries, readStored } from "./bundle.js";
 import type { Signer } from "../../statement/sign.js";
 import type { DomainView } from "../../trace/walk/walk.js";
 
@@ -65,11 +65,12 @@ export class Queries {
   ): Promise<{ readonly entries: readonly LogEntry[]; readonly isCut: boolean }> {
     const entries: LogEntry[] = [];
     let bytes = 0;
-    for await (const some of readPages(this.library, indexes, cost))
-      for (const { index, stored, receivedAt } of some) {
+    for await (const page of readStored(this.library, indexes, cost))
+      for (const { index, stored, receivedAt } of page) {
         bytes += stored.length;
         if (entries.length > 0 && bytes > MAX_PAGE_BYTES) return { entries, isCut: true };
-        entries.push(describeEntry(index, stored, receivedAt ?? 0, this.parts.raw));
+        await cost.turn();
+        entries.push(describeEntry(index, stored, receivedAt, this.parts.raw));
       }
     return { entries, isCut: false };
   }

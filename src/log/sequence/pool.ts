@@ -37,6 +37,11 @@ export class Pool {
     };
   }
 
+  /** Is anything waiting? */
+  get isWaiting(): boolean {
+    return this.entries > 0;
+  }
+
   /** Takes nothing more; resolves when nothing is waiting. */
   async close(): Promise<void> {
     this.closed = true;
