@@ -27,7 +27,7 @@ export async function openSequencer(
     {
       store,
       edge,
-      gate: await Gate.open(store, keys),
+      gate: new Gate(store, keys),
       bits: await StatusBits.open(store),
       reader,
       key,

@@ -34,6 +34,8 @@ export type ErrorCode =
   | "GRANT_NOT_DELEGATED"
   | "REQUEST_USED"
   | "USE_REPEATED"
+  // Why a revocation may not wait for what is not there.
+  | "EARLY_REVOCATIONS"
   // Why a gateway lets nobody act.
   | "GATEWAY_UNSURE"
   | "GRANT_UNJUSTIFIED"

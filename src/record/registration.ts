@@ -12,8 +12,9 @@ import type { ErrorCode } from "../errors.js";
  * - 1: one company's log: every registrar registers every id, uses are counted for each grant.
  * - 2: trust domains; uses are counted for each request too; a child grant is made by those who may; members that came with
  *   these rules must be well formed.
+ * - 3: revocations that wait for what they revoke are bounded.
  */
-export const RULES_VERSION = 2;
+export const RULES_VERSION = 3;
 
 export const REGISTRATION_RULES = {
   size: "A statement has at most 65,535 bytes in its stored form.",
@@ -32,6 +33,8 @@ export const REGISTRATION_RULES = {
   role: "A record is signed by a key registered for its issuer and for a role that may sign its type.",
   "trust-domains":
     "A registrar registers ids of its own domain; registrars of entry 0 found domains, whose prefixes cover no other domain's ids and none that is registered, and may place a party in one. A key that was revoked is registered again by whoever revoked it, or from above.",
+  "early-revocations":
+    "A revocation of what is not in the log waits for it: 16 of one signer for one record, and 64 of one trust domain.",
   "single-use":
     "A consumption is of a grant that is in the log, live, and not used up, itself and all grants above it, each made by the issuer or the audience of the one above; and of a request that is not used up, in the domain of the grant's issuer.",
 } as const;
@@ -64,6 +67,7 @@ const RULE_OF: Partial<Record<ErrorCode, RegistrationRule>> = {
   GRANT_SUSPENDED: "single-use",
   GRANT_USED: "single-use",
   USE_REPEATED: "single-use",
+  EARLY_REVOCATIONS: "early-revocations",
 };
 
 /** The rule by which a statement was refused; undefined when it was for another reason. */

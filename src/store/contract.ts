@@ -78,8 +78,10 @@ export type Table =
   | "swept"
   /** index of a revocation that came before what it revokes → nothing */
   | "early"
-  /** index of such a revocation → index of the entry that settled whether it counts */
-  | "settled"
+  /** record hash that a revocation waits for (32) ‖ its issuer's domain (8) ‖ its index (8) → its signers */
+  | "awaited"
+  /** record hash that a revocation waits for, or waited (32) → index of the first that did */
+  | "waited-for"
   /** a name → how the rows of the other tables were made */
   | "meta";
 
@@ -95,7 +97,8 @@ export const TABLES: readonly Table[] = [
   "limit",
   "state",
   "early",
-  "settled",
+  "awaited",
+  "waited-for",
   "touched",
   "bits",
   "bit-list",

@@ -35,7 +35,7 @@ export function placed(name: Uint8Array, index: number): Uint8Array {
 }
 
 /** How the rows are made: with other rules the number grows, and an index of the old ones is rebuilt. */
-const INDEX_VERSION = 5;
+const INDEX_VERSION = 6;
 const VERSION_KEY = Buffer.from("index-version");
 
 /** The row that says that the index is whole, and by which rules. Written last when an index is rebuilt. */

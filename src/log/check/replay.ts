@@ -77,7 +77,6 @@ export class Replay {
     await storedKeyEvents(store, keys);
     const bits = await StatusBits.open(store);
     const replay = new Replay(store, first, key, { ...options, keys, bits });
-    await replay.gate.recall();
     return replay;
   }
 
@@ -125,9 +124,10 @@ export class Replay {
       if (refusal !== undefined)
         faults.push({ index, why: `it should have been refused: ${refusal.message}` });
       const taken = this.gate.take(entry, index);
-      rows.push(...taken.rows, ...this.bits.plan(taken.changes));
+      for (const row of taken.rows) rows.push(row);
+      for (const row of this.bits.plan(taken.changes)) rows.push(row);
       this.bits.apply();
-      sweeps.push(...taken.sweeps);
+      for (const sweep of taken.sweeps) sweeps.push(sweep);
     }
     return { rows, sweeps, faults };
   }

@@ -196,9 +196,10 @@ export class Sequencer {
       if (refusal !== undefined) return refusal;
       const taken = gate?.take(entry, index);
       if (taken !== undefined) {
-        rows.push(...taken.rows);
-        changes.push(...taken.changes);
-        sweeps.push(...taken.sweeps);
+        // Their length is data: never spread into a call.
+        for (const row of taken.rows) rows.push(row);
+        for (const change of taken.changes) changes.push(change);
+        for (const sweep of taken.sweeps) sweeps.push(sweep);
         if (taken.keyEvent !== null) keyEvents.push(taken.keyEvent);
       }
       inBatch.set(name, index);

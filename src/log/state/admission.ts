@@ -26,7 +26,7 @@ export async function openAdmission(
   const roots = keyRoots(policy, key);
   const keys = new KeyTable(roots);
   const events = await storedKeyEvents(store, keys);
-  const gate = await Gate.open(store, keys);
+  const gate = new Gate(store, keys);
   const sweeps = await Sweeps.open(store, keys, (positions, at) => bits.sweep(positions, at));
   return { gate, start: { roots, events }, keys, sweeps };
 }

@@ -15,41 +15,18 @@ import { type GrantFacts, grantRow, poolOf, readGrant, readUse, type UseFacts } 
 import { keyEventOf, mayBeKeyEvent } from "../../index/key-events.js";
 import type { KeyTable } from "../../index/keys.js";
 import { bitsOf, REVOKED, VALID } from "../../index/bits.js";
-import {
-  acted,
-  bornRevoked,
-  encodeState,
-  givenBack,
-  type RecordState,
-  UNTOUCHED,
-  used,
-} from "../../index/state.js";
+import { bornRevoked, encodeState, givenBack, type RecordState, UNTOUCHED, used } from "../../index/state.js";
 import { scopedName, TERM_BYTES } from "../../index/terms.js";
-import { optionalString, type Record, stringMember } from "../../record/record.js";
-import { cascades, mayRevoke, revocationAction } from "../../record/revocation.js";
-import { allRows, type Row, type Store } from "../../store/contract.js";
+import type { Row, Store } from "../../store/contract.js";
 import { type Admitted, demandStillBelieved } from "../admit/admit.js";
 import type { BitChange } from "./bits.js";
 import { hashBytes, KnownStates, readEntry } from "./known-states.js";
 import { placed } from "../admit/rows.js";
+import { Revocations } from "./revocations.js";
 import { childRow, type Sweep, sweepRow } from "./sweeps.js";
 import type { IndexedKeyEvent } from "../admit/verify-protocol.js";
 
 const NOTHING = new Uint8Array(0);
-
-/** A record that may be revoked, with the request it is for. */
-interface Target {
-  readonly record: Record;
-  readonly request: Record | null;
-}
-
-interface LoggedRevocation {
-  readonly index: number;
-  /** The hash, in hex, of what it is about. */
-  readonly target: string;
-  readonly record: Record;
-  readonly signers: readonly string[];
-}
 
 /** A consumption for a tool call. */
 interface Call {
@@ -70,22 +47,12 @@ export interface Taken {
 
 export class Gate {
   private readonly known: KnownStates;
+  private readonly revocations: Revocations;
   /** What the entry at hand changes. */
   private changes: BitChange[] = [];
   private sweeps: Sweep[] = [];
-  private settledAtOnce = 0;
-  /** Revocations that wait for what they revoke, or for the request it is for, by the hash of what is awaited. */
-  private readonly early = new Map<string, LoggedRevocation[]>();
   /** Of the batch at hand: where its consumptions are logged already, … */
   private usesLogged = new Map<string, number>();
-  /** … what its revocations are about, where that was there before, … */
-  private targets = new Map<string, Target>();
-  /** … the requests of grants in it that revocations are about, … */
-  private requests = new Map<string, Record | null>();
-  /** … revocations that are in the log already, in another envelope, … */
-  private repeated = new Set<string>();
-  /** … and its own records, as they are taken in; null when no revocation could ask for one. */
-  private taken: Map<string, Uint8Array> | null = null;
   /** Of the batch at hand: the consumptions that its receipts may give back, by grant and call; null when none may. */
   private calls: Map<string, Call[]> | null = null;
   /** Records that were there before, when trust domains ask for it: a copy has no scoped names. */
@@ -97,21 +64,10 @@ export class Gate {
     private readonly keys: KeyTable,
   ) {
     this.known = new KnownStates(store, keys);
-  }
-
-  /** A gate over a stored log, with the revocations that still wait. */
-  static async open(store: Store, keys: KeyTable): Promise<Gate> {
-    const gate = new Gate(store, keys);
-    await gate.recall();
-    return gate;
-  }
-
-  /** Takes in the revocations that still wait in the store. */
-  async recall(): Promise<void> {
-    for await (const { key } of allRows(this.store, "early")) {
-      const [settled] = await this.store.lookup("settled", [key]);
-      if (settled === undefined) await this.remember(readUint64(key));
-    }
+    this.revocations = new Revocations(store, keys, this.known, {
+      change: (hash, index, state) => this.change(hash, index, state),
+      sweep: (sweep) => this.sweeps.push(sweep),
+    });
   }
 
   /** Reads everything that judging these entries will ask for, as it stood before `start`. Changes nothing. */
@@ -126,7 +82,7 @@ export class Gate {
     const mayDisown = this.keys.hasBackdated || entries.some(({ type }) => type === "revocation");
     await this.known.loadChains(this.askedAbout(uses, granted), start, mayDisown);
     await this.loadPools(entries, granted, uses, start);
-    await this.loadTargets(entries, start);
+    await this.revocations.prepare(entries, start);
     await this.loadTouched(entries, start);
   }
 
@@ -147,6 +103,7 @@ export class Gate {
       if (error instanceof WritError) return error;
       throw error;
     }
+    if (entry.type === "revocation") return this.revocations.refusal(entry);
     return entry.type === "consumption" ? this.useRefusal(entry, time) : undefined;
   }
 
@@ -154,27 +111,31 @@ export class Gate {
   take(entry: Admitted, index: number): Taken {
     this.changes = [];
     this.sweeps = [];
-    this.settledAtOnce = 0;
     const rows: Row[] = [];
+    // Lists whose length is data are never spread into a call.
+    const add = (more: readonly Row[]): void => {
+      for (const row of more) rows.push(row);
+    };
     // Who is known first: whether a key was taken back is for the key table to say.
     // (What entry 0 says is where the table of keys begins.)
     const keyEvent = index > 0 && mayBeKeyEvent(entry.type) ? this.takeKeyEvent(entry, index) : null;
     if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
-    rows.push(...this.scopedRows(entry, index));
+    add(this.scopedRows(entry, index));
     if (entry.recordHash !== null) this.takeCopy(hexOf(entry), index);
-    if (entry.type === "consumption") rows.push(...this.takeUse(entry, index));
-    if (entry.type === "capability-grant") rows.push(...this.takeGrant(entry, index));
-    if (entry.facts.length > 0 && entry.type === "action-request") rows.push(...this.takeLimit(entry, index));
-    if (entry.facts.length > 0 && entry.type === "execution-receipt")
-      rows.push(...this.takeReturn(entry, index));
-    if (entry.type === "revocation") rows.push(...this.takeRevocation(entry, index));
-    if (this.taken !== null && entry.recordHash !== null) {
-      this.taken.set(hexOf(entry), entry.stored);
-      rows.push(...this.settleEarly(hexOf(entry), index));
+    if (entry.type === "consumption") add(this.takeUse(entry, index));
+    if (entry.type === "capability-grant") add(this.takeGrant(entry, index));
+    if (entry.facts.length > 0 && entry.type === "action-request") add(this.takeLimit(entry, index));
+    if (entry.facts.length > 0 && entry.type === "execution-receipt") add(this.takeReturn(entry, index));
+    if (entry.type === "revocation") add(this.revocations.apply(entry, index));
+    let settled = 0;
+    if (this.revocations.isConcerned && entry.recordHash !== null) {
+      const arrived = this.revocations.arrived(entry, index);
+      add(arrived.rows);
+      settled = arrived.count;
     }
-    rows.push(...this.sweeps.map(sweepRow));
+    add(this.sweeps.map(sweepRow));
     const { changes, sweeps } = this;
-    if (this.settledAtOnce < 2) return { rows, keyEvent, changes, sweeps };
+    if (settled < 2) return { rows, keyEvent, changes, sweeps };
     // Several that waited may have said something of one record: what the last made of it is what it is.
     return {
       rows: lastOf(rows, ({ table, key }) => `${table} ${toHex(key)}`),
@@ -326,7 +287,7 @@ export class Gate {
     const rows = grant.parent === null ? [] : [childRow(grant.parent, index, hashOf(entry))];
     if (known !== null) return rows;
     this.known.addGrant(hash, grant);
-    if (this.taken !== null) this.known.addSigned(hash, { ...readEntry(entry.stored), index });
+    if (this.revocations.isConcerned) this.known.addSigned(hash, { ...readEntry(entry.stored), index });
     rows.push({ table: "grant", key: hashOf(entry), value: row });
     rows.push(...this.limit(toHex(poolOf(grant.request, grant.domain)), grant.maxUses, index));
     const by = this.known.cascadeAbove(grant);
@@ -346,77 +307,6 @@ export class Gate {
 
   private grantIn(entry: Admitted, index: number): GrantFacts {
     return readGrant(this.rowOf(entry, index));
-  }
-
-  private takeRevocation(entry: Admitted, index: number): Row[] {
-    // The same record again, in an envelope with one signature more, would undo what was said since.
-    if (this.repeated.has(hexOf(entry))) return [];
-    this.repeated.add(hexOf(entry));
-    const { record, signers } = readEntry(entry.stored);
-    const target = targetOf(record);
-    const revocation = { index, target, record, signers };
-    const awaited = this.awaited(target);
-    const rows = awaited === target ? [] : this.act(revocation, index);
-    if (awaited === null || rows.length > 0) return rows;
-    this.wait(awaited, revocation);
-    return [{ table: "early", key: placed(NOTHING, index), value: NOTHING }];
-  }
-
-  /** What must still arrive before it is settled who may revoke a record: it itself, or the request it is for. */
-  private awaited(target: string): string | null {
-    const found = this.targetNow(target);
-    if (found === null) return target;
-    const request = requestOf(found.record);
-    return request !== null && found.request === null ? request : null;
-  }
-
-  private wait(awaited: string, revocation: LoggedRevocation): void {
-    const waiting = this.early.get(awaited);
-    if (waiting === undefined) this.early.set(awaited, [revocation]);
-    else waiting.push(revocation);
-  }
-
-  /** A record has arrived that revocations waited for: what was said counts from here on. */
-  private settleEarly(hash: string, index: number): Row[] {
-    const waiting = this.early.get(hash) ?? [];
-    this.early.delete(hash);
-    this.settledAtOnce = waiting.length;
-    return waiting.flatMap((revocation) => {
-      const awaited = this.awaited(revocation.target);
-      const rows = awaited === revocation.target ? [] : this.act(revocation, index);
-      if (awaited !== null && rows.length === 0) {
-        this.wait(awaited, revocation);
-        return rows;
-      }
-      // So that it does not act again after a restart.
-      return [...rows, { table: "settled", key: uint64(revocation.index), value: uint64(index) }];
-    });
-  }
-
-  private act(revocation: LoggedRevocation, index: number): Row[] {
-    const { record, signers, target: hash } = revocation;
-    const target = this.targetNow(hash);
-    if (target === null) return [];
-    const believedAs = (role: string): boolean =>
-      signers.some((signer) =>
-        this.keys.believed(signer, record.issuer, [role], { index: revocation.index }),
-      );
-    // A key is taken back by the right registrar, after it was known, and by nobody who is it himself.
-    const isAboutKeys = ["key", "log-policy"].includes(target.record.type);
-    const { domains } = this.keys;
-    const isOfDomain = domains.of(record.issuer) === domains.of(target.record.issuer);
-    const speaks = {
-      isRegistrar: (isAboutKeys || isOfDomain) && believedAs("registrar"),
-      isOwner: believedAs("owner"),
-      isPrincipal: believedAs("principal"),
-    };
-    if (!mayRevoke(record, target.record, target.request, speaks)) return [];
-    if (isAboutKeys && !this.keys.hasCutAt(revocation.index)) return [];
-    const takesAll = cascades(record);
-    if (takesAll && target.record.type === "capability-grant" && this.known.state(hash).cascadeBy === null)
-      this.sweeps.push({ at: index, kind: "grants-below", of: hash, from: 0 });
-    const action = revocationAction(record);
-    return this.change(hash, index, acted(this.known.state(hash), action, revocation.index, takesAll));
   }
 
   private change(hash: string, index: number, state: RecordState): Row[] {
@@ -440,18 +330,6 @@ export class Gate {
       for (const { keyId, last } of this.keys.takenBackAt(index))
         this.sweeps.push({ at: index, kind: "signed-by", of: keyId, from: last + 1 });
     return { index, event };
-  }
-
-  /** The record, if it stands before this place: in the store, or in the batch. */
-  private targetNow(hash: string): Target | null {
-    const stored = this.targets.get(hash);
-    const taken = this.taken?.get(hash);
-    if (stored === undefined && taken === undefined) return null;
-    const record = stored?.record ?? readEntry(taken ?? NOTHING).record;
-    const asked = requestOf(record) ?? "";
-    const inBatch = this.taken?.get(asked);
-    const before = stored?.request ?? this.requests.get(asked) ?? null;
-    return { record, request: before ?? (inBatch === undefined ? null : readEntry(inBatch).record) };
   }
 
   private async loadUsed(uses: readonly Admitted[], start: number): Promise<void> {
@@ -522,62 +400,6 @@ export class Gate {
     const known = hashes.filter((hash, i) => touched[i] !== undefined && !this.known.hasState(toHex(hash)));
     if (known.length > 0) await this.known.loadStates(known.map(toHex), start);
   }
-
-  /** What the revocations of a batch, and those that wait, may ask for. */
-  private async loadTargets(entries: readonly Admitted[], start: number): Promise<void> {
-    this.targets = new Map();
-    this.requests = new Map();
-    this.repeated = new Set();
-    const revocations = entries.filter(({ type }) => type === "revocation");
-    this.taken = revocations.length > 0 || this.early.size > 0 ? new Map() : null;
-    if (this.taken === null) return;
-    for (const entry of revocations)
-      if ((await this.recordBefore(hexOf(entry), start)) !== null) this.repeated.add(hexOf(entry));
-    const arriving = entries.flatMap((entry) => (entry.recordHash === null ? [] : [hexOf(entry)]));
-    const settled = arriving.flatMap((hash) => this.early.get(hash) ?? []).map(({ target }) => target);
-    const named = new Set([
-      ...revocations.map(({ stored }) => targetOf(readEntry(stored).record)),
-      ...settled,
-    ]);
-    // What they are, too: the bits of a grant depend on its uses.
-    await this.known.loadGrants([...named].map(hashBytes), start);
-    await this.known.loadStates([...named], start);
-    for (const hash of named) {
-      const record = await this.recordBefore(hash, start);
-      if (record !== null)
-        this.targets.set(hash, { record, request: await this.requestBefore(record, start) });
-    }
-    for (const entry of entries) {
-      if (entry.recordHash === null || !named.has(hexOf(entry))) continue;
-      const { record } = readEntry(entry.stored);
-      this.requests.set(requestOf(record) ?? "", await this.requestBefore(record, start));
-    }
-  }
-
-  private async requestBefore(record: Record, start: number): Promise<Record | null> {
-    const asked = requestOf(record);
-    return asked === null ? null : this.recordBefore(asked, start);
-  }
-
-  private async recordBefore(hash: string, start: number): Promise<Record | null> {
-    const [row] = await this.store.rows("record-id", hashBytes(hash), { limit: 1 });
-    if (row === undefined || readUint64(row.key, 32) >= start) return null;
-    const index = readUint64(row.key, 32);
-    const [stored] = await this.store.entries(index, index + 1);
-    return stored === undefined ? null : readEntry(stored).record;
-  }
-
-  private async remember(index: number): Promise<void> {
-    const [stored] = await this.store.entries(index, index + 1);
-    if (stored === undefined) return;
-    const { record, signers } = readEntry(stored);
-    const target = targetOf(record);
-    const found = await this.recordBefore(target, Number.POSITIVE_INFINITY);
-    const request = found === null ? null : requestOf(found);
-    const awaited = found === null ? target : request;
-    if (awaited !== null && (await this.recordBefore(awaited, Number.POSITIVE_INFINITY)) === null)
-      this.wait(awaited, { index, target, record, signers });
-  }
 }
 
 /** Consumptions for one tool call of one grant that are looked at for a use to give back. */
@@ -628,16 +450,6 @@ function refuse(code: ErrorCode, why: string, index?: number): WritError {
 
 function timeText(time: number): string {
   return new Date(time).toISOString();
-}
-
-/** The hash, in hex, of what a revocation is about. */
-function targetOf({ value }: Record): string {
-  return stringMember(value, "target").slice("sha256:".length);
-}
-
-/** The hash, in hex, of the request that a record is for. */
-function requestOf({ value }: Record): string | null {
-  return optionalString(value, "request_hash")?.slice("sha256:".length) ?? null;
 }
 
 function hashOf({ recordHash }: Admitted): Uint8Array {

@@ -148,7 +148,7 @@ export class Sweeps {
 
   /** Sweeps that were committed. They begin when `run` is called. */
   add(sweeps: readonly Sweep[]): void {
-    this.queue.push(...sweeps);
+    for (const sweep of sweeps) this.queue.push(sweep);
   }
 
   /** The first entry whose sweep is not over; Infinity when all are: the lists are whole up to there. */
