@@ -59,6 +59,7 @@ export function transparencyEntry(
   entry: Admitted,
   proof: Proof | null,
   waited: boolean | null,
+  places: Places,
 ): string {
   const proven =
     proof === null
@@ -70,18 +71,32 @@ export function transparencyEntry(
     `"record_id":${hashId(entry.recordHash)},"type":${JSON.stringify(entry.type)},` +
     `"trace_id":${JSON.stringify(entry.traceId)},"previous_trace_hash":${JSON.stringify(entry.previousTraceHash)},` +
     `"leaf_hash":"${toBase64(entry.leafHash)}",` +
-    `${proven}${witnessedMembers(waited, index)}}`
+    `${proven}${witnessedMembers(waited, places.proof(index))}}`
   );
 }
 
-function witnessedMembers(waited: boolean | null, index: number): string {
+function witnessedMembers(waited: boolean | null, again: string): string {
   if (waited === null) return "";
-  return waited ? `,"witnessed":true` : `,"witnessed":false,"ask_again":${JSON.stringify(askAgain(index))}`;
+  return waited ? `,"witnessed":true` : `,"witnessed":false,"ask_again":${JSON.stringify(again)}`;
 }
 
-/** Where the proof of an entry is to be had once the witnesses have come. */
-export function askAgain(index: number): string {
-  return `/v1/entries/${index}/proof?wait=witnessed`;
+/** Where things are, as the outside has to ask for them: behind a proxy a log may stand below a path of its own. */
+export class Places {
+  /** `url`: what the log is called from outside; paths are put behind its path. */
+  constructor(private readonly url: () => string = () => "") {}
+
+  entry(index: number): string {
+    return `${this.prefix}/v1/entries/${index}`;
+  }
+
+  /** Where the proof of an entry is to be had once the witnesses have come. */
+  proof(index: number): string {
+    return `${this.entry(index)}/proof?wait=witnessed`;
+  }
+
+  private get prefix(): string {
+    return /^https?:\/\/[^/]+(\/.*?)?\/?$/.exec(this.url())?.[1] ?? "";
+  }
 }
 
 export function tlogProof(index: number, hashes: readonly Hash[], published: Published): Uint8Array {
@@ -104,6 +119,7 @@ export function batchAnswer(
   run: { readonly start: number; readonly end: number; readonly hashes: readonly Hash[] } | null,
   earlier: ReadonlyMap<number, readonly Hash[]>,
   problem: (error: unknown) => Problem,
+  places: Places,
 ): string {
   const runText =
     run === null ? "null" : `{"start":${run.start},"end":${run.end},"hashes":${hashList(run.hashes)}}`;
@@ -114,7 +130,8 @@ export function batchAnswer(
     }
     const { index, isNew, entry } = result;
     const facts = `"index":${index},"entry_hash":${hashId(entry.entryHash)},"record_id":${hashId(entry.recordHash)}`;
-    if (published === null) return `{"status":202,${facts},"ask_again":${JSON.stringify(askAgain(index))}}`;
+    if (published === null)
+      return `{"status":202,${facts},"ask_again":${JSON.stringify(places.proof(index))}}`;
     if (isNew) return `{"status":201,${facts}}`;
     return `{"status":200,${facts},"inclusion_proof":${inclusionProof(index, published.size, earlier.get(index) ?? [])}}`;
   });

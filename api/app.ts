@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { WritError } from "../src/errors.js";
 import type { Log } from "../src/log/log.js";
 import { Askers } from "./asker.js";
+import { Places } from "./answers.js";
 import { BodyReader } from "./body.js";
 import { eventRoutes } from "./events.js";
 import { errorResponse } from "./error-response.js";
@@ -32,11 +33,12 @@ export function createApp(log: Log, options: AppOptions): Hono {
   const app = new Hono();
   const budget = options.bodyBudget ?? DEFAULT_BODY_BUDGET;
   const bodies = new BodyReader(budget);
-  submitRoutes(app, log, bodies, new BodyReader(budget));
+  const places = new Places(() => options.service?.url() ?? "");
+  submitRoutes(app, log, bodies, new BodyReader(budget), places);
   const readers = new Readers(log.readers, options.askers ?? new Askers());
   const { service } = options;
   const receipts = service === undefined ? null : new Receipts(log, service);
-  readRoutes(app, log, options, receipts, readers);
+  readRoutes(app, log, options, receipts, readers, places);
   statusRoutes(app, log);
   traceRoutes(app, log, readers);
   eventRoutes(app, log, readers);
@@ -87,7 +89,7 @@ function preflight(path: string, methods: readonly string[]): Response {
       allow: methods.join(", "),
       "access-control-allow-origin": "*",
       "access-control-allow-methods": reads,
-      "access-control-allow-headers": "accept",
+      "access-control-allow-headers": "accept, last-event-id",
       "access-control-max-age": "86400",
     },
   });

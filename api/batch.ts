@@ -28,6 +28,18 @@ export const splitLines: Splitter = (body, most) => {
   return items;
 };
 
+/** Of a raw log: each line as it was sent, without its line feed; empty ones are none. */
+export const splitRawLines: Splitter = (body, most) => {
+  const items: BatchItem[] = [];
+  for (let start = 0; start < body.length; ) {
+    const found = body.indexOf(NEWLINE, start);
+    const end = found < 0 ? body.length : found;
+    if (start < end) add(items, { bytes: body.subarray(start, end), form: "dsse" }, most);
+    start = end + 1;
+  }
+  return items;
+};
+
 /** The first byte from `at` on that is not white space, line ends included. */
 function skipBlank(body: Uint8Array, at: number): number {
   while (

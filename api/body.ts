@@ -13,8 +13,14 @@ export class BodyReader {
   /** `budget`: bytes of all bodies that may be under way at once. */
   constructor(private readonly budget: number) {}
 
-  /** The whole body. BODY_TOO_LARGE beyond `limit`, POOL_FULL beyond the budget, REQUEST_MALFORMED when cut short. */
+  /** The whole body. BODY_TOO_LARGE beyond `limit`, POOL_FULL beyond the budget, REQUEST_MALFORMED when cut short, MEDIA_TYPE_UNSUPPORTED when it is encoded. */
   async read(c: Context, limit: number): Promise<Uint8Array> {
+    const coding = c.req.header("content-encoding") ?? "identity";
+    if (coding.trim().toLowerCase() !== "identity")
+      throw new WritError(
+        "MEDIA_TYPE_UNSUPPORTED",
+        `want the body as it is, without a Content-Encoding; got ${JSON.stringify(coding.slice(0, 40))}`,
+      );
     const declared = c.req.header("content-length");
     if (declared !== undefined && Number(declared) > limit) throw tooLarge(limit, declared);
     // On Node the body is taken from the message itself: a detour by `Request` copies it once more (measured).

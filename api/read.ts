@@ -4,7 +4,7 @@ import { toBase64 } from "#crypto";
 import type { Hash } from "../merkle/index.js";
 import { WritError } from "../src/errors.js";
 import { MAX_ENTRY_BYTES } from "../src/format/bundle.js";
-import { fromUtf8 } from "../src/format/bytes.js";
+import { fromUtf8, parseDecimal } from "../src/format/bytes.js";
 import { formatPolicy } from "../src/format/policy.js";
 import { formatVerifierKey, type VerifierKey } from "../src/format/vkey.js";
 import { MAX_SUBMITTED_BYTES } from "../src/log/admit/admit.js";
@@ -14,7 +14,7 @@ import { MAX_SAME_RECORD } from "../src/log/ask/reading.js";
 import type { Published } from "../src/log/tree/publish.js";
 import { RECEIPT_MEDIA_TYPE } from "../src/statement/receipt.js";
 import { COSE_MEDIA_TYPE, DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
-import { askAgain, hashList, proofAnswer, tlogProof } from "./answers.js";
+import { hashList, type Places, proofAnswer, tlogProof } from "./answers.js";
 import { didKey } from "../src/status-list/did-key.js";
 import { negotiate } from "./negotiate.js";
 import { query, requiredSize, sizeParam } from "./params.js";
@@ -27,6 +27,13 @@ import { DEFAULT_WAIT_MS, MAX_WAIT_MS, RETRY_LATER, WAIT_MEMBERS, waitOf } from 
 import { witnessAnswers, witnessedAnswer } from "./witnesses.js";
 
 const JSON_HEADERS = { "content-type": "application/json", "access-control-allow-origin": "*" };
+
+/** What stands at an index never changes. */
+const FOREVER = { "cache-control": "public, max-age=31536000, immutable" };
+
+function isIndex(ref: string | undefined): boolean {
+  return parseDecimal(ref ?? "") !== undefined;
+}
 
 const WITH_STATEMENT = { statement: true };
 
@@ -44,12 +51,14 @@ export function readRoutes(
   { verifierKeys, version, service }: LogDescription,
   receipts: Receipts | null,
   readers: Readers,
+  places: Places,
 ): void {
   // One entry; or the entries that carry one record, 4 MiB of them at most.
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
     const [index, ...others] = await indexesOf(log, c.req.param("ref"));
-    if (others.length === 0) return entryResponse(c, await log.read.entry(index));
+    if (others.length === 0)
+      return entryResponse(c, await log.read.entry(index), isIndex(c.req.param("ref")));
     const accept = c.req.header("accept");
     const type = negotiate(accept, [
       "application/json",
@@ -76,7 +85,7 @@ export function readRoutes(
       });
     const answer = negotiate(c.req.header("accept"), ["text/plain", "application/json"]);
     const index = onlyOne(await indexesOf(log, c.req.param("ref"), wait !== null));
-    if (wait !== null && (await log.view.reached(index + 1, wait)) === null) return notYet(index);
+    if (wait !== null && (await log.view.reached(index + 1, wait)) === null) return notYet(index, places);
     const published = size === undefined ? log.view.bestOver(index + 1) : await publishedAt(log, size);
     if (index >= published.size) {
       throw new WritError("SIZE_UNPUBLISHED", `entry ${index} is not in the tree of ${published.size}`, {
@@ -110,12 +119,12 @@ export function readRoutes(
         });
       const receipt = await receipts.consistency(from, await treeAt(log, to));
       return new Response(receipt, {
-        headers: { "content-type": type, "access-control-allow-origin": "*", vary: "accept" },
+        headers: { "content-type": type, "access-control-allow-origin": "*" },
       });
     }
     const hashes = await log.read.consistency(from, to);
     return new Response(`{"from":${from},"to":${to},"hashes":${hashList(hashes)}}`, {
-      headers: { ...JSON_HEADERS, vary: "accept" },
+      headers: JSON_HEADERS,
     });
   });
 
@@ -150,22 +159,22 @@ export function readRoutes(
       },
       version,
     };
-    return new Response(JSON.stringify(body), { headers: { ...JSON_HEADERS, "cache-control": "no-cache" } });
+    return new Response(JSON.stringify(body), { headers: JSON_HEADERS });
   });
 
   app.get("/healthz", (c) => {
     query(c, []);
     const body = JSON.stringify({ status: "ok", size: log.published.size });
-    return new Response(body, { headers: { ...JSON_HEADERS, "cache-control": "no-store" } });
+    return new Response(body, { headers: JSON_HEADERS });
   });
 }
 
 /** The witnesses have not come: the entry is in the log, and its proof will be here. */
-function notYet(index: number): Response {
-  const body = JSON.stringify({ index, witnessed: false, ask_again: askAgain(index) });
+function notYet(index: number, places: Places): Response {
+  const body = JSON.stringify({ index, witnessed: false, ask_again: places.proof(index) });
   return new Response(body, {
     status: 202,
-    headers: { ...JSON_HEADERS, ...RETRY_LATER, location: askAgain(index) },
+    headers: { ...JSON_HEADERS, ...RETRY_LATER, location: places.proof(index) },
   });
 }
 
@@ -186,13 +195,15 @@ function proofFile(index: number, hashes: readonly Hash[], published: Published)
 }
 
 /** One entry as itself. Raw bytes when asked for, by either name. */
-function entryResponse(c: Context, entry: LogEntry): Response {
+function entryResponse(c: Context, entry: LogEntry, isFixed: boolean): Response {
   const offers = ["application/json", "application/octet-stream", ...statementTypes(entry)];
   const type = negotiate(c.req.header("accept"), offers);
   if (type === "application/json")
-    return new Response(entryJson(entry, WITH_STATEMENT), { headers: JSON_HEADERS });
+    return new Response(entryJson(entry, WITH_STATEMENT), {
+      headers: { ...JSON_HEADERS, ...(isFixed ? FOREVER : {}) },
+    });
   return new Response(entry.stored, {
-    headers: { "content-type": type, "access-control-allow-origin": "*" },
+    headers: { "content-type": type, "access-control-allow-origin": "*", ...(isFixed ? FOREVER : {}) },
   });
 }
 

@@ -17,7 +17,6 @@ import { problemResponse } from "./problem.js";
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 60_000,
   connectionsCheckingInterval: 2_000,
   noDelay: true,
   // A missing Host header is answered by us, with a problem body.
@@ -28,6 +27,7 @@ const IDLE_MS = 60_000;
 /** How long a draining server waits for requests that are still arriving or answers that are not being read. */
 const DRAIN_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
+export const KEEP_ALIVE_MS = 75_000;
 
 export interface RunningServer {
   readonly host: string;
@@ -36,12 +36,26 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export async function listen(app: Hono, host: string, port: number): Promise<RunningServer> {
+/** What holds for every answer that does not say otherwise: it is about now, and its form is the one asked for. */
+const DEFAULTS = [
+  ["cache-control", "no-store"],
+  ["vary", "accept"],
+  ["access-control-expose-headers", "location, retry-after, etag"],
+] as const;
+
+/** `keepAliveMs`: how long an idle connection stays open; longer than a load balancer's minute unless given. */
+export async function listen(
+  app: Hono,
+  host: string,
+  port: number,
+  keepAliveMs = KEEP_ALIVE_MS,
+): Promise<RunningServer> {
   const [listener, scittListener] = [listenerOf(app, "/"), listenerOf(app, "/entries")];
   const open = new Connections();
-  const server = createServer(LIMITS, (incoming, outgoing) => {
+  const server = createServer({ ...LIMITS, keepAliveTimeout: keepAliveMs }, (incoming, outgoing) => {
     const path = pathOf(incoming.url ?? "");
     open.begin(outgoing, path);
+    for (const [name, value] of DEFAULTS) outgoing.setHeader(name, value);
     if (incoming.httpVersion === "1.1" && incoming.headers.host === undefined)
       refuse(path, outgoing, "HTTP/1.1 wants a Host header");
     else if (isScittPath(path)) void scittListener(incoming, outgoing);
@@ -67,13 +81,28 @@ export async function listen(app: Hono, host: string, port: number): Promise<Run
 
 /** The app for Node. What the request line or Host header make impossible is answered as on `path`. */
 function listenerOf(app: Hono, path: string): ReturnType<typeof getRequestListener> {
-  return getRequestListener(app.fetch, {
+  return getRequestListener((request, env) => answer(app, request, env), {
     // For HTTP/1.0, which knows no Host header; no answer depends on it.
     hostname: "localhost",
     errorHandler: () =>
       errorResponse(path, new WritError("REQUEST_MALFORMED", "the request line or Host header is not valid")),
   });
 }
+
+/** HEAD has the fields that GET has (RFC 9110 §9.3.2), the length among them. */
+async function answer(app: Hono, request: Request, env: object): Promise<Response> {
+  if (request.method !== "HEAD") return app.fetch(request, env);
+  const asked = new Request(request.url, { headers: request.headers });
+  const { status, headers, body } = await app.fetch(asked, env);
+  const sent = new Headers(headers);
+  // What has no end, or says its length itself, is not read for it.
+  if (body === null || sent.has("content-length") || ENDLESS.has(sent.get("content-type") ?? ""))
+    await body?.cancel();
+  else sent.set("content-length", String((await new Response(body).arrayBuffer()).byteLength));
+  return new Response(null, { status, headers: sent });
+}
+
+const ENDLESS: ReadonlySet<string> = new Set(["text/event-stream", "application/x-ndjson"]);
 
 function refuse(path: string, outgoing: ServerResponse, why: string): void {
   const response = errorResponse(path, new WritError("REQUEST_MALFORMED", why));

@@ -6,9 +6,8 @@
  * that were used up show within a second, because under load they change a list hundreds of times a second.
  */
 import type { Context, Hono } from "hono";
-import { sha256 } from "#crypto";
 import { WritError } from "../src/errors.js";
-import { parseDecimal, toHex, utf8 } from "../src/format/bytes.js";
+import { parseDecimal, utf8 } from "../src/format/bytes.js";
 import type { SigningKey } from "../src/format/vkey.js";
 import { ByteLru } from "../src/log/tree/byte-lru.js";
 import type { Cost } from "../src/log/ask/budget.js";
@@ -25,6 +24,7 @@ import {
   statusListCwt,
   statusListJwt,
 } from "../src/status-list/token.js";
+import { etagOf, isKnown } from "./etag.js";
 import { negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemResponse } from "./problem.js";
@@ -272,18 +272,8 @@ function answer(
     "cache-control": isFinal ? "public, max-age=31536000, immutable" : "no-cache",
     "access-control-allow-origin": "*",
   };
-  const asked = c.req.header("if-none-match");
-  if (
-    asked !== undefined &&
-    (asked === "*" || asked.split(",").some((one) => one.trim().replace(/^W\//, "") === etag))
-  )
-    return new Response(null, { status: 304, headers });
+  if (isKnown(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
   return new Response(body, { headers });
-}
-
-/** A strong validator (RFC 9110 §8.8.1): the bytes' own hash. */
-function etagOf(body: Uint8Array): string {
-  return `"${toHex(sha256(body)).slice(0, 32)}"`;
 }
 
 function listNumber(text = ""): number {

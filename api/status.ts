@@ -11,7 +11,6 @@ import { indexesOf } from "./refs.js";
 const HEADERS = {
   "content-type": "application/json",
   "access-control-allow-origin": "*",
-  "cache-control": "no-cache",
 };
 
 export function statusRoutes(app: Hono, log: Log): void {

@@ -12,8 +12,8 @@ import {
   type Form,
   STATEMENT_MEDIA_TYPE,
 } from "../src/statement/statement.js";
-import { askAgain, batchAnswer, tlogProof, transparencyEntry } from "./answers.js";
-import { type Splitter, splitLines, splitSequence } from "./batch.js";
+import { batchAnswer, type Places, tlogProof, transparencyEntry } from "./answers.js";
+import { type Splitter, splitLines, splitRawLines, splitSequence } from "./batch.js";
 import type { BodyReader } from "./body.js";
 import { mediaType, negotiate } from "./negotiate.js";
 import { query } from "./params.js";
@@ -45,7 +45,13 @@ const SPLITTERS: ReadonlyMap<string, Splitter> = new Map([
 const ANSWERS = ["application/json", "text/plain"] as const;
 
 /** `batchBodies` apart, so that slow batches cannot keep single statements out. */
-export function submitRoutes(app: Hono, log: Log, bodies: BodyReader, batchBodies: BodyReader): void {
+export function submitRoutes(
+  app: Hono,
+  log: Log,
+  bodies: BodyReader,
+  batchBodies: BodyReader,
+  places: Places,
+): void {
   const raw = log.policy.admission === "raw";
 
   app.post("/v1/entries", async (c) => {
@@ -55,18 +61,19 @@ export function submitRoutes(app: Hono, log: Log, bodies: BodyReader, batchBodie
     const form = raw ? "dsse" : formOf(c);
     const bytes = await bodies.read(c, raw ? MAX_ENTRY_BYTES : MAX_SUBMITTED_BYTES);
     const group = raw ? await log.submitRaw([bytes]) : await log.submit([{ bytes, form }]);
-    return answerOne(log, group, answer, wait);
+    return answerOne(log, group, answer, wait, places);
   });
 
   app.post("/v1/entries/batch", async (c) => {
     const wait = waitOf(log, query(c, WAIT_MEMBERS));
     negotiate(c.req.header("accept"), ["application/json"]);
     const split = pick(SPLITTERS, c, "a batch");
-    const items = split(await batchBodies.read(c, MAX_BATCH_BYTES), MAX_BATCH_ENTRIES);
+    const body = await batchBodies.read(c, MAX_BATCH_BYTES);
+    const items = (raw && split === splitLines ? splitRawLines : split)(body, MAX_BATCH_ENTRIES);
     if (items.length === 0)
       throw new WritError("ENVELOPE_MALFORMED", "want at least one statement, got an empty batch");
     const group = raw ? await log.submitRaw(items.map(({ bytes }) => bytes)) : await log.submit(items);
-    return answerBatch(log, group, wait);
+    return answerBatch(log, group, wait, places);
   });
 
   if (raw) {
@@ -88,16 +95,17 @@ async function answerOne(
   group: SubmittedGroup,
   answer: (typeof ANSWERS)[number],
   wait: Wait,
+  places: Places,
 ): Promise<Response> {
   const { index, isNew, entry } = onlyEntry(group);
   const { published, witnessed } = await visible(log, group, wait);
   const proof =
     published === null ? null : { hashes: await log.read.inclusion(index, published.size), published };
   const status = witnessed === false ? 202 : isNew ? 201 : 200;
-  const location = witnessed === false ? askAgain(index) : `/v1/entries/${index}`;
+  const location = witnessed === false ? places.proof(index) : places.entry(index);
   // Without a proof there is no proof file: the JSON says where it will be.
   if (answer === "application/json" || proof === null)
-    return new Response(transparencyEntry(log.origin, index, entry, proof, witnessed), {
+    return new Response(transparencyEntry(log.origin, index, entry, proof, witnessed, places), {
       status,
       headers: { "content-type": "application/json", location, ...(witnessed === false ? RETRY_LATER : {}) },
     });
@@ -145,7 +153,7 @@ export function onlyEntry({ results }: SubmittedGroup): PlacedEntry {
   return result;
 }
 
-async function answerBatch(log: Log, group: SubmittedGroup, wait: Wait): Promise<Response> {
+async function answerBatch(log: Log, group: SubmittedGroup, wait: Wait, places: Places): Promise<Response> {
   const { published, witnessed } = await visible(log, group, wait);
   const placed = group.results.filter(isPlaced);
   const fresh = placed.filter(({ isNew }) => isNew).map(({ index }) => index);
@@ -159,7 +167,7 @@ async function answerBatch(log: Log, group: SubmittedGroup, wait: Wait): Promise
   if (published !== null)
     for (const { index, isNew } of placed)
       if (!isNew) earlier.set(index, await log.read.inclusion(index, published.size));
-  return new Response(batchAnswer(group, published, witnessed, run, earlier, problemOf), {
+  return new Response(batchAnswer(group, published, witnessed, run, earlier, problemOf, places), {
     status: witnessed === false ? 202 : 200,
     headers: { "content-type": "application/json", ...(witnessed === false ? RETRY_LATER : {}) },
   });

@@ -6,6 +6,7 @@ import { WritError } from "../src/errors.js";
 import { parseTilePath, TILE_WIDTH } from "../src/format/tile-path.js";
 import type { Log } from "../src/log/log.js";
 import { takesGzip } from "./negotiate.js";
+import { etagOf, isKnown } from "./etag.js";
 import { nodeMessages } from "./node.js";
 import { query } from "./params.js";
 import type { Readers } from "./readers.js";
@@ -21,13 +22,15 @@ const TILE_HEADERS = {
 export function tileRoutes(app: Hono, log: Log, readers: Readers): void {
   app.get("/checkpoint", (c) => {
     query(c, []);
-    return new Response(log.published.checkpoint, {
-      headers: {
-        "content-type": "text/plain; charset=utf-8",
-        "cache-control": "no-cache",
-        "access-control-allow-origin": "*",
-      },
-    });
+    const { checkpoint } = log.published;
+    const headers = {
+      "content-type": "text/plain; charset=utf-8",
+      "cache-control": "no-cache",
+      etag: etagOf(checkpoint),
+      "access-control-allow-origin": "*",
+    };
+    const known = isKnown(c.req.header("if-none-match"), headers.etag);
+    return known ? new Response(null, { status: 304, headers }) : new Response(checkpoint, { headers });
   });
 
   app.get("/tile/*", async (c) => {
