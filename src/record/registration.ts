@@ -19,11 +19,11 @@ export const RULES_VERSION = 3;
 export const REGISTRATION_RULES = {
   size: "A statement has at most 65,535 bytes in its stored form.",
   encoding:
-    "COSE is a COSE_Sign1 with tag 18 in deterministic CBOR (RFC 8949 §4.2.1), no label in both headers. DSSE is JSON as RFC 7493 has it.",
+    "COSE is a COSE_Sign1 with tag 18 in deterministic CBOR (RFC 8949 §4.2.1) but for the order of labels, no label in both headers; its unprotected header, which is dropped, is only well-formed. DSSE is JSON as RFC 7493 has it.",
   envelope:
     "COSE has in its protected header kid (the key's RFC 9679 SHA-256 thumbprint), CWT claims with iss and sub (RFC 9597), a hash envelope (RFC 9995) only in the place of a content type, no critical label that is not understood, no label of superseded drafts and no receipt; its payload is attached. DSSE has 1 to 16 signatures, each with that thumbprint in hex as its keyid.",
   certificates: "Keys are known by registration: statements that name theirs by a certificate are refused.",
-  algorithm: "Ed25519 (-19, -8) or ES256 (-7), the one of the key.",
+  algorithm: "Ed25519 (-19, -8) or ES256 (-7, -9), the one of the key.",
   "known-key": "Every signing key is registered by a key record of a registrar, earlier in the log.",
   signature:
     "Every signature verifies: Ed25519 in canonical encodings and without keys or R of small order; ES256 with the low s in DSSE, with either s in COSE.",

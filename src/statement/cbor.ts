@@ -7,6 +7,7 @@
 import { Encoder } from "cbor-x";
 import { type ErrorCode, WritError } from "../errors.js";
 import { concat, fromUtf8, toHex, utf8 } from "../format/bytes.js";
+import { itemEnd } from "./well-formed.js";
 
 const MAX_DEPTH = 16;
 
@@ -247,6 +248,28 @@ export class CborReader {
     const pairs: CborPair[] = [];
     this.pairs(count, 0, (pair) => pairs.push(pair));
     return pairs;
+  }
+
+  /** The same, of which nothing is kept: where it is not deterministic, it is passed over if it is well-formed, and gives no pairs. */
+  looseMap(what: string, most: number): CborPair[] {
+    const start = this.at;
+    if (this.peek() !== 5) this.fail(`want ${what}`, start);
+    try {
+      return this.map(what, most);
+    } catch (error) {
+      const end = itemEnd(this.bytes, start);
+      if (end === undefined || this.hasMore(start, most)) throw error;
+      this.at = end;
+      return [];
+    }
+  }
+
+  /** Does a map say that it has more pairs than that? */
+  private hasMore(start: number, most: number): boolean {
+    const info = (this.bytes[start] ?? 0) % 32;
+    if (info < 24 || info === 31) return false;
+    this.at = start + 1;
+    return this.number(2 ** (info - 24)) > most;
   }
 
   /** Walks over one item of any kind, strictly. */

@@ -50,29 +50,28 @@ const CERTIFICATES: ReadonlyMap<unknown, string> = new Map([
 ]);
 const X5CHAIN_KEY = encodeCbor(X5CHAIN);
 
-/** RFC 9864: -19 is Ed25519; -8 is EdDSA, of which we take the same curve; -7 is ES256. */
+/** RFC 9864: -19 is Ed25519; -8 is EdDSA, of which we take the same curve; -7 is ES256, and -9 (ESP256) the same by another number. */
 const ALGORITHMS: ReadonlyMap<unknown, Algorithm> = new Map([
   [-19, "Ed25519"],
   [-8, "Ed25519"],
   [-7, "ES256"],
+  [-9, "ES256"],
 ]);
 
 const MAX_ISSUER_CHARACTERS = 8192;
 
-/** RFC 9864: ESP256 is ES256 by another number. Ours are not signed so, and others' keys and receipts may be. */
-const ESP256 = -9;
-
 /** The algorithm that the `alg` of a key or a receipt names, if we can verify it. */
 export function algorithmOf(alg: unknown): Algorithm | undefined {
-  return alg === ESP256 ? "ES256" : ALGORITHMS.get(alg);
+  return ALGORITHMS.get(alg);
 }
 
 /**
- * A signed statement that this log can register. ENVELOPE_MALFORMED (no deterministic COSE_Sign1), PAYLOAD_MISSING,
+ * A signed statement that this log can register. ENVELOPE_MALFORMED (no COSE_Sign1 whose hashed parts are deterministic but for the order of labels), PAYLOAD_MISSING,
  * SIGNATURE_MISSING, CERTIFICATES_UNSUPPORTED, ALGORITHM_UNSUPPORTED, ENVELOPE_INVALID with the path of the label.
  */
 export function parseCose(bytes: Uint8Array): Statement {
-  const sign1 = openSign1(bytes);
+  // The header is the signer's own bytes, which are stored: RFC 9052 §9 asks for no order of its labels.
+  const sign1 = openSign1(bytes, { anyOrder: true, dropsUnprotected: true });
   const { header, payload, signature } = sign1;
   const { bytes: protectedBytes } = sign1.protected;
   demandOnlyStatementLabels(sign1);
@@ -185,7 +184,7 @@ function demandAlgorithm(alg: unknown): Algorithm {
   if (algorithm !== undefined) return algorithm;
   throw new WritError(
     "ALGORITHM_UNSUPPORTED",
-    `COSE alg: want -19 or -8 (Ed25519) or -7 (ES256), got ${show(alg)}`,
+    `COSE alg: want -19 or -8 (Ed25519), -7 or -9 (ES256), got ${show(alg)}`,
   );
 }
 

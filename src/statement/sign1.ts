@@ -34,6 +34,8 @@ export interface Sign1Options {
   readonly code?: ErrorCode;
   /** May the keys of maps stand in any order? */
   readonly anyOrder?: boolean;
+  /** Is the unprotected header dropped? Then it need only be well-formed; what of it can be read is looked at. */
+  readonly dropsUnprotected?: boolean;
 }
 
 const TAG_SIGN1 = 18;
@@ -49,7 +51,10 @@ export function readSign1(bytes: Uint8Array, options: Sign1Options = {}): Sign1P
   if (reader.expect(6, "a COSE_Sign1 (tag 18)") !== TAG_SIGN1) notSign1(options, "tag 18");
   if (reader.expect(4, "an array") !== 4) notSign1(options, "an array of 4");
   const protectedHeader = reader.nested("the protected header, a byte string");
-  const unprotected = reader.map("the unprotected header, a map", MAX_LABELS);
+  const what = "the unprotected header, a map";
+  const unprotected = options.dropsUnprotected
+    ? reader.looseMap(what, MAX_LABELS)
+    : reader.map(what, MAX_LABELS);
   const payload = reader.byteStringOrNull("the payload, a byte string or null");
   const signature = reader.byteString("the signature, a byte string");
   reader.end();
@@ -116,7 +121,7 @@ function demandLabels(
   const names = new Set(inProtected.map(({ key }) => toHex(key)));
   for (const { key, keyAt } of unprotected) {
     const major = Math.floor((key[0] ?? 0) / 32);
-    if (major !== 0 && major !== 1 && major !== 3)
+    if (options.dropsUnprotected !== true && major !== 0 && major !== 1 && major !== 3)
       notSign1(options, `labels that are integers or text (at byte ${keyAt})`);
     if (names.has(toHex(key))) notSign1(options, `each label in one header only (at byte ${keyAt})`);
   }
