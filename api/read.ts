@@ -147,6 +147,9 @@ export function readRoutes(
           ? log.view.requirement
           : `tier-${log.view.requirement}`,
       witnessed: witnessedAnswer(log.witnessed),
+      time: new Date(log.clock.time).toISOString(),
+      // How far the newest entry is ahead of the clock; behind it, as it should be: 0.
+      clock_skew_ms: Math.max(0, log.clock.ahead),
       limits: {
         max_entry_bytes: MAX_ENTRY_BYTES,
         max_body_bytes: MAX_SUBMITTED_BYTES,

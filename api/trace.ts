@@ -96,7 +96,7 @@ export function traceRoutes(app: Hono, log: Log, readers: Readers): void {
   app.get("/v1/traces/:id/verdict", (c) => {
     const { profile, at, ...members } = query(c, [...BUNDLE_MEMBERS, "profile", "at"]);
     negotiate(c.req.header("accept"), ["application/json"]);
-    const options = { at: timeParam(at, "at") ?? Date.now(), profile: profileOf(profile) };
+    const options = { at: timeParam(at, "at") ?? log.clock.time, profile: profileOf(profile) };
     return readers.answer(c, async (lease) => {
       const { bundle, ...answer } = await bundleOf(log, c, members, lease);
       return { body: await log.judge.verdict(bundle, options, lease.asker), ...answer };

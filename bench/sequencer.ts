@@ -1,5 +1,6 @@
 /** A log in process: sequencer, gate, index and store, without HTTP. */
 import type { SigningKey } from "../src/format/vkey.js";
+import { LogClock } from "../src/log/clock.js";
 import { KeyTable } from "../src/index/keys.js";
 import { StatusBits } from "../src/log/state/bits.js";
 import { Gate } from "../src/log/state/gate.js";
@@ -31,7 +32,7 @@ export async function openSequencer(
       bits: await StatusBits.open(store),
       reader,
       key,
-      now: Date.now,
+      clock: new LogClock({ acceptClock: true }, head.receivedAt),
       root: (n) => prover.root(n),
       onCommit: () => {},
       onFatal: (error) => {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A log and three witnesses of it on this machine: `witnessed.sh [start|stop] [DIR]`, DIR being ./witnessed.
+# A log and three witnesses of it on this machine: `witnessed.sh [start|alone|stop] [DIR]`, DIR being ./witnessed.
+# `alone` starts the log without its witness policy, as one who cheats has to.
 # The first start makes them all; any two witnesses are a quorum. Everything listens on 127.0.0.1: the log at WRIT_PORT
 # (6962), the witnesses at the three ports after it. WRIT is the command to run; this project's own unless told. (Not npx:
 # a signal for it does not reach the server behind it.)
@@ -56,6 +57,11 @@ start() {
   echo "the log is up at http://127.0.0.1:$port, its three witnesses at the ports after that; the policy is $dir/policy"
 }
 
+alone() {
+  launch log serve "$dir/log" --listen "127.0.0.1:$port"
+  echo "the log is up at http://127.0.0.1:$port, without its witnesses"
+}
+
 stop() {
   for name in log w1 w2 w3; do
     [ -e "$dir/$name.pid" ] || continue
@@ -68,6 +74,7 @@ stop() {
 
 case $verb in
   start) start ;;
+  alone) alone ;;
   stop) stop ;;
-  *) echo "usage: witnessed.sh [start|stop] [DIR]" >&2; exit 2 ;;
+  *) echo "usage: witnessed.sh [start|alone|stop] [DIR]" >&2; exit 2 ;;
 esac

@@ -65,6 +65,9 @@ export type ErrorCode =
   // The state of the log.
   | "POOL_FULL"
   | "READERS_BUSY"
+  | "CLOCK_LEAPT"
+  | "CLOCK_BEHIND"
+  | "LOG_BEHIND"
   | "SHUTTING_DOWN"
   | "LOG_STOPPED"
   | "INTERNAL"
@@ -135,6 +138,7 @@ export function isRetryable(code: ErrorCode): boolean {
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "POOL_FULL",
   "READERS_BUSY",
+  "CLOCK_LEAPT",
   "SHUTTING_DOWN",
   "LOG_STOPPED",
   "INTERNAL",

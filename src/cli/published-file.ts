@@ -4,39 +4,31 @@
  * lost acknowledged entries, to a damaged disk or an old backup, and a log that went on from there would sign a second
  * history. So it does not start.
  */
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isMissing } from "../durable.js";
-import { sameHash } from "../../merkle/index.js";
-import { WritError } from "../errors.js";
+import { isMissing, syncFolder, writeDurably } from "../durable.js";
+import { ProofError, WritError } from "../errors.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { openCheckpoint } from "../format/cosignature.js";
-import type { VerifierKey } from "../format/vkey.js";
-import type { Published } from "../log/tree/publish.js";
+import type { SigningKey, VerifierKey } from "../format/vkey.js";
+import { rollback } from "../log/check/start.js";
+import { type Published, publish } from "../log/tree/publish.js";
 import type { Store } from "../store/contract.js";
 
 function fileIn(folder: string): string {
   return join(folder, "checkpoint");
 }
 
-/** The checkpoint in the folder, or null when there is none. STORE_CORRUPT when it is not this log's. */
+/**
+ * The checkpoint in the folder; null when there is none, and when a power cut left it empty or torn: that is no claim. What the
+ * database holds is whole or not there, and is asked for its own.
+ */
 export async function lastPublished(folder: string, key: VerifierKey): Promise<Checkpoint | null> {
-  let note: Uint8Array;
   try {
-    note = await readFile(fileIn(folder));
+    return openCheckpoint(await readFile(fileIn(folder)), key).checkpoint;
   } catch (error) {
-    if (isMissing(error)) return null;
+    if (isMissing(error) || error instanceof WritError || error instanceof ProofError) return null;
     throw error;
-  }
-  try {
-    return openCheckpoint(note, key).checkpoint;
-  } catch (error) {
-    throw new WritError(
-      "STORE_CORRUPT",
-      `${fileIn(folder)} is no checkpoint of this log; if it was damaged, compare with a client's and remove it`,
-      {},
-      { cause: error },
-    );
   }
 }
 
@@ -44,33 +36,28 @@ export async function lastPublished(folder: string, key: VerifierKey): Promise<C
  * `DIR/shown`: the newest checkpoint that was shown to anybody before the log demanded witnesses. While it demands them,
  * `DIR/checkpoint` runs ahead of what is shown; so this one is kept apart, and stays as it was.
  */
-export async function readShown(folder: string): Promise<Uint8Array | null> {
+export async function readShown(folder: string, store: Store, key: SigningKey): Promise<Uint8Array> {
   const shown = join(folder, "shown");
   try {
     return await readFile(shown);
   } catch {
-    // The first start that demands witnesses: until now everything that was signed was shown.
+    // The first start that demands witnesses: until now everything that was durable was shown, if anything ever was.
   }
-  const note = await readFile(fileIn(folder)).catch(() => null);
+  const wasServed = await access(fileIn(folder)).then(
+    () => true,
+    () => false,
+  );
+  const head = wasServed ? await store.head() : null;
   // An empty file says that nothing was.
-  await writeFile(shown, note ?? new Uint8Array(0));
+  const note = head === null ? new Uint8Array(0) : publish(head, key).checkpoint;
+  await writeDurably(shown, note, 0o644);
+  await syncFolder(folder);
   return note;
 }
 
 /** The log shows everything that it signs: what was shown before counts no more. */
 export async function forgetShown(folder: string): Promise<void> {
   await rm(join(folder, "shown"), { force: true });
-}
-
-/** How the stored log falls short of a checkpoint that it has signed, or null when it does not. */
-export async function rollback(store: Store, signed: Checkpoint): Promise<string | null> {
-  const head = signed.size === 0 ? null : await store.headOver(signed.size - 1);
-  if (head === null) {
-    const size = (await store.head())?.size ?? 0;
-    return `the log has signed a checkpoint of ${signed.size} entries, and the database holds ${size}`;
-  }
-  if (head.size === signed.size && sameHash(head.root, signed.root)) return null;
-  return `the log has signed another tree of ${signed.size} entries than the database holds`;
 }
 
 /** STORE_CORRUPT when the database is behind what the log has signed, or beside it. */

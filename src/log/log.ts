@@ -11,6 +11,7 @@ import { isAdmitted, type Verdict } from "./admit/verify-protocol.js";
 import type { Budget } from "./ask/budget.js";
 import type { EntryBundles } from "./ask/entry-bundles.js";
 import type { Judge } from "./ask/judge.js";
+import type { LogClock } from "./clock.js";
 import type { Queries } from "./ask/queries.js";
 import type { Reading } from "./ask/reading.js";
 import type { Feed } from "./feed/feed.js";
@@ -47,6 +48,7 @@ export interface LogParts {
   readonly policy: LogPolicy;
   readonly store: Store;
   readonly pool: Pool;
+  readonly clock: LogClock;
   /** Null in a raw log, which takes any bytes. */
   readonly verifiers: Verifiers | null;
   readonly sequencer: Sequencer;
@@ -131,6 +133,11 @@ export class Log {
   /** The newest checkpoint that meets the quorum of the log's own witness policy, or null. */
   get witnessed(): Published | null {
     return this.view.witnessed;
+  }
+
+  /** The time that every question is answered by. */
+  get clock(): LogClock {
+    return this.parts.clock;
   }
 
   get poolLimits(): PoolLimits {

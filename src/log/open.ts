@@ -18,7 +18,8 @@ import { EntryBundles } from "./ask/entry-bundles.js";
 import { Judge } from "./ask/judge.js";
 import { Queries } from "./ask/queries.js";
 import { Reading } from "./ask/reading.js";
-import { demandIndex, demandStoredRoot, loadPolicy, reopen } from "./check/start.js";
+import { type ClockOptions, demandClock, LogClock } from "./clock.js";
+import { demandIndex, demandNotBehind, demandStoredRoot, loadPolicy, reopen } from "./check/start.js";
 import { Feed } from "./feed/feed.js";
 import { Log } from "./log.js";
 import { Pool, type PoolLimits } from "./sequence/pool.js";
@@ -32,12 +33,11 @@ import { Prover } from "./tree/prove.js";
 import { type Published, publish } from "./tree/publish.js";
 import { TileReader } from "./tree/tile-reader.js";
 import { View, type WitnessRequirement } from "./view.js";
+import { holdings } from "./witnessed/holdings.js";
 import { Witnessing, type WitnessingOptions } from "./witnessed/witnessing.js";
 
-export interface LogOptions {
+export interface LogOptions extends ClockOptions {
   readonly key: SigningKey;
-  /** Milliseconds since 1970. */
-  readonly now?: () => number;
   readonly verifierThreads?: number;
   readonly pool?: PoolLimits;
   /** Bytes that all readers together may hold; READING_BYTES unless given. */
@@ -53,6 +53,8 @@ export interface LogOptions {
   /** Who cosigns, and what the log demands of them. */
   readonly witnessing?: WitnessingOptions & {
     readonly requirement?: WitnessRequirement;
+    /** Are they asked what they hold before anything is signed? A log that holds less does not start. */
+    readonly asksFirst?: boolean;
     /** A checkpoint that was shown before the log demanded witnesses, as a signed note: it stays shown. */
     readonly shownBefore?: Uint8Array | null;
   };
@@ -92,11 +94,15 @@ interface Told {
  * the key is not the one that signed entry 0, STORE_CORRUPT when the stored tree does not have the stored root.
  */
 export async function openLog(store: Store, options: LogOptions): Promise<Log> {
-  const { key, now = Date.now } = options;
+  const { key } = options;
   const head = await store.head();
   if (head === null)
     throw new WritError("LOG_MISSING", "the store holds no log yet; make one with writ init");
   const policy = await loadPolicy(store, key);
+  demandClock(head.receivedAt, options);
+  const silent = await askWitnesses(options, store);
+  const clock = new LogClock(options, head.receivedAt);
+  const now = (): number => clock.time;
   const raw = policy.admission === "raw";
   const edge = await Edge.restore(store, head.size);
   const tiles = new TileReader(store, edge);
@@ -105,7 +111,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
   await demandIndex(store);
   const bits = await StatusBits.open(store);
   const admission = raw ? null : await openAdmission(store, policy, key, bits);
-  const verifiers = admission === null ? null : verifiersOf(admission, options);
+  const verifiers = admission === null ? null : verifiersOf(admission, options, now);
   const told: Told = { witnessing: null, feed: null };
   const sequencer = new Sequencer(
     {
@@ -115,14 +121,14 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
       bits,
       reader: tiles,
       key,
-      now,
+      clock,
       root: (size) => prover.root(size),
       onCommit: onCommit(options, admission, verifiers, told),
       onFatal: (error) => options.onFatal?.(error),
     },
     publish(head, key),
   );
-  const witnessing = await openWitnessing(options, store, prover, told);
+  const witnessing = await openWitnessing(options, store, prover, told, now, silent);
   told.witnessing = witnessing;
   witnessing?.offer(sequencer.published);
   const view = new View({
@@ -147,6 +153,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     policy,
     store,
     pool,
+    clock,
     verifiers,
     sequencer,
     sweeps: admission?.sweeps ?? null,
@@ -179,7 +186,8 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
 
 function verifiersOf(
   { start }: Admission,
-  { verifierThreads, now = Date.now, onFatal }: LogOptions,
+  { verifierThreads, onFatal }: LogOptions,
+  now: () => number,
 ): Verifiers {
   return new Verifiers(verifierThreads ?? availableParallelism(), start, now, (error) => onFatal?.(error));
 }
@@ -207,15 +215,28 @@ function onCommit(
   };
 }
 
+/** Before anything is signed: what do the witnesses hold? Those that say nothing, with why. */
+async function askWitnesses(
+  { witnessing, key }: LogOptions,
+  store: Store,
+): Promise<ReadonlyMap<string, string>> {
+  if (witnessing === undefined || witnessing.asksFirst !== true) return new Map();
+  const asked = await holdings(witnessing.policy, key);
+  await demandNotBehind(store, asked, witnessing.policy, witnessing.requirement === "all");
+  return new Map(asked.flatMap(({ url, silent }) => (silent === null ? [] : [[url, silent] as const])));
+}
+
 async function openWitnessing(
-  { witnessing, key, now = Date.now }: LogOptions,
+  { witnessing, key }: LogOptions,
   store: Store,
   prover: Prover,
   told: Told,
+  now: () => number,
+  silent: ReadonlyMap<string, string>,
 ): Promise<Witnessing | null> {
   if (witnessing === undefined) return null;
   return Witnessing.open(
-    witnessing,
+    { ...witnessing, silent },
     {
       now,
       consistency: (from, to) => prover.consistency(from, to),

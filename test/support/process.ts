@@ -59,7 +59,7 @@ export async function startLog(
   port: number,
   ...args: readonly string[]
 ): Promise<ChildProcess> {
-  return startIn(folder, "serve", "log", "--listen", `127.0.0.1:${port}`, ...args);
+  return startIn(folder, "serve", "log", "--create", "--listen", `127.0.0.1:${port}`, ...args);
 }
 
 /** A witness, in the folder of this name, in a process of its own. */

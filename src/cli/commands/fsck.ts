@@ -4,7 +4,8 @@ import { type Command, onlyWord, type Outcome } from "../command.js";
 import { WritError } from "../../errors.js";
 import { formatVerifierKey, type VerifierKey } from "../../format/vkey.js";
 import { openFolder } from "../folder.js";
-import { lastPublished, rollback } from "../published-file.js";
+import { rollback } from "../../log/check/start.js";
+import { lastPublished } from "../published-file.js";
 import { REMOTE_OPTIONS, verifierKeyOf, withClient } from "../remote.js";
 
 export const fsck: Command = {

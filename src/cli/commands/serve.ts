@@ -10,6 +10,7 @@ import { HookFolder } from "../../hooks/folder.js";
 import { Hooks } from "../../hooks/hooks.js";
 import { openLog } from "../../log/open.js";
 import { type WitnessRequirement } from "../../log/view.js";
+import { loadPolicy } from "../../log/check/start.js";
 import { reindex } from "../../log/check/reindex.js";
 import { indexIsWhole } from "../../log/admit/rows.js";
 import type { Store } from "../../store/contract.js";
@@ -29,12 +30,14 @@ const DEFAULT_LISTEN = "127.0.0.1:6962";
 
 export const serve: Command = {
   usage:
-    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--origin NAME] [--log] [--trusted-proxy ADDRESS…] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first when there is none. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --trusted-proxy: addresses or ranges of proxies in front of it that are believed when X-Forwarded-For says whom they ask for; one address may have a quarter of what all readers may. --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
+    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--create [--origin NAME]] [--accept-clock] [--log] [--trusted-proxy ADDRESS…] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first where DIR is not given and there is none, or with --create. A clock that leaps, or is behind the newest entry, is not believed: --accept-clock says that it is right. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --trusted-proxy: addresses or ranges of proxies in front of it that are believed when X-Forwarded-For says whom they ask for; one address may have a quarter of what all readers may. --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
   options: {
     listen: STRING,
     url: STRING,
     origin: STRING,
+    create: FLAG,
+    "accept-clock": FLAG,
     log: FLAG,
     "trusted-proxy": { type: "string", multiple: true },
     "witness-policy": STRING,
@@ -48,26 +51,31 @@ export const serve: Command = {
     const witnesses = await witnessOptions(invocation);
     let publicUrl = publicUrlOf(invocation);
     const askers = askersOf(invocation.texts("trusted-proxy"));
-    await makeIfMissing(folder, invocation.text("origin"), voice);
+    const mayMake = invocation.words.length === 0 || invocation.flag("create");
+    await makeIfMissing(folder, invocation.text("origin"), mayMake, voice);
     const logger = pino(
       { level: invocation.flag("log") ? "info" : "warn" },
       pino.destination({ dest: 2, sync: true }),
     );
     const { store, key } = await openFolder(folder);
+    await loadPolicy(store, key);
     await demandNoRollback(folder, store, key);
     await renewIndex(store, key, voice);
     const file = new PublishedFile(folder);
     const second = await mlDsaKey(folder, key);
-    const before = await shownBefore(folder, witnesses);
+    const before = await shownBefore(folder, witnesses, store, key);
     const log = await openLog(store, {
       key,
       bundleFolder: join(folder, "bundles"),
+      acceptClock: invocation.flag("accept-clock"),
+      onClock: (leapt) => tellClock(leapt, logger),
       ...(witnesses === null
         ? {}
         : {
             witnessing: {
               ...witnesses,
               ...witnessParts(folder, second, witnesses, logger),
+              asksFirst: true,
               shownBefore: before,
             },
           }),
@@ -185,8 +193,13 @@ async function witnessOptions(invocation: Invocation): Promise<WitnessOptions | 
 }
 
 /** What a log showed before it demanded witnesses; nothing while it does not. */
-async function shownBefore(folder: string, witnesses: WitnessOptions | null): Promise<Uint8Array | null> {
-  if (witnesses?.requirement === "all") return readShown(folder);
+async function shownBefore(
+  folder: string,
+  witnesses: WitnessOptions | null,
+  store: Store,
+  key: SigningKey,
+): Promise<Uint8Array | null> {
+  if (witnesses?.requirement === "all") return readShown(folder, store, key);
   await forgetShown(folder);
   return null;
 }
@@ -208,14 +221,33 @@ function witnessParts(folder: string, key: SigningKey, { requirement }: WitnessO
   };
 }
 
-async function makeIfMissing(folder: string, origin: string | undefined, voice: Voice): Promise<void> {
+async function makeIfMissing(
+  folder: string,
+  origin: string | undefined,
+  mayMake: boolean,
+  voice: Voice,
+): Promise<void> {
   if (await holdsLog(folder)) {
     if (origin !== undefined)
       voice.hint(`--origin is for a new log; ${folder} holds one, which keeps its name`);
     return;
   }
+  if (!mayMake)
+    throw new WritError(
+      "LOG_MISSING",
+      `there is no log in ${folder}, and a folder that was mistyped must not become one: make one with writ init ${folder} --origin NAME, or start with --create`,
+    );
   const key = await initFolder(folder, origin ?? DEFAULT_ORIGIN, "registered", new Date());
   voice.say(`there was no log in ${folder}: made one named ${key.name}`);
+}
+
+function tellClock(leaptByMs: number | null, logger: Logger): void {
+  if (leaptByMs === null) logger.warn("the clock is right again: statements are logged again");
+  else
+    logger.error(
+      { leapt_by_ms: Math.round(leaptByMs) },
+      "THE CLOCK LEAPT AHEAD: nothing is logged until it is right, or the log is started with --accept-clock",
+    );
 }
 
 /** After a failed commit nobody knows what is on disk: end, and let the next start recover. */

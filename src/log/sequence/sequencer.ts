@@ -9,6 +9,7 @@ import { WritError } from "../../errors.js";
 import { readUint64, toHex } from "../../format/bytes.js";
 import type { SigningKey } from "../../format/vkey.js";
 import type { Row, Store } from "../../store/contract.js";
+import type { LogClock } from "../clock.js";
 import type { Admitted } from "../admit/admit.js";
 import type { BitChange, StatusBits } from "../state/bits.js";
 import type { Gate } from "../state/gate.js";
@@ -41,6 +42,12 @@ interface Group {
   reject(error: unknown): void;
 }
 
+/** What is known before a batch is placed: where its statements stand already, and the time for those that stand nowhere. */
+interface Seen {
+  readonly stored: readonly (Uint8Array | undefined)[];
+  readonly time: number;
+}
+
 /** What a batch adds, and where each group's entries then stand. */
 interface Plan {
   readonly fresh: readonly Admitted[];
@@ -62,7 +69,7 @@ export interface SequencerParts {
   readonly bits: StatusBits;
   readonly reader: TileReader;
   readonly key: SigningKey;
-  readonly now: () => number;
+  readonly clock: LogClock;
   /** The root of the edge as it stands. */
   readonly root: (size: number) => Promise<Hash>;
   /** Told of every commit, before anybody is answered. */
@@ -110,16 +117,16 @@ export class Sequencer {
   private async next(groups: readonly Group[]): Promise<void> {
     const rejectAll = (error: unknown): void => groups.forEach((group) => group.reject(error));
     if (this.fatal !== undefined) return rejectAll(this.fatal);
-    let stored: (Uint8Array | undefined)[];
+    let seen: Seen;
     try {
-      stored = await this.look(groups);
+      seen = await this.look(groups);
     } catch (error) {
       // Nothing was changed yet: a failed read costs these groups their answer and nobody else anything.
       return rejectAll(error);
     }
     let plan: Plan;
     try {
-      plan = this.place(groups, stored);
+      plan = this.place(groups, seen);
       await this.commit(plan);
     } catch (error) {
       return rejectAll(this.fail(error));
@@ -156,12 +163,13 @@ export class Sequencer {
     // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
     reader.release();
     bits.apply();
+    this.parts.clock.committed(time);
     this.current = publish(head, key);
     this.parts.onCommit(this.current, keyEvents, sweeps);
   }
 
   /** The places that the statements have already; and the gate gets to read what it will be asked about. */
-  private async look(groups: readonly Group[]): Promise<(Uint8Array | undefined)[]> {
+  private async look(groups: readonly Group[]): Promise<Seen> {
     const { store, gate } = this.parts;
     const all = groups.flatMap((group) => group.entries);
     const stored = await store.lookup(
@@ -170,17 +178,18 @@ export class Sequencer {
     );
     const unknown = all.filter((_, i) => stored[i] === undefined);
     await gate?.prepare(unknown, this.current.size);
-    return stored;
+    // A clock that leapt stops nobody from being told where a statement stands already.
+    const time = unknown.length === 0 ? this.current.receivedAt : this.parts.clock.next();
+    return { stored, time };
   }
 
   /**
    * The same statement has one place, whether it is stored already or twice in this batch. Each new one is judged by the
    * gate at the very place it would have, with everything before it taken in.
    */
-  private place(groups: readonly Group[], stored: readonly (Uint8Array | undefined)[]): Plan {
+  private place(groups: readonly Group[], { stored, time }: Seen): Plan {
     const { gate } = this.parts;
     const { size: start } = this.current;
-    const time = this.clock();
     const fresh: Admitted[] = [];
     const rows: Row[] = [];
     const keyEvents: IndexedKeyEvent[] = [];
@@ -214,11 +223,6 @@ export class Sequencer {
       }),
     );
     return { fresh, places, rows, keyEvents, changes, sweeps, time };
-  }
-
-  /** A clock that jumps back does not take the log's order with it. */
-  private clock(): number {
-    return Math.max(this.parts.now(), this.current.receivedAt);
   }
 
   private fail(error: unknown): WritError {

@@ -28,6 +28,8 @@ export interface WitnessingOptions {
   /** The log's own ML-DSA-44 key, whose line goes to the witnesses beside the Ed25519 one. */
   readonly mlDsaKey: SigningKey | null;
   readonly memory?: WitnessMemory;
+  /** URLs of those that said nothing when they were asked at the start, with why. */
+  readonly silent?: ReadonlyMap<string, string>;
   /** How long one request may take, in milliseconds. */
   readonly timeoutMs?: number;
   /** Told what an operator should hear: forks above all. */
@@ -114,6 +116,7 @@ export class Witnessing {
     this.keeping = shown?.checkpoint ?? null;
     this.keepingSize = shown?.size ?? 0;
     this.endpoints = endpointsOf(policy, record);
+    for (const endpoint of this.endpoints) endpoint.trouble = options.silent?.get(endpoint.url) ?? null;
     this.thread = new CosignThread({ key: mlDsaKey, witnesses: policy.witnesses.map(({ key }) => key) });
   }
 
