@@ -31,10 +31,10 @@ export interface ResultLine {
 }
 
 export interface Outcome {
-  /** Exit 0 (yes), 1 (no). */
-  readonly ok: boolean;
+  /** Exit 0 (yes), 1 (no), 3 (null: it could not be told). */
+  readonly ok: boolean | null;
   /** Results as they come, each on a line of standard output of its own; what it returns at the end is the outcome. */
-  readonly lines?: AsyncGenerator<ResultLine, boolean>;
+  readonly lines?: AsyncGenerator<ResultLine, boolean | null>;
   /** Standard output for people, without the last newline; bytes are written as they are. */
   readonly text?: string | Uint8Array;
   /** Standard output with `--json`. */

@@ -46,7 +46,9 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["fsck", async () => (await import("./commands/fsck.js")).fsck],
 ]);
 
-const EXIT = { yes: 0, no: 1, usage: 2 } as const;
+const EXIT = { yes: 0, no: 1, usage: 2, unknown: 3 } as const;
+/** Nobody could be asked: that says neither yes nor no. */
+const UNTOLD: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE"]);
 
 const voice = new TerminalVoice(process.stderr);
 
@@ -77,7 +79,7 @@ async function help(args: readonly string[]): Promise<number> {
   const [verb] = args;
   if (verb === "--version" || verb === "version") return print(version());
   const list = await usages([...COMMANDS.keys()]);
-  const text = `writ: a transparency log for machine authority\n\n${list}\n\nwrit VERB --help says more. --json gives every result as JSON. Exit: 0 yes, 1 no, 2 usage.`;
+  const text = `writ: a transparency log for machine authority\n\n${list}\n\nwrit VERB --help says more. --json gives every result as JSON. Exit: 0 yes, 1 no, 2 usage, 3 could not tell.`;
   if (verb === undefined || verb === "help" || verb === "--help" || verb === "-h") return print(text);
   const group = await usages([...COMMANDS.keys()].filter((name) => name.startsWith(`${verb} `)));
   if (group !== "" && args.length === 1) return print(group);
@@ -104,13 +106,18 @@ async function report({ ok, text, json, lines }: Outcome, asJson: boolean): Prom
   if (asJson) process.stdout.write(`${JSON.stringify(json)}\n`);
   else if (text instanceof Uint8Array) process.stdout.write(text);
   else if (text !== undefined) process.stdout.write(`${printableLines(text)}\n`);
+  return exitOf(ok);
+}
+
+function exitOf(ok: boolean | null): number {
+  if (ok === null) return EXIT.unknown;
   return ok ? EXIT.yes : EXIT.no;
 }
 
 async function reportLines(lines: NonNullable<Outcome["lines"]>, asJson: boolean): Promise<number> {
   for (;;) {
     const { done, value } = await lines.next();
-    if (done === true) return value ? EXIT.yes : EXIT.no;
+    if (done === true) return exitOf(value);
     process.stdout.write(`${asJson ? JSON.stringify(value.json) : printableLines(value.text)}\n`);
   }
 }
@@ -129,7 +136,8 @@ function complain(error: unknown, command: Command, asJson: boolean): number {
     voice.hint(
       "try again later, or look whether --log is right: sending a statement twice is safe, it keeps its one place",
     );
-  return code === "USAGE" ? EXIT.usage : EXIT.no;
+  if (code === "USAGE") return EXIT.usage;
+  return UNTOLD.has(code) ? EXIT.unknown : EXIT.no;
 }
 
 // Whoever reads may stop reading: `writ search | head` is no failure of ours.

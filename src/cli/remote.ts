@@ -1,13 +1,12 @@
 /** The log that a command talks to: `--log URL`, its key pinned by `--key VKEY`, its last checkpoint kept between calls. */
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { FolderMemory, LogClient } from "../client/index.js";
+import { LogClient } from "../client/index.js";
 import { fromUtf8 } from "../format/bytes.js";
 import { WritError } from "../errors.js";
 import { parsePolicy, type Policy } from "../format/policy.js";
 import { ED25519, formatVerifierKey, parseVerifierKey, type VerifierKey } from "../format/vkey.js";
 import { type Invocation, type OptionSpec, required, STRING, usageError, type Voice } from "./command.js";
 import { readBytes } from "./files.js";
+import { rememberedIn, stateFolder } from "./state-folder.js";
 
 export const REMOTE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   log: STRING,
@@ -37,7 +36,7 @@ export async function withClient<T>(
     url,
     key,
     patienceMs,
-    memory: new FolderMemory(stateFolder()),
+    memory: await rememberedIn(stateFolder(voice), voice),
     ...(policy === null ? {} : { policy }),
   });
   try {
@@ -98,8 +97,4 @@ export async function verifierKeyOf(textOrFile: string): Promise<VerifierKey> {
     );
   });
   return parseVerifierKey((fromUtf8(file) ?? "").trim());
-}
-
-function stateFolder(): string {
-  return join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "writ");
 }

@@ -31,12 +31,18 @@ export class Monitor {
   private readonly history: History;
   private readonly intake: Intake;
   private readonly gossip: Gossip;
+  private lastSeen: Monitor["seen"] = "it was not asked yet";
 
   constructor(private readonly parts: MonitorParts) {
     this.reporter = new Reporter(parts);
     this.history = new History(parts, this.reporter);
     this.intake = new Intake(parts, this.reporter);
     this.gossip = new Gossip(parts, this.history, this.reporter);
+  }
+
+  /** What the last pass saw of the log: its size and who cosigned it; why nothing, where nothing could be read. */
+  get seen(): { readonly size: number; readonly cosignedBy: readonly string[] } | string {
+    return this.lastSeen;
   }
 
   /** Does nothing that was found stand, in this pass or for good? */
@@ -96,16 +102,32 @@ export class Monitor {
     try {
       note = await this.parts.reader.checkpoint();
     } catch (error) {
+      this.lastSeen = messageOf(error);
       if (isUnreachable(error)) return null;
       await this.reporter.find("checkpoint-invalid", "", messageOf(error));
       return null;
     }
     try {
-      return this.history.open(note);
+      const seen = this.history.open(note);
+      this.lastSeen = { size: seen.checkpoint.size, cosignedBy: this.cosignersOf(seen) };
+      return seen;
     } catch (error) {
+      this.lastSeen = messageOf(error);
       await this.reporter.find("checkpoint-invalid", "", messageOf(error));
       return null;
     }
+  }
+
+  /** The names of the policy's witnesses whose lines are under it, and verify. */
+  private cosignersOf({ note }: Seen): string[] {
+    const witnesses = this.parts.policy?.witnesses ?? [];
+    return witnesses.flatMap(({ name, key }) => {
+      try {
+        return verifySignatures(parseNote(note), [key]).length > 0 ? [name] : [];
+      } catch {
+        return [];
+      }
+    });
   }
 
   private async advance(shown: Seen, tile: (path: string) => Promise<Uint8Array>): Promise<boolean> {

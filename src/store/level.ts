@@ -183,7 +183,7 @@ const CHAINED_HEADS = 100_000;
 async function demandChain(db: Database): Promise<void> {
   let next: number | undefined;
   const heads = db.iterator({ gte: above(HEAD), lt: above(HEAD + 1), reverse: true, limit: CHAINED_HEADS });
-  for await (const [key, value] of heads) {
+  for await (const [key, value] of guarded(heads)) {
     const size = readUint64(key, 1);
     if (next !== undefined && next !== size) {
       throw new WritError(
@@ -252,7 +252,31 @@ async function guard<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
+/** The same of what is read one after another. */
+async function* guarded<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw error instanceof WritError ? error : failed(error);
+  }
+}
+
+/** What LevelDB says of files that are cut, gone or changed: the disk answers, and what it answers is wrong. */
+const DAMAGE = /corruption|ldb: invalid argument|no such file|checksum|truncated|does not exist/i;
+/** A file of the database, in what LevelDB says. */
+const FILE = /\S+\/(?:CURRENT|MANIFEST-\d+|\d+\.(?:ldb|sst|log))/;
+
+function damaged(said: string, folder: string | null): WritError {
+  const file = FILE.exec(said)?.[0] ?? (folder === null ? "the database" : `the database in ${folder}`);
+  return new WritError(
+    "STORE_CORRUPT",
+    `${file} is damaged or missing (LevelDB: ${said}); stop, keep a copy of the folder as it is, and restore the newest backup: a log must not go on behind what it has signed`,
+  );
+}
+
 function failed(error: unknown): WritError {
+  const said = error instanceof Error ? error.message : String(error);
+  if (DAMAGE.test(said)) return damaged(said, null);
   return new WritError(
     "STORE_FAILED",
     `LevelDB: ${error instanceof Error ? error.message : String(error)}`,
@@ -272,6 +296,10 @@ function openError(folder: string, error: unknown): WritError {
       { cause: error },
     );
   }
+  const said = reason instanceof Error ? reason.message : String(reason);
+  // That there is none under this name LevelDB says when the file that names its newest state is gone.
+  if (DAMAGE.test(said))
+    return damaged(/does not exist/.test(said) ? `${folder}/CURRENT: ${said}` : said, folder);
   return new WritError(
     "STORE_FAILED",
     `cannot open the database in ${folder}: ${reason instanceof Error ? reason.message : String(reason)}`,

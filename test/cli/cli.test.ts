@@ -262,7 +262,7 @@ test("folders, standard input, records with a key, ES256 in PEM: submit takes th
   assert.equal((await writ(folder, "fsck", "log")).stdout, "clean: 35 entries\n");
 });
 
-test("mistakes are told apart: 2 for usage, 1 for no; results on stdout, the rest on stderr", async () => {
+test("mistakes are told apart: 2 for usage, 1 for no, 3 where nobody could be asked; results on stdout, the rest on stderr", async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, "bad.json"), '{"type":"fact","type":"fact"}');
   await writeFile(join(folder, "not.key"), "PRIVATE+KEY+a+00000000+AAAA");
@@ -300,7 +300,7 @@ test("mistakes are told apart: 2 for usage, 1 for no; results on stdout, the res
     [["submit"], 2, /want at least one file/],
     [
       ["get", "1", "--log", "http://127.0.0.1:1", "--key", "a.key.pub", "--patience", "0"],
-      1,
+      3,
       /SERVER_UNREACHABLE/,
     ],
     [["verify", "bad.json", "--proof", "bad.json"], 2, /either --key VKEY or --policy FILE/],
@@ -407,7 +407,11 @@ test("a damaged or older database is refused, not written over: the log never go
     ["serve", "log"],
   ]) {
     const refused = await writ(folder, ...verb);
-    assert.deepEqual([refused.code, /STORE_FAILED/.test(refused.stderr)], [1, true], refused.stderr);
+    assert.deepEqual(
+      [refused.code, /STORE_CORRUPT: \S*db\/CURRENT is damaged or missing/.test(refused.stderr)],
+      [1, true],
+      refused.stderr,
+    );
     assert.doesNotMatch(refused.stderr, /\n\s+at /);
   }
   const after = (await readdir(join(folder, "log/db"))).toSorted();

@@ -159,11 +159,26 @@ test("monitor: follows, tells of what it is asked for, ends on SIGTERM; --once f
     .map((line) => JSON.parse(line) as { type: string; index: number });
   assert.deepEqual(
     lines.map(({ type, index }) => [type, index]),
-    [["match", 0]],
+    [
+      ["match", 0],
+      [undefined, undefined],
+    ],
   );
-  assert.deepEqual((await readFile(join(folder, "got.ndjson"), "utf8")).trim(), first.stdout.trim());
-  assert.deepEqual([(await once()).stdout, (await once()).code], ["", 0]);
+  assert.deepEqual((await readFile(join(folder, "got.ndjson"), "utf8")).trim(), first.stdout.split("\n")[0]);
+  const again = await once();
+  assert.deepEqual(
+    [again.stdout, again.code],
+    ["clean: 1 entries, cosigned by no witness of the policy\n", 0],
+  );
   assert.equal(await end(log, "SIGTERM"), 0);
+  const unread = await once("--patience", "0.1");
+  assert.deepEqual(
+    [unread.code, /^nothing could be read of http/.test(unread.stdout)],
+    [3, true],
+    unread.stdout,
+  );
+  const unasked = await writ(folder, "get", "0", "--log", url, "--key", key, "--patience", "0.1");
+  assert.equal(unasked.code, 3, unasked.stderr);
   const silent = await once("--silence", "0.001", "--patience", "0.1");
   assert.equal(silent.code, 1);
   assert.match(

@@ -23,10 +23,14 @@ export async function run(
   folder: string,
   command: string,
   args: readonly string[],
-  { input = "", env = process.env }: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  {
+    input = "",
+    env = process.env,
+    state = join(folder, "state"),
+  }: { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly state?: string } = {},
 ): Promise<Ran> {
   return new Promise((done) => {
-    const environment = { ...env, XDG_STATE_HOME: join(folder, "state") };
+    const environment = { ...env, XDG_STATE_HOME: state };
     const child = execFile(
       command,
       args,

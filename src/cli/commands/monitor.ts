@@ -1,7 +1,6 @@
 /** `monitor`: a log followed for ever, or looked at once, by somebody who does not trust it. */
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { isMissing } from "../../durable.js";
 import { type Evidence, formatEvidence } from "../../format/evidence.js";
@@ -28,6 +27,7 @@ import { unreadable, writeWhole } from "../files.js";
 import { LineQueue } from "../lines.js";
 import { newSigningKey, readSigningKey, writeKeyPair } from "../key-files.js";
 import { type Trust, trustOf } from "../remote.js";
+import { stateFolder } from "../state-folder.js";
 
 const DEFAULT_INTERVAL_S = 30;
 const DEFAULT_SILENCE_S = 600;
@@ -71,7 +71,7 @@ export const monitor: Command = {
       mirrors: invocation.texts("mirror"),
       trust: await trustOf(withLog(invocation, url), voice),
     };
-    const folder = invocation.text("state") ?? defaultFolder(plan.trust);
+    const folder = invocation.text("state") ?? defaultFolder(plan.trust, voice);
     await mkdir(folder, { recursive: true }).catch((error: unknown) => {
       throw unreadable(folder, error);
     });
@@ -97,7 +97,7 @@ async function* watch(
   folder: string,
   receivers: readonly Receiver[],
   voice: Voice,
-): AsyncGenerator<ResultLine, boolean> {
+): AsyncGenerator<ResultLine, boolean | null> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   const lines = new LineQueue();
@@ -105,13 +105,25 @@ async function* watch(
     name: "output",
     deliver: (_, event) => lines.push({ text: eventText(event), json: event }),
   };
-  const watching = follow(plan, folder, [printed, ...receivers], stop.signal, voice).finally(() =>
-    lines.end(),
-  );
+  const watching = follow(plan, folder, [printed, ...receivers], stop.signal, voice, (line) =>
+    lines.push(line),
+  ).finally(() => lines.end());
   // Looked at when the lines have ended.
   watching.catch(() => {});
   yield* lines;
   return watching;
+}
+
+/** What a single look came to, in a line. */
+function lineOf(url: string, { seen, clean }: Monitor): ResultLine {
+  if (typeof seen === "string") {
+    const text = `nothing could be read of ${url}: ${seen}`;
+    return { text, json: { clean: null, url, why: seen } };
+  }
+  const { size, cosignedBy } = seen;
+  const cosigned = cosignedBy.length === 0 ? "no witness of the policy" : cosignedBy.join(" ");
+  const text = `${clean ? "clean" : "NOT CLEAN"}: ${size.toLocaleString("en")} entries, cosigned by ${cosigned}`;
+  return { text, json: { clean, size, cosigned_by: cosignedBy } };
 }
 
 /** Passes until it is over; what each finds goes to the receivers. True when nothing stands at the end. */
@@ -121,7 +133,8 @@ async function follow(
   receivers: readonly Receiver[],
   stop: AbortSignal,
   voice: Voice,
-): Promise<boolean> {
+  say: (line: ResultLine) => Promise<void>,
+): Promise<boolean | null> {
   const { key, policy } = plan.trust;
   const store = await openStore(join(folder, "db"));
   const state = await loadState(folder);
@@ -159,7 +172,8 @@ async function follow(
       if (plan.once && done) {
         const left = await outbox.deliver();
         if (left > 0) voice.hint("some events wait for the next run to be delivered");
-        return following.clean;
+        await say(lineOf(plan.url, following));
+        return typeof following.seen === "string" && following.clean ? null : following.clean;
       }
       outbox.kick();
       if (stop.aborted || (done && !(await pause(plan.intervalMs, stop)))) return following.clean;
@@ -255,8 +269,7 @@ function withLog(invocation: Invocation, url: string): Invocation {
   return { ...invocation, text: (name) => (name === "log" ? url : invocation.text(name)) };
 }
 
-function defaultFolder({ key }: Trust): string {
-  const state = process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state");
+function defaultFolder({ key }: Trust, voice: Voice): string {
   const name = createHash("sha256").update(formatVerifierKey(key)).digest("hex").slice(0, 16);
-  return join(state, "writ", "monitor", name);
+  return join(stateFolder(voice), "monitor", name);
 }
