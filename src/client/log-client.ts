@@ -10,6 +10,7 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from "../../merkle/index.js";
+import { readTile } from "./tile-reading.js";
 import { ProofError, WritError } from "../errors.js";
 import { concat, fromUtf8, toHex, utf8 } from "../format/bytes.js";
 import type { Checkpoint } from "../format/checkpoint.js";
@@ -120,6 +121,9 @@ const RESEND_PAUSE_MS = 200;
 
 /** How long one request may hold the log's answer back. */
 const MAX_ONE_WAIT_MS = 5_000;
+
+/** 256 entries of 64 KiB, each after its length. */
+const MAX_TILE_BYTES = 256 * (65_535 + 2);
 
 export class LogClient {
   private readonly key: VerifierKey;
@@ -473,7 +477,7 @@ export class LogClient {
 
   /** The bytes at a path of the tile interface, unverified: whoever rebuilds the tree from them verifies them. */
   async tile(path: string): Promise<Uint8Array> {
-    return this.transport.get(`/${path}`, "application/octet-stream");
+    return readTile((one) => this.transport.get(`/${one}`, "application/octet-stream", MAX_TILE_BYTES), path);
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,9 @@
  * whatever leaves the outcome open, a lost connection, a 5xx, a full pool, is retried with growing, jittered pauses.
  */
 import { setTimeout } from "node:timers/promises";
-import { Agent, request } from "undici";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { WritError } from "../errors.js";
 import { collect, fromUtf8 } from "../format/bytes.js";
 import { decodeCbor } from "../statement/cbor.js";
@@ -19,8 +21,11 @@ export interface TransportOptions {
 export interface Answer {
   readonly status: number;
   readonly body: Uint8Array;
+  /** How long it asks to be left alone, in milliseconds; 0 where it does not. */
+  readonly retryAfterMs: number;
 }
 
+const inflate = promisify(gunzip);
 const NO_ANSWER = "The operation was aborted due to timeout";
 const DEFAULT_PATIENCE_MS = 60_000;
 const MAX_PROBLEM_BYTES = 64 * 1024;
@@ -32,9 +37,9 @@ const LONGEST_PAUSE_MS = 5_000;
 const OPEN_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 export class Transport {
-  private readonly agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 });
+  private readonly agent = agentFor({ connections: 8, keepAliveTimeout: 30_000 });
   /** Apart: an answer without an end would hold the connection of others. */
-  private readonly streams = new Agent({ connections: 1, bodyTimeout: 0, headersTimeout: 10_000 });
+  private readonly streams = agentFor({ connections: 1, bodyTimeout: 0, headersTimeout: 10_000 });
   private readonly base: string;
 
   constructor(private readonly options: TransportOptions) {
@@ -78,7 +83,11 @@ export class Transport {
         signal,
       });
       if (status !== 200) {
-        const answer = { status, body: (await collect(body, MAX_PROBLEM_BYTES)) ?? new Uint8Array(0) };
+        const answer = {
+          status,
+          body: (await collect(body, MAX_PROBLEM_BYTES)) ?? new Uint8Array(0),
+          retryAfterMs: 0,
+        };
         throw refusalOf("GET", path, answer);
       }
       for await (const chunk of body) yield chunk as Uint8Array;
@@ -113,6 +122,7 @@ export class Transport {
     const deadline = Date.now() + this.patienceMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       let open: WritError;
+      let asked = 0;
       try {
         const answer = await this.once(
           method,
@@ -126,6 +136,7 @@ export class Transport {
         const refusal = refusalOf(method, path, answer);
         if (!OPEN_STATUSES.has(answer.status)) throw refusal;
         open = refusal;
+        asked = answer.retryAfterMs;
       } catch (error) {
         // Ours are definite; anything else is the network's, and may be over soon.
         if (error instanceof WritError) throw error;
@@ -137,7 +148,8 @@ export class Transport {
         );
       }
       this.options.signal?.throwIfAborted();
-      const wait = pause * (0.5 + Math.random() / 2);
+      // Whoever says when to come again is believed.
+      const wait = Math.max(asked, pause * (0.5 + Math.random() / 2));
       if (Date.now() + wait > deadline) throw open;
       await this.pause(wait);
     }
@@ -169,21 +181,62 @@ export class Transport {
     const stopped = (): void => ending.abort(stop?.reason);
     stop?.addEventListener("abort", stopped, { once: true });
     try {
-      const { statusCode, body: stream } = await request(`${this.base}${path}`, {
+      const {
+        statusCode,
+        headers: answered,
+        body: stream,
+      } = await request(`${this.base}${path}`, {
         method,
-        headers,
+        // Static copies may have nothing but gzip, whatever is asked for.
+        headers: { ...headers, "accept-encoding": "gzip, identity" },
         dispatcher: this.agent,
         ...(body === undefined ? {} : { body }),
         signal: ending.signal,
       });
       const answer = await collect(stream, maxBytes);
       if (answer === null) throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
-      return { status: statusCode, body: answer };
+      return {
+        status: statusCode,
+        body: await plain(path, answer, answered["content-encoding"], maxBytes),
+        retryAfterMs: retryAfter(answered["retry-after"]),
+      };
     } finally {
       clearTimeout(late);
       stop?.removeEventListener("abort", stopped);
     }
   }
+}
+
+/** The answer without its coding, of at most `maxBytes` either way. SERVER_ANSWER_INVALID for another coding, or too much. */
+async function plain(
+  path: string,
+  body: Uint8Array,
+  coding: string | string[] | undefined,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  if (coding === undefined || coding === "identity" || body.length === 0) return body;
+  if (coding !== "gzip" && coding !== "x-gzip")
+    throw new WritError("SERVER_ANSWER_INVALID", `${path}: want gzip or no coding, got ${String(coding)}`);
+  try {
+    return await inflate(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    const why = error instanceof RangeError ? "more than was asked for, inflated" : "what is no gzip";
+    throw new WritError("SERVER_ANSWER_INVALID", `${path}: ${why}`, {}, { cause: error });
+  }
+}
+
+/** Through the proxy that HTTPS_PROXY and HTTP_PROXY name, but for the hosts of NO_PROXY; where they name none, straight. */
+function agentFor(options: Agent.Options): Dispatcher {
+  const named = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => process.env[name]);
+  return named ? new EnvHttpProxyAgent(options) : new Agent(options);
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date. */
+function retryAfter(header: string | string[] | undefined): number {
+  const text = Array.isArray(header) ? header[0] : header;
+  if (text === undefined) return 0;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
 function refusalOf(method: string, path: string, { status, body }: Answer): WritError {

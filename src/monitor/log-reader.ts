@@ -1,6 +1,7 @@
 /** Reading a log from outside for the monitor: paths, shapes and sizes; nothing is believed or compared here. */
 import type { Hash } from "../../merkle/index.js";
 import { hashesAt, invalid, listAt, numberAt, parseObject, textAt } from "../client/answers.js";
+import { readTile } from "../client/tile-reading.js";
 import { isRefusal, Transport } from "../client/transport.js";
 import { MAX_ENTRY_BYTES, parseBundle } from "../format/bundle.js";
 import { MAX_NOTE_BYTES } from "../format/note.js";
@@ -33,7 +34,7 @@ export class LogReader {
 
   /** A tile of hashes. */
   async tile(path: string): Promise<Uint8Array> {
-    return this.transport.get(`/${path}`, "application/octet-stream", MAX_TILE_BYTES);
+    return this.read(path, MAX_TILE_BYTES);
   }
 
   async consistency(from: number, to: number): Promise<Hash[]> {
@@ -45,8 +46,12 @@ export class LogReader {
     const index = Math.floor(start / TILE_WIDTH);
     const width = tileWidth(0, index, size);
     const path = formatTilePath({ kind: "entries", index, width });
-    const bundle = await this.transport.get(`/${path}`, "application/octet-stream", MAX_BUNDLE_BYTES);
+    const bundle = await this.read(path, MAX_BUNDLE_BYTES);
     return parseBundle(bundle, width).slice(start - index * TILE_WIDTH);
+  }
+
+  private async read(path: string, maxBytes: number): Promise<Uint8Array> {
+    return readTile((one) => this.transport.get(`/${one}`, "application/octet-stream", maxBytes), path);
   }
 
   /** When the log says that it took in the entries [from, to): milliseconds since 1970. */
