@@ -9,7 +9,7 @@ import type { Linked, LinkIn, LinkOut } from "../src/log/ask/links.js";
 import type { Log } from "../src/log/log.js";
 import type { SearchQuery } from "../src/log/ask/search.js";
 import { isRecordId } from "../src/record/links.js";
-import { timeOf } from "../src/record/time.js";
+import { isUtcTime, timeOf } from "../src/record/time.js";
 import { DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
 import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
@@ -224,7 +224,9 @@ function profileOf(name: string | undefined): Profile {
 
 function timeParam(value: string | undefined, name: string): number | undefined {
   if (value === undefined) return undefined;
-  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(value) ? timeOf(value) : undefined;
+  // A plus that was not encoded comes as a blank.
+  const text = value.replace(" 00:00", "+00:00");
+  const time = isUtcTime(text) ? timeOf(text) : undefined;
   if (time === undefined) throw invalid(name, "an RFC 3339 time in UTC", value);
   return time;
 }

@@ -12,8 +12,8 @@ export interface WitnessAppOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** 63 hashes, an origin, and a dozen signature lines of ML-DSA-44 fit. */
-export const MAX_BODY_BYTES = 16 * 1024;
+/** 63 hashes, an origin, and sixteen signature lines of 5 kB fit. */
+export const MAX_BODY_BYTES = 128 * 1024;
 
 /** The status of each code that a request can end in; any other is a fault of ours. */
 const STATUS: ReadonlyMap<ErrorCode, number> = new Map<ErrorCode, number>([

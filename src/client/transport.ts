@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { WritError } from "../errors.js";
+import { retryAfter } from "../format/retry-after.js";
 import { collect, fromUtf8 } from "../format/bytes.js";
 import { decodeCbor } from "../statement/cbor.js";
 
@@ -229,14 +230,6 @@ async function plain(
 function agentFor(options: Agent.Options): Dispatcher {
   const named = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => process.env[name]);
   return named ? new EnvHttpProxyAgent(options) : new Agent(options);
-}
-
-/** RFC 9110 §10.2.3: seconds, or a date. */
-function retryAfter(header: string | string[] | undefined): number {
-  const text = Array.isArray(header) ? header[0] : header;
-  if (text === undefined) return 0;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
 function refusalOf(method: string, path: string, { status, body }: Answer): WritError {

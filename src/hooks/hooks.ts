@@ -26,6 +26,7 @@ export interface HooksParts {
 const LOOK_MS = 1_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
+const LONGEST_ASKED_MS = 86_400_000;
 /** A hook that has failed for so long is disabled. */
 export const DISABLED_AFTER_MS = 3 * 24 * 3600_000;
 /** What a hook has passed over without being told is kept at least so often. */
@@ -206,8 +207,10 @@ class Runner {
     if (disabledAt !== null) return;
     const first = this.parts.firstPauseMs ?? FIRST_PAUSE_MS;
     const pause = Math.min(LONGEST_PAUSE_MS, first * 2 ** Math.min(failures - 1, 20));
+    // The receiver may say how long; not longer than a day, so that a mistake of it is not for ever.
+    const asked = error instanceof NotTaken ? Math.min(error.retryAfterMs, LONGEST_ASKED_MS) : 0;
     const { signal } = this.ending;
-    await rest(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+    await rest(Math.max(asked, pause * (0.5 + Math.random() / 2)), undefined, { signal }).catch(() => {});
   }
 
   private async keep(): Promise<void> {

@@ -7,6 +7,7 @@ import { createHmac } from "node:crypto";
 import { Agent, request } from "undici";
 import { ed25519Sign } from "#crypto";
 import { WritError } from "../errors.js";
+import { retryAfter } from "../format/retry-after.js";
 import { toBase64 } from "../format/base64.js";
 import { utf8 } from "../format/bytes.js";
 import { demandPublicHost, publicLookup } from "./address.js";
@@ -31,6 +32,8 @@ export class NotTaken extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** How long the receiver asks to be left alone, in milliseconds; 0 where it does not. */
+    readonly retryAfterMs = 0,
   ) {
     super(message);
   }
@@ -69,7 +72,11 @@ export class Webhook {
     });
     await answer.body.dump();
     if (answer.statusCode < 200 || answer.statusCode > 299)
-      throw new NotTaken(answer.statusCode, `${this.target.origin} answered ${answer.statusCode}`);
+      throw new NotTaken(
+        answer.statusCode,
+        `${this.target.origin} answered ${answer.statusCode}`,
+        retryAfter(answer.headers["retry-after"]),
+      );
   }
 
   async close(): Promise<void> {

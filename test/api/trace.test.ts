@@ -65,6 +65,8 @@ test("every filter, by its own name and its short one, alone and together", asyn
   assert.deepEqual(await found("type=nothing"), []);
   assert.deepEqual(await found("from=3&to=5"), [3, 4]);
   assert.deepEqual(await found("since=2100-01-01T00:00:00Z"), []);
+  for (const zone of ["%2B00:00", "+00:00"])
+    assert.deepEqual(await found(`since=2100-01-01T00:00:00${zone}`), [], "UTC by its offset");
   assert.deepEqual(await found("order=desc&limit=2"), [log.published.size - 1, log.published.size - 2]);
 });
 

@@ -297,6 +297,7 @@ test("mistakes are told apart: 2 for usage, 1 for no, 3 where nobody could be as
     [["sign", "nothing.json", "--key", "a.key"], 1, /nothing\.json: no such file/],
     [["sign", "bad.json", "--key", "a.key"], 1, /RECORD_MALFORMED: .*twice/],
     [["sign", "bad.json", "--key", "not.key"], 1, /KEY_MALFORMED/],
+    [["hooks", "add", "https://me:secret@hooks.example/"], 2, /no user name or password/],
     [["submit"], 2, /want at least one file/],
     [
       ["get", "1", "--log", "http://127.0.0.1:1", "--key", "a.key.pub", "--patience", "0"],

@@ -100,7 +100,11 @@ test("every refusal: its status, its code, and nothing changes", async () => {
     "the same size, another root": [add(5, [], fork.note(5)), 422, "CHECKPOINT_INCONSISTENT"],
     "a fork with its own proof": [fork.request(5, 9), 422, "CHECKPOINT_INCONSISTENT"],
     "a fork with our proof": [add(5, proof, fork.note(9)), 422, "CHECKPOINT_INCONSISTENT"],
-    "a body of 17 KiB": [concat(log.request(5, 9), new Uint8Array(17 * 1024)), 413, "BODY_TOO_LARGE"],
+    "a body of more than 128 KiB": [
+      concat(log.request(5, 9), new Uint8Array(128 * 1024)),
+      413,
+      "BODY_TOO_LARGE",
+    ],
   };
   for (const [name, [body, want, code]] of Object.entries(table)) {
     const response = await post(app, "/add-checkpoint", body);

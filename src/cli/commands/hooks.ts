@@ -21,6 +21,10 @@ export const hooksAdd: Command = {
     const target = URL.canParse(url) ? new URL(url) : null;
     if (target === null || !["http:", "https:"].includes(target.protocol))
       throw usageError(`want an http or https URL, got ${JSON.stringify(url)}`);
+    if (target.username !== "" || target.password !== "")
+      throw usageError(
+        "a hook's URL holds no user name or password: it is kept and shown; deliveries are signed, and that says who sends them",
+      );
     const allowPrivate = invocation.flag("allow-private");
     if (!allowPrivate) demandPublicHost(target);
     const filter = invocation.text("filter") ?? "all";
