@@ -154,3 +154,25 @@ test(`${MANY} revocations that wait, each for another record: what comes next, a
   assert.equal((await (reopened as unknown as Log).statuses.of(MANY + 3)).status.state, "revoked");
   await (reopened as unknown as Log).close();
 });
+
+test("a suspension that was lifted does not act again because it comes in another envelope, in its batch or later", async () => {
+  const store = new MemoryStore();
+  const log = await logWithCfo(store);
+  const [second] = await withKeys(log, 1, 60);
+  assert.ok(second);
+  const target = record({ trace_id: "suspended" });
+  const suspension = revocationOf(recordIdOf(target), CFO, 1, "suspend");
+  const lifted = revocationOf(recordIdOf(target), CFO, 2, "resume");
+  const { results } = await log.submit([dsse(target, agent), dsse(suspension, cfo), dsse(lifted, cfo)]);
+  const [place] = results;
+  assert.ok(place !== undefined && !(place instanceof WritError));
+  const state = async (): Promise<string> => (await log.statuses.of(place.index)).status.state;
+  assert.equal(await state(), "active");
+  assert.deepEqual(await codes(log, [dsse(suspension, second), dsse(suspension, cfo, second)]), [
+    "logged",
+    "logged",
+  ]);
+  assert.equal(await state(), "active");
+  await checkStore(store, log.published.size);
+  await log.close();
+});

@@ -650,3 +650,43 @@ test("closing: those who still wait are answered, not left hanging", async () =>
   await closing;
   assert.equal(registrar.publicKey.algorithm, "Ed25519");
 });
+
+test("an answer that comes late to an older round does not take the newer quorum off the disk", async () => {
+  const memory = remembering();
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const answer = cosigning(witnessKey(2));
+  let first = true;
+  const slow = await evil(2, (outgoing, incoming, body) => {
+    const isFirst = first;
+    first = false;
+    void (isFirst ? held : Promise.resolve()).then(() => answer(outgoing, incoming, body));
+  });
+  const policy = policyOf(1, await honest(1), slow);
+  const patient = await openLog(await newStore(), {
+    witnessing: { policy, mlDsaKey, timeoutMs: 10_000, memory },
+  });
+  await patient.submit([register()]);
+  await patient.view.reached(2, 5_000);
+  await patient.submit([request(1)]);
+  const newer = await patient.view.reached(3, 5_000);
+  assert.ok(newer !== null && newer.size >= 3);
+  const kept = (): number =>
+    Number(
+      Buffer.from(memory.record.witnessed ?? [])
+        .toString()
+        .split("\n")[1],
+    );
+  assert.equal(kept(), newer.size);
+  release();
+  const late = (): boolean =>
+    patient.witnessing?.standings.some(
+      ({ witness, cosignedAt }) => witness.name === "W1" && cosignedAt !== null,
+    ) ?? false;
+  while (!late()) await new Promise((resolve) => setImmediate(resolve));
+  // Whatever it makes of that is on its way by the next turns.
+  for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(kept() >= newer.size, `${kept()} on disk, and ${newer.size} was shown`);
+  assert.ok((patient.witnessed?.size ?? 0) >= newer.size);
+  await patient.close();
+});
