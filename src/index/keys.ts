@@ -276,7 +276,7 @@ export class KeyTable {
    * The keys whose word counts for nothing since the entry at `index`, with the last entry that each is believed for: those
    * that it took back from an earlier entry on, and those that they registered since.
    */
-  takenBackAt(index: number): { readonly keyId: string; readonly last: number }[] {
+  revokedAt(index: number): { readonly keyId: string; readonly last: number }[] {
     const taken = new Map<string, number>();
     for (const [keyId, { cuts }] of this.keys)
       for (const cut of cuts)

@@ -20,7 +20,7 @@ import { Edge } from "../tree/integrate.js";
 import { HeadClock } from "../tree/head-clock.js";
 import { Replay } from "./replay.js";
 import { indexIsWhole } from "../admit/rows.js";
-import { type Sweep, sweptRow, sweptTo, takenBy } from "../state/sweeps.js";
+import { type Sweep, sweptRow, sweptTo, sweptBy } from "../state/sweeps.js";
 
 export interface FsckReport {
   readonly size: number;
@@ -123,7 +123,7 @@ class Checker {
   /** What a sweep took is there, if the log had come to its end. */
   private async checkSweep(sweep: Sweep): Promise<void> {
     if (this.replay === null) return;
-    for await (const positions of takenBy(this.store, this.replay.keys, sweep)) {
+    for await (const positions of sweptBy(this.store, this.replay.keys, sweep)) {
       const fresh = [...new Set(positions)].filter((position) => this.swept.get(position) === VALID);
       for (const position of fresh) this.swept.set(position, REVOKED);
       const rows = fresh.map((position) => sweptRow(position, sweep));

@@ -123,11 +123,11 @@ export class Replay {
       const refusal = this.gate.refusal(admitted, times[index - start] ?? 0);
       if (refusal !== undefined)
         faults.push({ index, why: `it should have been refused: ${refusal.message}` });
-      const taken = this.gate.take(entry, index);
-      for (const row of taken.rows) rows.push(row);
-      for (const row of this.bits.plan(taken.changes)) rows.push(row);
+      const applied = this.gate.apply(entry, index);
+      for (const row of applied.rows) rows.push(row);
+      for (const row of this.bits.plan(applied.changes)) rows.push(row);
       this.bits.apply();
-      for (const sweep of taken.sweeps) sweeps.push(sweep);
+      for (const sweep of applied.sweeps) sweeps.push(sweep);
     }
     return { rows, sweeps, faults };
   }

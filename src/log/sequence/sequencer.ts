@@ -203,13 +203,13 @@ export class Sequencer {
       const index = start + fresh.length;
       const refusal = gate?.refusal(entry, time);
       if (refusal !== undefined) return refusal;
-      const taken = gate?.take(entry, index);
-      if (taken !== undefined) {
+      const applied = gate?.apply(entry, index);
+      if (applied !== undefined) {
         // Their length is data: never spread into a call.
-        for (const row of taken.rows) rows.push(row);
-        for (const change of taken.changes) changes.push(change);
-        for (const sweep of taken.sweeps) sweeps.push(sweep);
-        if (taken.keyEvent !== null) keyEvents.push(taken.keyEvent);
+        for (const row of applied.rows) rows.push(row);
+        for (const change of applied.changes) changes.push(change);
+        for (const sweep of applied.sweeps) sweeps.push(sweep);
+        if (applied.keyEvent !== null) keyEvents.push(applied.keyEvent);
       }
       inBatch.set(name, index);
       fresh.push(entry);

@@ -10,14 +10,15 @@ import { sha256 } from "#crypto";
 import { WritError } from "../../errors.js";
 import { concat, readUint64, toHex, uint64, utf8 } from "../../format/bytes.js";
 import type { KeyTable } from "../../index/keys.js";
-import { acted, type RecordState } from "../../index/state.js";
+import { acted } from "../../index/state.js";
 import { optionalString, type Record, stringMember } from "../../record/record.js";
 import { cascades, mayRevoke, revocationAction } from "../../record/revocation.js";
 import type { Row, Store } from "../../store/contract.js";
 import type { Admitted } from "../admit/admit.js";
 import { placed } from "../admit/rows.js";
+import type { Effects } from "./effects.js";
+import { hexOf } from "./entry-names.js";
 import { hashBytes, type KnownStates, readEntry } from "./known-states.js";
-import type { Sweep } from "./sweeps.js";
 
 export const MAX_EARLY_OF_SIGNER = 16;
 export const MAX_EARLY_OF_DOMAIN = 64;
@@ -41,12 +42,6 @@ interface Logged {
   readonly target: string;
   readonly record: Record;
   readonly signers: readonly string[];
-}
-
-/** What a revocation changes goes through these. */
-export interface Effects {
-  change(hash: string, index: number, state: RecordState): readonly Row[];
-  sweep(sweep: Sweep): void;
 }
 
 export class Revocations {
@@ -354,13 +349,4 @@ function targetOf({ value }: Record): string {
 /** The hash, in hex, of the request that a record is for. */
 function requestOf({ value }: Record): string | null {
   return optionalString(value, "request_hash")?.slice("sha256:".length) ?? null;
-}
-
-function hashOf({ recordHash }: Admitted): Uint8Array {
-  if (recordHash === null) throw new RangeError("want a record");
-  return recordHash;
-}
-
-function hexOf(entry: Admitted): string {
-  return toHex(hashOf(entry));
 }

@@ -49,7 +49,7 @@ export function readSweep({ key, value }: Row): Sweep {
 }
 
 /** The entries that a sweep takes, a page at a time; an earlier sweep may have taken some of them. */
-export function takenBy(store: Store, keys: KeyTable, sweep: Sweep): AsyncGenerator<number[]> {
+export function sweptBy(store: Store, keys: KeyTable, sweep: Sweep): AsyncGenerator<number[]> {
   return sweep.kind === "grants-below" ? below(store, sweep) : signedBy(store, keys, sweep);
 }
 
@@ -176,7 +176,7 @@ export class Sweeps {
         this.running = null;
         return;
       }
-      for await (const positions of takenBy(this.store, this.keys, sweep)) {
+      for await (const positions of sweptBy(this.store, this.keys, sweep)) {
         if (this.stopped) return;
         const known = await this.store.lookup("swept", positions.map(uint64));
         const fresh = positions.filter((_, i) => known[i] === undefined);
