@@ -78,6 +78,8 @@ export type Table =
   | "swept"
   /** index of a revocation that came before what it revokes → nothing */
   | "early"
+  /** SHA-256 of a revocation's record (32) → index of the first entry that carries it */
+  | "said"
   /** record hash that a revocation waits for (32) ‖ its issuer's domain (8) ‖ its index (8) → its signers */
   | "awaited"
   /** record hash that a revocation waits for, or waited (32) → index of the first that did */
@@ -97,6 +99,7 @@ export const TABLES: readonly Table[] = [
   "limit",
   "state",
   "early",
+  "said",
   "awaited",
   "waited-for",
   "touched",

@@ -34,6 +34,7 @@ const LETTERS: Readonly<Record<Table, number>> = {
   limit: 0x6c,
   state: 0x73,
   early: 0x62,
+  said: 0x56,
   awaited: 0x45,
   "waited-for": 0x57,
   touched: 0x64,

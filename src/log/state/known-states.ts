@@ -177,10 +177,14 @@ export class KnownStates {
   }
 
   async loadStates(hashes: readonly string[], start: number): Promise<void> {
-    const unknown = hashes.filter((hash) => !this.states.has(hash));
-    const found = await Promise.all(unknown.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
-    unknown.forEach((hash, i) => this.states.set(hash, found[i] ?? UNTOUCHED));
-    const placeless = hashes.filter((hash) => !this.places.has(hash));
+    const unknown = [...new Set(hashes)].filter((hash) => !this.states.has(hash));
+    // Most were never changed: one look-up says so of all.
+    const touched = await this.store.lookup("touched", unknown.map(hashBytes));
+    const changed = unknown.filter((_, i) => touched[i] !== undefined);
+    const found = await Promise.all(changed.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
+    for (const hash of unknown) this.states.set(hash, UNTOUCHED);
+    changed.forEach((hash, i) => this.states.set(hash, found[i] ?? UNTOUCHED));
+    const placeless = [...new Set(hashes)].filter((hash) => !this.places.has(hash));
     const places = await Promise.all(placeless.map((hash) => placesOf(this.store, hashBytes(hash), start)));
     placeless.forEach((hash, i) => this.places.set(hash, places[i] ?? []));
   }
@@ -222,10 +226,22 @@ async function placesOf(store: Store, hash: Uint8Array, size: number): Promise<n
 }
 
 /** The record in a stored statement, and who signed it. */
-export function readEntry(stored: Uint8Array): { record: Record; signers: string[] } {
+export function readEntry(stored: Uint8Array): ReadEntry {
+  const known = READ.get(stored);
+  if (known !== undefined) return known;
   const { payload, signatures } = parseStatement(stored, guessForm(stored));
-  return { record: parseRecord(payload), signers: signatures.map(({ keyId }) => keyId) };
+  const read = { record: parseRecord(payload), signers: signatures.map(({ keyId }) => keyId) };
+  READ.set(stored, read);
+  return read;
 }
+
+interface ReadEntry {
+  readonly record: Record;
+  readonly signers: readonly string[];
+}
+
+/** Each entry of a batch is asked about a few times, and parsed once. */
+const READ = new WeakMap<Uint8Array, ReadEntry>();
 
 export function hashBytes(hex: string): Uint8Array {
   return fromHex(hex) ?? new Uint8Array(0);

@@ -17,7 +17,7 @@ import type { Row, Store } from "../../store/contract.js";
 import type { Admitted } from "../admit/admit.js";
 import { placed } from "../admit/rows.js";
 import type { Effects } from "./effects.js";
-import { hexOf } from "./entry-names.js";
+import { hashOf, hexOf } from "./entry-names.js";
 import { hashBytes, type KnownStates, readEntry } from "./known-states.js";
 
 export const MAX_EARLY_OF_SIGNER = 16;
@@ -82,11 +82,15 @@ export class Revocations {
     await this.loadWaiting(awaited, start);
     const about = revocations.map(({ stored }) => targetOf(readEntry(stored).record));
     const named = new Set([...about, ...[...this.waiting.values()].flat().map(({ target }) => target)]);
-    const records = await this.recordsBefore([...named, ...revocations.map(hexOf)], start);
-    for (const entry of revocations) if (records.has(hexOf(entry))) this.repeated.add(hexOf(entry));
+    const said = await this.store.lookup("said", revocations.map(hashOf));
+    for (const [i, entry] of revocations.entries()) {
+      const row = said[i];
+      if (row !== undefined && readUint64(row) < start) this.repeated.add(hexOf(entry));
+    }
     // What they are, too: the bits of a grant depend on its uses.
     await this.known.loadGrants([...named].map(hashBytes), start);
     await this.known.loadStates([...named], start);
+    const records = await this.recordsBefore([...named], start);
     const arriving = entries.filter((entry) => entry.recordHash !== null && named.has(hexOf(entry)));
     const own = arriving.map(({ stored }) => readEntry(stored).record);
     const asked = [...[...named].flatMap((hash) => records.get(hash) ?? []), ...own].flatMap(
@@ -128,9 +132,11 @@ export class Revocations {
     const target = targetOf(record);
     const revocation = { index, target, record, signers };
     const awaited = this.awaited(target);
-    const rows = awaited === target ? [] : this.act(revocation, index);
-    if (awaited === null || rows.length > 0) return rows;
+    const changed = awaited === target ? [] : this.act(revocation, index);
+    const rows: Row[] = [{ table: "said", key: hashOf(entry), value: uint64(index) }, ...changed];
+    if (awaited === null || changed.length > 0) return rows;
     return [
+      ...rows,
       ...this.wait(awaited, revocation),
       { table: "early", key: placed(NOTHING, index), value: NOTHING },
     ];
@@ -318,12 +324,9 @@ export class Revocations {
     const found = new Map<string, Record>();
     for (let at = 0; at < asked.length; at += PAGE) {
       const some = asked.slice(at, at + PAGE);
-      const rows = await Promise.all(
-        some.map((hash) => this.store.rows("record-id", hashBytes(hash), { limit: 1 })),
-      );
+      const firsts = await Promise.all(some.map((hash) => this.firstPlace(hash)));
       const places = some.flatMap((hash, i) => {
-        const [row] = rows[i] ?? [];
-        const index = row === undefined ? start : readUint64(row.key, 32);
+        const index = firsts[i] ?? start;
         return index < start ? [{ hash, index }] : [];
       });
       const stored = await this.store.entriesAt(places.map(({ index }) => index));
@@ -333,6 +336,14 @@ export class Revocations {
       }
     }
     return found;
+  }
+
+  /** Where a record stands first, if it does; known already where its state is. */
+  private async firstPlace(hash: string): Promise<number | undefined> {
+    const [known] = this.known.placesOf(hash);
+    if (known !== undefined) return known;
+    const [row] = await this.store.rows("record-id", hashBytes(hash), { limit: 1 });
+    return row === undefined ? undefined : readUint64(row.key, 32);
   }
 }
 
