@@ -33,7 +33,9 @@ const HEARTBEAT_MS = 1_000;
 const STUCK_MS = 15_000;
 const BUFFER_BYTES = 64 * 1024;
 /** Ways of filtering one block that are kept: most listeners want one of a few. */
-const MAX_WRITTEN = 16;
+const MAX_WRITTEN = 64;
+/** Different wants that are written at once, when there is something new; with more, each waits for its turn. */
+const MAX_AT_ONCE = 16;
 /** Bytes that are written and not yet taken, of all listeners together: who adds to more is dropped, and comes back later. */
 const MAX_PENDING_BYTES = 128 * 1024 * 1024;
 export const MAX_LISTENERS = 4_000;
@@ -133,8 +135,13 @@ function isOfKind({ name, bearsOn }: FeedEvent, names: ReadonlySet<string> | nul
 
 /** Everybody who listens, one heart for all of them, and what has been written for one is there for all who want the same. */
 class Hub {
-  /** Bytes that listeners hold, beyond their buffers. */
-  pending = 0;
+  /** Different wants, and how many have each. */
+  private readonly wants = new Map<string, number>();
+  /** Bytes that listeners hold, beyond their buffers: of each asker, and of all. */
+  private readonly pending = new Map<string, number>();
+  private pendingOfAll = 0;
+  /** Events as they are sent, whoever wants them. */
+  private readonly texts = new WeakMap<FeedEvent, string>();
   private readonly listeners = new Set<Listener>();
   private readonly written = new WeakMap<Block, Map<string, Uint8Array>>();
   private heart: NodeJS.Timeout | undefined;
@@ -168,6 +175,7 @@ class Hub {
       {
         start: (controller) => {
           this.listeners.add(listener);
+          this.count(wanted.key, 1);
           this.heart ??= setInterval(() => this.each((one) => one.onBeat()), HEARTBEAT_MS).unref();
           listener.open(controller);
         },
@@ -178,13 +186,36 @@ class Hub {
     );
   }
 
+  private count(key: string, more: 1 | -1): void {
+    const many = (this.wants.get(key) ?? 0) + more;
+    if (many > 0) this.wants.set(key, many);
+    else this.wants.delete(key);
+  }
+
+  hasRoom(asker: string, more: number): boolean {
+    const own = (this.pending.get(asker) ?? 0) + more;
+    return own <= MAX_PENDING_BYTES * ASKER_SHARE && this.pendingOfAll + more <= MAX_PENDING_BYTES;
+  }
+
+  hold(asker: string, more: number): void {
+    const own = (this.pending.get(asker) ?? 0) + more;
+    if (own > 0) this.pending.set(asker, own);
+    else this.pending.delete(asker);
+    this.pendingOfAll += more;
+  }
+
+  /** Must this be written, and so much else as well that it has to be done in turns? */
+  isDear(block: Block, { key }: Wanted): boolean {
+    return this.wants.size > MAX_AT_ONCE && this.written.get(block)?.has(key) !== true;
+  }
+
   turn(asker: string): Promise<void> {
     return this.readers.budget.turn(asker);
   }
 
   leave(listener: Listener): void {
     listener.release();
-    this.listeners.delete(listener);
+    if (this.listeners.delete(listener)) this.count(listener.wanted.key, -1);
     if (this.listeners.size > 0) return;
     clearInterval(this.heart);
     this.heart = undefined;
@@ -229,11 +260,15 @@ class Hub {
   }
 
   private eventText(event: FeedEvent): string {
+    const known = this.texts.get(event);
+    if (known !== undefined) return known;
     // A record's own bytes may have line ends between its members: each line of the data is a line of its own.
     const data = eventJson(event, this.raw)
       .split(/\r\n|\n|\r/)
       .join("\ndata: ");
-    return `id: ${event.entry.index}\nevent: ${event.name}\ndata: ${data}\n\n`;
+    const text = `id: ${event.entry.index}\nevent: ${event.name}\ndata: ${data}\n\n`;
+    this.texts.set(event, text);
+    return text;
   }
 
   private each(tell: (listener: Listener) => unknown): void {
@@ -256,7 +291,7 @@ class Listener {
 
   constructor(
     private readonly hub: Hub,
-    private readonly wanted: Wanted,
+    readonly wanted: Wanted,
     private next: number,
     readonly asker: string,
     private readonly cut: () => void,
@@ -273,8 +308,7 @@ class Listener {
     this.beatDue = true;
     const now = performance.now();
     if (this.hasRoom) this.stuckSince = null;
-    else if (now - (this.stuckSince ??= now) > STUCK_MS)
-      return this.drop(new Error("the listener does not read"));
+    else if (now - (this.stuckSince ??= now) > STUCK_MS) return this.drop();
     void this.pump();
   }
 
@@ -317,9 +351,11 @@ class Listener {
     if (this.isGone) return;
     const block = await this.hub.feed.block(this.next);
     if (this.isGone) return;
+    // Who wants what nobody else does has it written for him in his turn.
+    if (this.hub.isDear(block, this.wanted)) await this.hub.turn(this.asker);
+    if (this.isGone) return;
     const bytes = this.hub.textOf(block, this.wanted);
-    if (this.hub.pending + bytes.length > MAX_PENDING_BYTES)
-      return this.drop(new Error("too many are too slow"));
+    if (!this.hub.hasRoom(this.asker, bytes.length - this.rest.length)) return this.drop();
     this.hold(bytes);
     this.next = block.end;
     // Nothing of it was wanted: that it was looked at is progress all the same.
@@ -336,7 +372,7 @@ class Listener {
   }
 
   private hold(bytes: Uint8Array): void {
-    this.hub.pending += bytes.length - this.rest.length;
+    this.hub.hold(this.asker, bytes.length - this.rest.length);
     this.rest = bytes;
   }
 
@@ -358,10 +394,12 @@ class Listener {
     if (!reads) this.cut();
   }
 
-  private drop(error: unknown): void {
+  /** Who does not keep up is let go, and comes back where he was; `error`: where it is not his doing. */
+  private drop(error?: unknown): void {
     if (this.isGone) return;
     this.hub.leave(this);
-    this.controller?.error(error);
+    if (error === undefined) this.controller?.close();
+    else this.controller?.error(error);
     this.cut();
   }
 }

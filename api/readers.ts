@@ -5,6 +5,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Context } from "hono";
+import { WritError } from "../src/errors.js";
 import { utf8 } from "../src/format/bytes.js";
 import { entryJson, type LogEntry } from "../src/log/admit/entry.js";
 import type { Budget, Lease } from "../src/log/ask/budget.js";
@@ -60,7 +61,10 @@ export class Readers {
         return new Response(null, sent);
       }
       lease.settle(length);
-      return new Response(this.send(c, lease, pieces(parts)), sent);
+      return new Response(
+        this.send(c, lease, () => pieces(parts)),
+        sent,
+      );
     } catch (error) {
       lease.release();
       throw error;
@@ -72,7 +76,7 @@ export class Readers {
     const lease = this.lease(c);
     try {
       const { headers, source } = await make(lease);
-      if (c.req.method !== "HEAD") return new Response(this.send(c, lease, source()), { headers });
+      if (c.req.method !== "HEAD") return new Response(this.send(c, lease, source), { headers });
       lease.release();
       return new Response(null, { headers });
     } catch (error) {
@@ -83,16 +87,22 @@ export class Readers {
 
   private async once(name: string, make: () => Promise<Made>): Promise<Made> {
     const known = this.making.get(name);
-    if (known !== undefined) return known;
+    // Whoever asked first may have no room left: that is no answer to anybody else.
+    if (known !== undefined) return known.catch((error: unknown) => unlessBusy(error, make));
     const making = make().finally(() => this.making.delete(name));
     this.making.set(name, making);
     return making;
   }
 
   /** Piece by piece, as the asker reads; whoever is gone, or stuck, gives his lease back. */
-  private send(c: Context, lease: Lease, source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  private send(
+    c: Context,
+    lease: Lease,
+    source: () => AsyncIterable<Uint8Array>,
+  ): ReadableStream<Uint8Array> {
     const { outgoing } = nodeMessages(c);
-    const iterator = source[Symbol.asyncIterator]();
+    // Begun with the first piece: whoever wants none has nothing opened for him.
+    let iterator: AsyncIterator<Uint8Array> | undefined;
     let watch: NodeJS.Timeout | undefined;
     const end = (): void => {
       clearTimeout(watch);
@@ -109,6 +119,7 @@ export class Readers {
         async pull(controller) {
           clearTimeout(watch);
           try {
+            iterator ??= source()[Symbol.asyncIterator]();
             const { done, value } = await iterator.next();
             if (done === true) {
               controller.close();
@@ -126,12 +137,18 @@ export class Readers {
         },
         async cancel() {
           end();
-          await iterator.return?.();
+          await iterator?.return?.();
         },
       },
       { highWaterMark: 0 },
     );
   }
+}
+
+/** What was refused for want of room is made again, by whoever still has some. */
+export async function unlessBusy<T>(error: unknown, make: () => Promise<T>): Promise<T> {
+  if (error instanceof WritError && error.code === "READERS_BUSY") return make();
+  throw error;
 }
 
 function cut(outgoing: ServerResponse | undefined, end: () => void): void {

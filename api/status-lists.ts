@@ -28,7 +28,7 @@ import { etagOf, isKnown } from "./etag.js";
 import { negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemResponse } from "./problem.js";
-import type { Readers } from "./readers.js";
+import { type Readers, unlessBusy } from "./readers.js";
 import type { ServiceOptions } from "./service.js";
 
 /** How long a list is served as it was signed, while nothing in it changes. */
@@ -208,7 +208,8 @@ class ListCache {
     const found = this.past.get(name);
     if (found !== undefined) return { ...found, isFinal: true };
     const known = this.makingPast.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined)
+      return known.catch((error: unknown) => unlessBusy(error, () => this.when(c, kind, family, k, at)));
     const lease = this.readers.lease(c);
     const making = this.makePast(kind, family, k, at, lease).finally(() => {
       lease.release();

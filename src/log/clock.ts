@@ -52,7 +52,10 @@ export class LogClock {
   /** What was logged came in at this time. */
   committed(time: number): void {
     this.newest = time;
-    this.base = { wall: this.now(), steady: this.steady() };
+    const steady = this.steady();
+    // A clock that went back and comes back to where it would be has not leapt.
+    const wall = Math.max(this.now(), this.base.wall + steady - this.base.steady);
+    this.base = { wall, steady };
   }
 
   /** The time that every question is answered by: of a leap, what the steady clock makes of it. */

@@ -1,7 +1,7 @@
 /** The readers' budget: what strangers with GETs can make a log hold, and for how long; and that it is one budget for all of them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -277,6 +277,49 @@ test("the bundle of a full tile is made once, kept compressed, and the same eith
     headers: { "accept-encoding": "identity" },
   });
   assert.equal(head.headers.get("content-length"), String(plain.length));
+});
+
+test("HEAD of a bundle opens no file that stays open", async () => {
+  const opened = async (): Promise<number> => {
+    const names = await readdir("/proc/self/fd").catch(() => []);
+    const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => "")));
+    return targets.filter((target) => target.endsWith(".gz")).length;
+  };
+  await get("/tile/entries/000");
+  for (let n = 0; n < 40; n++)
+    for (const coding of ["gzip", "identity"])
+      await fetch(`http://127.0.0.1:${server.port}/tile/entries/000`, {
+        method: "HEAD",
+        headers: { "accept-encoding": coding },
+      });
+  assert.ok((await opened()) <= 1, "at most that of the answer before");
+  assert.equal(log.readers.holds() <= FIRST_BYTES, true);
+});
+
+test("who asks for the same as somebody without room is not refused for him", async () => {
+  const budget = new Budget(16 * MIB);
+  const readers = new Readers(budget, new Askers());
+  const app = new Hono();
+  let go = (): void => {};
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  app.get("/", (c) =>
+    readers.answer(c, async (lease) => {
+      await gate;
+      lease.charge(2 * MIB);
+      return { body: "made", headers: {} };
+    }),
+  );
+  const as = (remoteAddress: string) => ({ incoming: { socket: { remoteAddress } } });
+  const held = Array.from({ length: 3 }, () => budget.lease("6.6.6.6"));
+  const [poor, rich] = [app.request("/", {}, as("6.6.6.6")), app.request("/", {}, as("7.7.7.7"))];
+  go();
+  const isRefused = await Promise.resolve(poor).then(
+    () => false,
+    () => true,
+  );
+  assert.ok(isRefused || (await poor).status !== 200);
+  assert.equal((await rich).status, 200);
+  for (const lease of held) lease.release();
 });
 
 test("a bundle takes a piece of the budget while it is sent, however large it is: a quarter has room for twenty-four", async () => {

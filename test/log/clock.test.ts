@@ -73,6 +73,25 @@ test("a reading more than a minute ahead of the steady clock is not believed, sa
   assert.equal(accepted.next(), wall, "the operator says so");
 });
 
+test("a clock that went back for hours, while entries came, and is right again has not leapt", () => {
+  let [wall, steady] = [START, 0];
+  const clock = new LogClock({ now: () => wall, steady: () => steady }, START);
+  wall -= 2 * 3_600_000;
+  for (let n = 0; n < 10; n++) {
+    steady += 600_000;
+    wall += 600_000;
+    clock.committed(clock.next());
+  }
+  wall += 2 * 3_600_000;
+  assert.equal(clock.next(), wall);
+  assert.equal(clock.time, wall);
+  wall += LEAP_MS + 1;
+  assert.throws(
+    () => clock.next(),
+    (error) => codeOf(error) === "CLOCK_LEAPT",
+  );
+});
+
 test("a newest entry that came in more than a minute from now refuses the start, unless the operator says that the clock is right", async () => {
   const now = (): number => START;
   demandClock(START + LEAP_MS, { now });

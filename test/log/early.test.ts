@@ -176,3 +176,90 @@ test("a suspension that was lifted does not act again because it comes in anothe
   await checkStore(store, log.published.size);
   await log.close();
 });
+
+test("another envelope of a record that is there is no arrival: what waited for it does not count again", async () => {
+  const store = new MemoryStore();
+  const log = await logWithCfo(store);
+  const stranger = signerOf(keyOf("agent://nobody", 77));
+  await codes(log, [dsse(record(keyRecord(stranger, ["agent"], ["agent://nobody"])), registrar)]);
+  const target = record({ trace_id: "suspended early" });
+  const early = ["suspend", "resume"].map((action, n) =>
+    dsse(revocationOf(recordIdOf(target), CFO, n, action), cfo),
+  );
+  await codes(log, early);
+  const { results } = await log.submit([dsse(target, agent)]);
+  const [place] = results;
+  assert.ok(place !== undefined && !(place instanceof WritError));
+  const state = async (): Promise<string> => (await log.statuses.of(place.index)).status.state;
+  await codes(log, [dsse(revocationOf(recordIdOf(target), CFO, 7, "suspend"), cfo)]);
+  assert.equal(await state(), "suspended");
+  assert.deepEqual(await codes(log, [dsse(target, agent, stranger), dsse(target, stranger, agent)]), [
+    "logged",
+    "logged",
+  ]);
+  assert.equal(await state(), "suspended");
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("what counts now is never refused for what waits; what goes on to wait for a request is bounded there, too", async () => {
+  const store = new MemoryStore();
+  const log = await logWithAgent({}, store);
+  const ENGINE = "engine://acme/e";
+  const [engine, x, y] = [
+    signerOf(keyOf(ENGINE, 71)),
+    signerOf(keyOf("agent://x", 72)),
+    signerOf(keyOf("agent://y", 73)),
+  ];
+  const roles = ["policy-engine", "owner"];
+  await codes(
+    log,
+    (
+      [
+        [engine, ENGINE],
+        [x, "agent://x"],
+        [y, "agent://y"],
+      ] as const
+    ).map(([key, id]) => dsse(record(keyRecord(key, roles, [id])), registrar)),
+  );
+  const request = record({ trace_id: "asked for" });
+  const decision = (by: string, n: number): Uint8Array =>
+    record({
+      type: "policy-decision",
+      issuer: by,
+      request_hash: recordIdOf(request),
+      policy_digest: `sha256:${"ab".repeat(32)}`,
+      decision: "allow",
+      decided_at: "2026-05-01T12:00:00Z",
+      n,
+    });
+  const own = Array.from({ length: 30 }, (_, n) => decision("agent://y", n));
+  for (const one of own)
+    await codes(
+      log,
+      Array.from({ length: 16 }, (_, k) => dsse(revocationOf(recordIdOf(one), "agent://x", k), x)),
+    );
+  assert.equal(
+    refusals(
+      await codes(
+        log,
+        own.map((one) => dsse(one, y)),
+      ),
+    ),
+    0,
+  );
+  let waiting = 0;
+  const prefix = Buffer.from(recordIdOf(request).slice("sha256:".length), "hex");
+  for (const _ of await store.rows("awaited", prefix)) waiting++;
+  assert.equal(waiting, MAX_EARLY_OF_SIGNER, "of one signer, however many of his own he had");
+  const honest = decision(ENGINE, 0);
+  assert.deepEqual(
+    await codes(log, [dsse(honest, engine), dsse(revocationOf(recordIdOf(honest), ENGINE, 1), engine)]),
+    ["logged", "logged"],
+  );
+  const [at = 0] = await log.read.find({ hash: recordIdOf(honest).slice("sha256:".length) });
+  assert.equal((await log.statuses.of(at)).status.state, "revoked");
+  await codes(log, [dsse(request, agent)]);
+  await checkStore(store, log.published.size);
+  await log.close();
+});

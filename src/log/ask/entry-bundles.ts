@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
 import { isMissing } from "../../durable.js";
+import { WritError } from "../../errors.js";
 import { formatBundle, MAX_ENTRY_BYTES } from "../../format/bundle.js";
 import { TILE_WIDTH } from "../../format/tile-path.js";
 import { ByteLru } from "../tree/byte-lru.js";
@@ -46,15 +47,27 @@ export class EntryBundles {
 
   /** The bundle of full tile `index`. */
   async full(index: number, cost: Cost): Promise<KeptBundle> {
-    const known = this.making.get(index) ?? (await this.kept(index));
+    const under = this.making.get(index);
+    if (under !== undefined) return this.follow(under, index, cost);
+    const known = await this.kept(index);
     if (known !== null) return known;
     // Somebody may have begun while it was looked for.
     const begun = this.making.get(index);
-    if (begun !== undefined) return begun;
+    if (begun !== undefined) return this.follow(begun, index, cost);
     const making = this.last.then(() => this.make(index, cost)).finally(() => this.making.delete(index));
     this.making.set(index, making);
     this.last = making.catch(() => {});
     return making;
+  }
+
+  /** Whoever began it may have no room left for it: then it is begun again. */
+  private async follow(making: Promise<KeptBundle>, index: number, cost: Cost): Promise<KeptBundle> {
+    try {
+      return await making;
+    } catch (error) {
+      if (error instanceof WritError && error.code === "READERS_BUSY") return this.full(index, cost);
+      throw error;
+    }
   }
 
   private async kept(index: number): Promise<KeptBundle | null> {

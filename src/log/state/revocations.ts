@@ -114,9 +114,12 @@ export class Revocations {
     const { record, signers } = readEntry(entry.stored);
     const awaited = this.awaited(targetOf(record));
     if (awaited === null) return undefined;
+    const target = this.targetNow(targetOf(record));
+    // What counts now need not wait for anything.
+    if (target !== null && this.mayAct(record, signers, target, Number.POSITIVE_INFINITY)) return undefined;
+    if (!this.isFull(awaited, record, signers)) return undefined;
     const there = this.count(awaited, record.issuer);
-    const most = Math.max(0, ...signers.slice(0, 16).map((signer) => there.of.get(signer) ?? 0));
-    if (there.all < MAX_EARLY_OF_DOMAIN && most < MAX_EARLY_OF_SIGNER) return undefined;
+    const most = mostOf(there, signers);
     return new WritError(
       "EARLY_REVOCATIONS",
       `sha256:${awaited} is not in the log, and ${there.all} revocations of your domain wait for it already (${most} of this signer, of at most ${MAX_EARLY_OF_SIGNER}): revoke it once it is there`,
@@ -151,7 +154,11 @@ export class Revocations {
     const rows = waiting.flatMap((revocation): readonly Row[] => {
       const awaited = this.awaited(revocation.target);
       const changed = awaited === revocation.target ? [] : this.act(revocation, index);
-      return awaited !== null && changed.length === 0 ? this.wait(awaited, revocation) : changed;
+      if (awaited === null || changed.length > 0) return changed;
+      // It goes on waiting, for the request, if there is room among those that do.
+      const { record, signers } = revocation;
+      const isBounded = this.keys.rulesAt() >= BOUNDED_SINCE;
+      return isBounded && this.isFull(awaited, record, signers) ? [] : this.wait(awaited, revocation);
     });
     return { rows, count: waiting.length };
   }
@@ -179,25 +186,32 @@ export class Revocations {
     return [...rows, { table: "waited-for", key: hashBytes(awaited), value: uint64(index) }];
   }
 
-  private act(revocation: Logged, index: number): readonly Row[] {
-    const { record, signers, target: hash } = revocation;
-    const target = this.targetNow(hash);
-    if (target === null) return [];
+  /** Do so many wait for this already that one more of this signer, or of this domain, may not? */
+  private isFull(awaited: string, { issuer }: Record, signers: readonly string[]): boolean {
+    const there = this.count(awaited, issuer);
+    return there.all >= MAX_EARLY_OF_DOMAIN || mostOf(there, signers) >= MAX_EARLY_OF_SIGNER;
+  }
+
+  /** May it take the target back, by those who are believed before this place? */
+  private mayAct(record: Record, signers: readonly string[], target: Target, before: number): boolean {
     const believedAs = (role: string): boolean =>
-      signers.some((signer) =>
-        this.keys.believed(signer, record.issuer, [role], { index: revocation.index }),
-      );
+      signers.some((signer) => this.keys.believed(signer, record.issuer, [role], { index: before }));
     // A key is taken back by the right registrar, after it was known, and by nobody who is it himself.
-    const isAboutKeys = ["key", "log-policy"].includes(target.record.type);
     const { domains } = this.keys;
     const isOfDomain = domains.of(record.issuer) === domains.of(target.record.issuer);
     const speaks = {
-      isRegistrar: (isAboutKeys || isOfDomain) && believedAs("registrar"),
+      isRegistrar: (isAboutKeys(target) || isOfDomain) && believedAs("registrar"),
       isOwner: believedAs("owner"),
       isPrincipal: believedAs("principal"),
     };
-    if (!mayRevoke(record, target.record, target.request, speaks)) return [];
-    if (isAboutKeys && !this.keys.hasCutAt(revocation.index)) return [];
+    return mayRevoke(record, target.record, target.request, speaks);
+  }
+
+  private act(revocation: Logged, index: number): readonly Row[] {
+    const { record, signers, target: hash } = revocation;
+    const target = this.targetNow(hash);
+    if (target === null || !this.mayAct(record, signers, target, revocation.index)) return [];
+    if (isAboutKeys(target) && !this.keys.hasCutAt(revocation.index)) return [];
     const takesAll = cascades(record);
     const state = this.known.state(hash);
     if (takesAll && target.record.type === "capability-grant" && state.cascadeBy === null)
@@ -226,7 +240,9 @@ export class Revocations {
     const records = entries.filter(({ recordHash }) => recordHash !== null);
     if (records.length === 0) return [];
     const found = await this.waitedBefore(records.map(hexOf), start);
-    return records.filter((entry) => found.has(hexOf(entry)));
+    // Of a record that is there, another envelope is no arrival: what waited has counted.
+    const there = await this.recordsBefore([...found], start);
+    return records.filter((entry) => found.has(hexOf(entry)) && !there.has(hexOf(entry)));
   }
 
   /** What waits for these, of the domains whose word may count: the record's own, its delegator's, the log's. */
@@ -286,7 +302,10 @@ export class Revocations {
     this.counts = new Map();
     this.waitedFor = await this.waitedBefore([...new Set(awaited)], start);
     if (this.keys.rulesAt() < BOUNDED_SINCE) return;
-    const issuers = new Set(revocations.flatMap(({ issuer }) => issuer ?? []));
+    const issuers = new Set([
+      ...revocations.flatMap(({ issuer }) => issuer ?? []),
+      ...[...this.waiting.values()].flat().map(({ record }) => record.issuer),
+    ]);
     const tags = new Map([...issuers].map((id) => [toHex(this.tagOf(id)), { id, tag: this.tagOf(id) }]));
     for (const hash of this.waitedFor)
       for (const { id, tag } of tags.values()) {
@@ -345,6 +364,15 @@ export class Revocations {
     const [row] = await this.store.rows("record-id", hashBytes(hash), { limit: 1 });
     return row === undefined ? undefined : readUint64(row.key, 32);
   }
+}
+
+function isAboutKeys({ record }: Target): boolean {
+  return record.type === "key" || record.type === "log-policy";
+}
+
+/** The most that wait of one of these signers; an envelope has 16 at most. */
+function mostOf({ of }: Count, signers: readonly string[]): number {
+  return Math.max(0, ...signers.slice(0, 16).map((signer) => of.get(signer) ?? 0));
 }
 
 interface Count {
