@@ -18,8 +18,10 @@ export class Askers {
     for (const text of trustedProxies) {
       const [address = "", bits] = text.split("/");
       const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-      if (isIP(address) === 0)
-        throw new RangeError(`want an address or a range, got ${JSON.stringify(text)}`);
+      const most = family === "ipv6" ? 128 : 32;
+      const isRange = bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most);
+      if (isIP(address) === 0 || !isRange)
+        throw new RangeError(`want an address, or a range such as 10.0.0.0/8, got ${JSON.stringify(text)}`);
       if (bits === undefined) this.proxies.addAddress(address, family);
       else this.proxies.addSubnet(address, Number(bits), family);
     }

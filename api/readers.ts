@@ -1,6 +1,7 @@
 /**
  * Answers that take more than one entry: made under a lease of the readers' budget, which is held until the asker has taken them,
- * and sent in pieces as he reads. One that takes nothing for STUCK_MS is cut off. What several ask for at once is made once, and
+ * and sent in pieces as he reads. One that takes nothing for STUCK_MS is cut off; what is left of an answer when its last piece is
+ * on its way is the connection's, and held by nobody. What several ask for at once is made once, and
  * every one of them is charged for what he holds of it.
  */
 import type { ServerResponse } from "node:http";
@@ -12,8 +13,13 @@ import type { Budget, Lease } from "../src/log/ask/budget.js";
 import type { Askers } from "./asker.js";
 import { nodeMessages } from "./node.js";
 
-/** How long an asker may take nothing of his answer. */
+/** How long an asker may take nothing of an answer that is held for him. */
 export const STUCK_MS = 10_000;
+/**
+ * How long of one of which a piece is held at a time: who reads slowly takes a network's buffers full at once, and seems to take
+ * nothing while he reads them.
+ */
+export const SLOW_MS = 60_000;
 /** An answer leaves in pieces of this size. */
 export const PIECE_BYTES = 64 * 1024;
 
@@ -36,6 +42,7 @@ export class Readers {
     readonly budget: Budget,
     private readonly askers: Askers,
     private readonly stuckMs = STUCK_MS,
+    private readonly slowMs = SLOW_MS,
   ) {}
 
   /** Who asks, as leases and listeners are counted. */
@@ -62,7 +69,7 @@ export class Readers {
       }
       lease.settle(length);
       return new Response(
-        this.send(c, lease, () => pieces(parts)),
+        this.send(c, lease, () => pieces(parts), this.stuckMs),
         sent,
       );
     } catch (error) {
@@ -76,7 +83,7 @@ export class Readers {
     const lease = this.lease(c);
     try {
       const { headers, source } = await make(lease);
-      if (c.req.method !== "HEAD") return new Response(this.send(c, lease, source), { headers });
+      if (c.req.method !== "HEAD") return new Response(this.send(c, lease, source, this.slowMs), { headers });
       lease.release();
       return new Response(null, { headers });
     } catch (error) {
@@ -99,6 +106,7 @@ export class Readers {
     c: Context,
     lease: Lease,
     source: () => AsyncIterable<Uint8Array>,
+    stuckMs: number,
   ): ReadableStream<Uint8Array> {
     const { outgoing } = nodeMessages(c);
     // Begun with the first piece: whoever wants none has nothing opened for him.
@@ -112,7 +120,7 @@ export class Readers {
     // From one piece that was asked for to the next: that is how long he took for it.
     const wait = (): void => {
       clearTimeout(watch);
-      watch = setTimeout(() => cut(outgoing, end), this.stuckMs).unref();
+      watch = setTimeout(() => cut(outgoing, end), stuckMs).unref();
     };
     return new ReadableStream(
       {
@@ -123,9 +131,7 @@ export class Readers {
             const { done, value } = await iterator.next();
             if (done === true) {
               controller.close();
-              // What is written is not yet read: with a server, the lease ends when the answer has left.
-              if (outgoing === undefined) end();
-              else wait();
+              end();
               return;
             }
             controller.enqueue(value);

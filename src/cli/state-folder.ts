@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { type CheckpointMemory, FolderMemory, ProcessMemory } from "../client/index.js";
 import type { Voice } from "./command.js";
 
@@ -17,10 +17,23 @@ export function stateFolder(voice: Voice): string {
   return join(standard, "writ");
 }
 
+/** The folder and those above it, one by one: asked for all at once in /proc, Node tries for ever. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : "";
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(folder) === folder) throw error;
+    await makeFolder(dirname(folder));
+    await mkdir(folder);
+  }
+}
+
 /** What was seen of logs before; where that cannot be kept, it is said before anything is sent, and this call remembers alone. */
 export async function rememberedIn(folder: string, voice: Voice): Promise<CheckpointMemory> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     return new FolderMemory(folder);
   } catch (error) {

@@ -27,7 +27,10 @@ export interface Answer {
 }
 
 const inflate = promisify(gunzip);
-const NO_ANSWER = "The operation was aborted due to timeout";
+const NO_ANSWER = "nothing came for as long as its patience lasts; --patience SECONDS gives it more";
+const TOO_SLOW = "the answer comes too slowly; --patience SECONDS gives it more time";
+/** An answer that keeps coming may take so many times the patience with silence. */
+const SLOWEST = 20;
 const DEFAULT_PATIENCE_MS = 60_000;
 const MAX_PROBLEM_BYTES = 64 * 1024;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -179,6 +182,10 @@ export class Transport {
       () => ending.abort(new DOMException(NO_ANSWER, "TimeoutError")),
       withinMs,
     );
+    const never = globalThis.setTimeout(
+      () => ending.abort(new DOMException(TOO_SLOW, "TimeoutError")),
+      SLOWEST * withinMs,
+    );
     const stopped = (): void => ending.abort(stop?.reason);
     stop?.addEventListener("abort", stopped, { once: true });
     try {
@@ -194,7 +201,14 @@ export class Transport {
         ...(body === undefined ? {} : { body }),
         signal: ending.signal,
       });
-      const answer = await collect(stream, maxBytes);
+      // A slow answer is no silence: what comes starts the clock again.
+      const alive = async function* (): AsyncGenerator<Uint8Array> {
+        for await (const chunk of stream) {
+          late.refresh();
+          yield chunk as Uint8Array;
+        }
+      };
+      const answer = await collect(alive(), maxBytes);
       if (answer === null) throw new WritError("SERVER_ANSWER_INVALID", `${path}: an endless answer`);
       return {
         status: statusCode,
@@ -203,6 +217,7 @@ export class Transport {
       };
     } finally {
       clearTimeout(late);
+      clearTimeout(never);
       stop?.removeEventListener("abort", stopped);
     }
   }

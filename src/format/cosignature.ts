@@ -193,7 +193,9 @@ export function openCheckpoint(
     throw new ProofError(`checkpoint of ${checkpoint.origin}, want one of ${logKey.name}`);
   }
   if (verifySignatures(note, [logKey]).length === 0) {
-    throw new ProofError(`checkpoint of ${checkpoint.origin}: no signature by the key that is pinned`);
+    throw new ProofError(
+      `checkpoint of ${checkpoint.origin}: no signature by the key that is pinned; is that of another log of this name?`,
+    );
   }
   return { checkpoint, note };
 }

@@ -299,8 +299,7 @@ function openError(folder: string, error: unknown): WritError {
   }
   const said = reason instanceof Error ? reason.message : String(reason);
   // That there is none under this name LevelDB says when the file that names its newest state is gone.
-  if (DAMAGE.test(said))
-    return damaged(/does not exist/.test(said) ? `${folder}/CURRENT: ${said}` : said, folder);
+  if (DAMAGE.test(said)) return damaged(/does not exist/.test(said) ? `no ${folder}/CURRENT` : said, folder);
   return new WritError(
     "STORE_FAILED",
     `cannot open the database in ${folder}: ${reason instanceof Error ? reason.message : String(reason)}`,

@@ -108,7 +108,8 @@ test("who asks is an address; a proxy that is trusted says for whom, and nobody 
   assert.equal(behind.of(asks("127.0.0.1", "6.6.6.6, 203.0.113.9")), "203.0.113.9", "what he wrote himself");
   assert.equal(behind.of(asks("192.0.2.1", "203.0.113.9")), "192.0.2.1");
   assert.equal(behind.of(asks("127.0.0.1", "nonsense")), "127.0.0.1");
-  assert.throws(() => new Askers(["proxy.example"]), RangeError);
+  for (const none of ["proxy.example", "10.0.0.0/99", "::1,127.0.0.1", "10.0.0.0/x"])
+    assert.throws(() => new Askers([none]), RangeError, none);
 });
 
 /** A log with 130 entries of some 45 kB, 300 small ones. */

@@ -37,6 +37,9 @@ test("a state folder that cannot be written, or that is empty or no path, is sai
       /XDG_STATE_HOME is (empty|no absolute path).* is kept in .*\.local\/state\/writ/,
     );
   }
+  const endless = await as("/proc/nowhere")("get", "0", ...at);
+  assert.equal(endless.code, 0, endless.stderr);
+  assert.match(endless.stderr, /\/proc\/nowhere\/writ cannot be written/);
   const names = await readdir(folder);
   assert.ok(!names.includes("rel") && !names.includes("writ"), names.join(" "));
   assert.equal((await readdir(join(folder, ".local/state/writ"))).length, 1);

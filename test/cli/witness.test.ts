@@ -168,7 +168,7 @@ test("monitor: follows, tells of what it is asked for, ends on SIGTERM; --once f
   const again = await once();
   assert.deepEqual(
     [again.stdout, again.code],
-    ["clean: 1 entries, cosigned by no witness of the policy\n", 0],
+    ["clean: 1 entries, cosigned by nobody that was asked about (--policy names witnesses)\n", 0],
   );
   assert.equal(await end(log, "SIGTERM"), 0);
   const unread = await once("--patience", "0.1");

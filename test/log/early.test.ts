@@ -233,11 +233,14 @@ test("what counts now is never refused for what waits; what goes on to wait for 
       decided_at: "2026-05-01T12:00:00Z",
       n,
     });
+  const xs = [x, ...(await withKeys(log, 4, 80, "agent://x"))];
   const own = Array.from({ length: 30 }, (_, n) => decision("agent://y", n));
-  for (const one of own)
+  for (const [n, one] of own.entries())
     await codes(
       log,
-      Array.from({ length: 16 }, (_, k) => dsse(revocationOf(recordIdOf(one), "agent://x", k), x)),
+      Array.from({ length: 16 }, (_, k) =>
+        dsse(revocationOf(recordIdOf(one), "agent://x", k), xs[n % xs.length] ?? x),
+      ),
     );
   assert.equal(
     refusals(
@@ -248,10 +251,9 @@ test("what counts now is never refused for what waits; what goes on to wait for 
     ),
     0,
   );
-  let waiting = 0;
   const prefix = Buffer.from(recordIdOf(request).slice("sha256:".length), "hex");
-  for (const _ of await store.rows("awaited", prefix)) waiting++;
-  assert.equal(waiting, MAX_EARLY_OF_SIGNER, "of one signer, however many of his own he had");
+  const waiting = (await store.rows("awaited", prefix)).length;
+  assert.equal(waiting, MAX_EARLY_OF_DOMAIN, "of one domain, however many records of its own it had");
   const honest = decision(ENGINE, 0);
   assert.deepEqual(
     await codes(log, [dsse(honest, engine), dsse(revocationOf(recordIdOf(honest), ENGINE, 1), engine)]),

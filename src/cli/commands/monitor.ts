@@ -27,6 +27,7 @@ import { unreadable, writeWhole } from "../files.js";
 import { LineQueue } from "../lines.js";
 import { newSigningKey, readSigningKey, writeKeyPair } from "../key-files.js";
 import { type Trust, trustOf } from "../remote.js";
+import type { Policy } from "../../format/policy.js";
 import { stateFolder } from "../state-folder.js";
 
 const DEFAULT_INTERVAL_S = 30;
@@ -115,13 +116,17 @@ async function* watch(
 }
 
 /** What a single look came to, in a line. */
-function lineOf(url: string, { seen, clean }: Monitor): ResultLine {
+function lineOf(url: string, { seen, clean }: Monitor, policy: Policy | null): ResultLine {
+  if (typeof seen === "string" && !clean)
+    return { text: `NOT CLEAN: ${seen}`, json: { clean, url, why: seen } };
   if (typeof seen === "string") {
     const text = `nothing could be read of ${url}: ${seen}`;
     return { text, json: { clean: null, url, why: seen } };
   }
   const { size, cosignedBy } = seen;
-  const cosigned = cosignedBy.length === 0 ? "no witness of the policy" : cosignedBy.join(" ");
+  const nobody =
+    policy === null ? "nobody that was asked about (--policy names witnesses)" : "no witness of the policy";
+  const cosigned = cosignedBy.length === 0 ? nobody : cosignedBy.join(" ");
   const text = `${clean ? "clean" : "NOT CLEAN"}: ${size.toLocaleString("en")} entries, cosigned by ${cosigned}`;
   return { text, json: { clean, size, cosigned_by: cosignedBy } };
 }
@@ -172,7 +177,7 @@ async function follow(
       if (plan.once && done) {
         const left = await outbox.deliver();
         if (left > 0) voice.hint("some events wait for the next run to be delivered");
-        await say(lineOf(plan.url, following));
+        await say(lineOf(plan.url, following, policy));
         return typeof following.seen === "string" && following.clean ? null : following.clean;
       }
       outbox.kick();
