@@ -16,7 +16,7 @@ const children = [];
 after(() => children.forEach((child) => child.kill("SIGTERM")));
 
 async function startLog(folder) {
-  const child = spawn(writ, ["serve", folder, "--listen", "127.0.0.1:0"], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(writ, ["serve", folder, "--create", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "ignore", "pipe"] });
   children.push(child);
   let said = "";
   for await (const chunk of child.stderr) {

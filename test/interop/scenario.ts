@@ -62,9 +62,18 @@ export async function witnessScenario(parent: string, name: string, make: MakeWi
 
   const fork = new Session(folder, forkPort, key, policy, policyFile, "fork");
   await rm(join(folder, "fork/witnesses.json"), { force: true });
-  await fork.start();
-  const alarms = await fork.growsUnwitnessed(session.size + 10);
-  await end(fork.child, "SIGTERM");
+  // A witness that can be asked what it holds keeps it from starting at all.
+  const alarms = await fork.start().then(
+    async () => {
+      const told = await fork.growsUnwitnessed(session.size + 10);
+      await end(fork.child, "SIGTERM");
+      return told;
+    },
+    (error: unknown) => {
+      if (String(error).includes("LOG_BEHIND")) return "it did not start: LOG_BEHIND";
+      throw error;
+    },
+  );
   await witness.kill();
   await witness.close();
   return `${session.size} checkpoints cosigned, both sides restarted, stale state recovered, the fork refused (${alarms})`;
