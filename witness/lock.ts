@@ -11,6 +11,14 @@ export async function lockFolder(path: string): Promise<() => Promise<void>> {
   try {
     await lock.open();
   } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!(cause instanceof Error && "code" in cause && cause.code === "LEVEL_LOCKED"))
+      throw new WritError(
+        "FILE_UNREADABLE",
+        `${path} cannot be locked: ${cause instanceof Error ? cause.message : String(error)}`,
+        {},
+        { cause: error },
+      );
     throw new WritError(
       "STORE_LOCKED",
       `another process has ${path}; a witness runs once`,

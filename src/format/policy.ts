@@ -92,12 +92,19 @@ class PolicyReader {
   private readonly groups: PolicyGroup[] = [];
   private readonly names = new Set<string>();
   private readonly members = new Set<string>();
-  private readonly keys = new Set<string>();
+  /** Of logs and of witnesses apart: one that is both has one key in two lines. */
+  private readonly keys = { log: new Set<string>(), witness: new Set<string>() };
   private quorum: string | null | undefined;
 
   line(line: string, number: number): void {
     // "the allowed octet values are 0x09 (tab), 0x0A (newline), 0x20-0x7E, and 0x80-0xFF"
-    if (/[^\t\x20-\x7e\x80-\xff]/.test(line)) fail(number, "a control character");
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(line))
+      fail(
+        number,
+        line.endsWith("\r") ? "a carriage return: a line ends with a line feed alone" : "a control character",
+      );
+    if (number === 1 && line.startsWith("\xef\xbb\xbf"))
+      fail(number, "a byte order mark; want the first line without one");
     const words = line.split(/[ \t]+/).filter((word) => word !== "");
     const [keyword, ...rest] = words;
     if (keyword === undefined || keyword.startsWith("#")) return;
@@ -118,7 +125,7 @@ class PolicyReader {
   private log(words: readonly string[], number: number): void {
     const [vkey, url = null] = words;
     if (vkey === undefined || words.length > 2) fail(number, "want log <vkey> [<url>]");
-    const key = this.key(vkey, number);
+    const key = this.key("log", vkey, number);
     if (key.type === ED25519_COSIGNATURE) fail(number, "a log's key has type 1 or 6, not 4");
     this.logs.push({ key, url });
   }
@@ -128,7 +135,7 @@ class PolicyReader {
     if (name === undefined || vkey === undefined || words.length > 3)
       fail(number, "want witness <name> <vkey> [<url>]");
     this.define(name, number);
-    const key = this.key(vkey, number);
+    const key = this.key("witness", vkey, number);
     if (key.type === ED25519) fail(number, `a witness's key has type 4 or ${ML_DSA_44}, not 1`);
     this.witnesses.push({ name, key, url });
   }
@@ -166,7 +173,7 @@ class PolicyReader {
   }
 
   /** "Two vkeys are considered duplicate if they wrap the same underlying public key." */
-  private key(text: string, number: number): VerifierKey {
+  private key(of: "log" | "witness", text: string, number: number): VerifierKey {
     let key: VerifierKey;
     try {
       key = parseVerifierKey(fromUtf8(Uint8Array.from(text, (char) => char.charCodeAt(0))) ?? "");
@@ -175,8 +182,8 @@ class PolicyReader {
       throw error;
     }
     const id = toHex(key.publicKey);
-    if (this.keys.has(id)) fail(number, `the public key of ${key.name} is listed twice`);
-    this.keys.add(id);
+    if (this.keys[of].has(id)) fail(number, `the public key of ${key.name} is listed twice`);
+    this.keys[of].add(id);
     return key;
   }
 }

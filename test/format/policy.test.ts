@@ -9,6 +9,7 @@ import { formatTlogProof, parseTlogProof } from "../../src/format/tlog-proof.js"
 import {
   ED25519,
   ED25519_COSIGNATURE,
+  ML_DSA_44,
   formatVerifierKey,
   signingKey,
   verifierKey,
@@ -159,4 +160,21 @@ test("proof files that are not exactly what we would write are refused", () => {
       JSON.stringify(bad.slice(0, 120)),
     );
   }
+});
+
+test("policies as an editor may leave them: a carriage return and a byte order mark are told by name; one key may be a log's and a witness's", () => {
+  const said = (bytes: Uint8Array): string => {
+    try {
+      parsePolicy(bytes);
+      return "";
+    } catch (error) {
+      return String(error);
+    }
+  };
+  assert.match(said(utf8("quorum none\r\n")), /line 1: a carriage return/);
+  assert.match(said(utf8("\ufeffquorum none\n")), /line 1: a byte order mark/);
+  const both = signingKey("both.example", new Uint8Array(32).fill(44), ML_DSA_44);
+  const line = formatVerifierKey(both);
+  assert.equal(parsePolicy(utf8(`log ${line}\nwitness W ${line}\nquorum W\n`)).witnesses.length, 1);
+  assert.match(said(utf8(`witness W ${line}\nwitness V ${line}\nquorum W\n`)), /listed twice/);
 });

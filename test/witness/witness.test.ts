@@ -359,6 +359,11 @@ test("one process a folder, for as long as it lives", async () => {
   );
   await unlock();
   await (await lockFolder(place))();
+  // What cannot be locked at all is not taken by anybody.
+  await assert.rejects(
+    lockFolder("/dev/null/lock"),
+    (error) => error instanceof WritError && error.code === "FILE_UNREADABLE",
+  );
 });
 
 test("paths and methods: what there is, and a problem body for what there is not", async () => {
