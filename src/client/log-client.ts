@@ -568,6 +568,14 @@ export class LogClient {
         );
       }
     }
-    verifyConsistency(older.size, newer.size, hashes, older.root, newer.root);
+    try {
+      verifyConsistency(older.size, newer.size, hashes, older.root, newer.root);
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error;
+      throw new ProofError(
+        `the log cannot show that its tree of ${b.size} entries extends the tree of ${a.size} that was seen of it before: keep both, one of them is a second history (${error.message})`,
+        { cause: error },
+      );
+    }
   }
 }
