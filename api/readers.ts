@@ -6,10 +6,10 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Context } from "hono";
-import { WritError } from "../src/errors.js";
 import { utf8 } from "../src/format/bytes.js";
 import { entryJson, type LogEntry } from "../src/log/admit/entry.js";
-import type { Budget, Lease } from "../src/log/ask/budget.js";
+import { type Budget, type Lease, unlessBusy } from "../src/log/ask/budget.js";
+import { PIECE_BYTES, piecesOf } from "../src/log/ask/entry-bundles.js";
 import type { Askers } from "./asker.js";
 import { nodeMessages } from "./node.js";
 
@@ -20,9 +20,6 @@ export const STUCK_MS = 10_000;
  * nothing while he reads them.
  */
 export const SLOW_MS = 60_000;
-/** An answer leaves in pieces of this size. */
-export const PIECE_BYTES = 64 * 1024;
-
 export interface Made {
   /** As one, or in pieces that are small enough to be encoded one after another. */
   readonly body: string | Uint8Array | readonly string[];
@@ -151,12 +148,6 @@ export class Readers {
   }
 }
 
-/** What was refused for want of room is made again, by whoever still has some. */
-export async function unlessBusy<T>(error: unknown, make: () => Promise<T>): Promise<T> {
-  if (error instanceof WritError && error.code === "READERS_BUSY") return make();
-  throw error;
-}
-
 function cut(outgoing: ServerResponse | undefined, end: () => void): void {
   end();
   outgoing?.destroy();
@@ -197,6 +188,5 @@ async function encoded(body: string | readonly string[], lease: Lease): Promise<
 }
 
 async function* pieces(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  for (const bytes of parts)
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+  for (const bytes of parts) yield* piecesOf(bytes);
 }

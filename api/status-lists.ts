@@ -10,7 +10,7 @@ import { WritError } from "../src/errors.js";
 import { parseDecimal, utf8 } from "../src/format/bytes.js";
 import type { SigningKey } from "../src/format/vkey.js";
 import { ByteLru } from "../src/log/tree/byte-lru.js";
-import type { Cost } from "../src/log/ask/budget.js";
+import { type Cost, unlessBusy } from "../src/log/ask/budget.js";
 import type { Log } from "../src/log/log.js";
 import type { StatusList } from "../src/log/state/statuses.js";
 import { bitstringCredential, PURPOSES, type Purpose } from "../src/status-list/bitstring.js";
@@ -28,7 +28,7 @@ import { etagOf, isKnown } from "./etag.js";
 import { negotiate } from "./negotiate.js";
 import { query } from "./params.js";
 import { problemResponse } from "./problem.js";
-import { type Readers, unlessBusy } from "./readers.js";
+import type { Readers } from "./readers.js";
 import type { ServiceOptions } from "./service.js";
 
 /** How long a list is served as it was signed, while nothing in it changes. */

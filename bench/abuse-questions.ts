@@ -72,29 +72,12 @@ function rowsOf(kind: string, seen: Seen, rest: Seen): Row[] {
     baseline,
     ratio: ratio.toPrecision(3),
   });
-  const ms = (n: number): string => `${n.toPrecision(3)} ms`;
+  const inMs = (what: string, of: (from: Seen) => number, reach: string): Row =>
+    row(what, msText(of(seen)), reach, `at rest: ${msText(of(rest))}`, of(seen) / of(rest));
   return [
-    row(
-      "GET /checkpoint p99",
-      ms(seen.checkpointP99),
-      "≤ 50 ms",
-      `at rest: ${ms(rest.checkpointP99)}`,
-      seen.checkpointP99 / rest.checkpointP99,
-    ),
-    row(
-      "POST at 100/s p99",
-      ms(seen.postP99),
-      "≤ 3×",
-      `at rest: ${ms(rest.postP99)}`,
-      seen.postP99 / rest.postP99,
-    ),
-    row(
-      "the latest event",
-      ms(seen.eventMax),
-      "≤ 250 ms",
-      `at rest: ${ms(rest.eventMax)}`,
-      seen.eventMax / rest.eventMax,
-    ),
+    inMs("GET /checkpoint p99", ({ checkpointP99 }) => checkpointP99, "≤ 50 ms"),
+    inMs("POST at 100/s p99", ({ postP99 }) => postP99, "≤ 3×"),
+    inMs("the latest event", ({ eventMax }) => eventMax, "≤ 250 ms"),
     row(
       "memory grew by",
       `${Math.round(seen.grown)} MiB`,
@@ -102,14 +85,12 @@ function rowsOf(kind: string, seen: Seen, rest: Seen): Row[] {
       `at rest: ${Math.round(rest.grown)} MiB`,
       seen.grown / Math.max(1, rest.grown),
     ),
-    row(
-      "an honest page and a trace, the slower",
-      ms(seen.honest),
-      "≤ 5 s",
-      `at rest: ${ms(rest.honest)}`,
-      seen.honest / rest.honest,
-    ),
+    inMs("an honest page and a trace, the slower", ({ honest }) => honest, "≤ 5 s"),
   ];
+}
+
+function msText(n: number): string {
+  return `${n.toPrecision(3)} ms`;
 }
 
 async function watched(target: Target, path: ((n: number) => string) | null): Promise<Seen> {

@@ -2,12 +2,11 @@
  * A witness (c2sp.org/tlog-witness): cosigns each checkpoint of a log it knows that extends the last one it cosigned.
  * Decide, take, persist, sign, in this order: whatever ends the process, it has signed nothing that it can forget.
  */
-import { sha256 } from "#crypto";
 import { WritError } from "../src/errors.js";
-import { fromHex, toHex, utf8 } from "../src/format/bytes.js";
+import { fromHex } from "../src/format/bytes.js";
 import { cosign, cosignSubtree } from "../src/format/cosignature.js";
 import { formatNote, type Note, type SignatureLine, withSignatures } from "../src/format/note.js";
-import { parseAddCheckpoint, parseSignSubtree } from "../src/format/proof-request.js";
+import { parseAddCheckpoint, parseSignSubtree, originHash } from "../src/format/proof-request.js";
 import { isLineOf, ML_DSA_44, type SigningKey } from "../src/format/vkey.js";
 import { demandExtension, type Held, isFork, openSubmitted, openSubtree, type Submitted } from "./decide.js";
 import type { Logs } from "./logs.js";
@@ -35,7 +34,7 @@ export class Witness {
   >();
 
   constructor(private readonly parts: WitnessParts) {
-    for (const origin of parts.state.origins) this.hashed.set(hashOf(origin), origin);
+    for (const origin of parts.state.origins) this.hashed.set(originHash(origin), origin);
   }
 
   get keys(): readonly SigningKey[] {
@@ -65,7 +64,7 @@ export class Witness {
       logs.spend(origin);
       // SPEC: The witness MUST persist the new checkpoint before responding.
       await state.replace(origin, held, { size, root, note: submitted.note });
-      this.hashed.set(hashOf(origin), origin);
+      this.hashed.set(originHash(origin), origin);
     } else await state.durable(origin);
     return this.sign(origin, submitted.note.text);
   }
@@ -82,9 +81,9 @@ export class Witness {
   }
 
   /** The newest checkpoint of an origin, by the hex SHA-256 of it: with the log's lines and ours. NOT_FOUND. */
-  async checkpoint(originHash: string): Promise<Uint8Array> {
+  async checkpoint(hash: string): Promise<Uint8Array> {
     const { state } = this.parts;
-    const origin = fromHex(originHash)?.length === 32 ? this.hashed.get(originHash) : undefined;
+    const origin = fromHex(hash)?.length === 32 ? this.hashed.get(hash) : undefined;
     const held = origin === undefined ? null : await state.durable(origin);
     // SPEC: If the witness has never cosigned a checkpoint for that log, it MUST respond with a "404 Not Found".
     if (origin === undefined || held === null)
@@ -119,8 +118,4 @@ export class Witness {
       await this.parts.state.durable(origin);
     return error;
   }
-}
-
-function hashOf(origin: string): string {
-  return toHex(sha256(utf8(origin)));
 }

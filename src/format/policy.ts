@@ -64,6 +64,14 @@ export function policyOfKey(key: VerifierKey): Policy {
   return { logs: [{ key, url: null }], witnesses: [], groups: [], quorum: null };
 }
 
+/** The witnesses that have a URL, by it: one with two keys is two lines of one URL. In the order of their first lines. */
+export function witnessesByUrl({ witnesses }: Policy): ReadonlyMap<string, readonly PolicyWitness[]> {
+  const byUrl = new Map<string, PolicyWitness[]>();
+  for (const witness of witnesses)
+    if (witness.url !== null) byUrl.set(witness.url, [...(byUrl.get(witness.url) ?? []), witness]);
+  return byUrl;
+}
+
 /** The policy in our own spelling: logs, witnesses, groups, quorum, single spaces, no comments. */
 export function formatPolicy(policy: Policy): Uint8Array {
   const lines = [

@@ -10,10 +10,21 @@
  *     20852163                                          example.com/behind-the-sofa
  *     …                                                 …
  */
+import { sha256 } from "#crypto";
 import { asHash, type Hash } from "../../merkle/index.js";
 import { WritError } from "../errors.js";
 import { parseBase64Of, toBase64 } from "./base64.js";
-import { concat, fromUtf8, parseDecimal, utf8 } from "./bytes.js";
+import { concat, fromUtf8, parseDecimal, toHex, utf8 } from "./bytes.js";
+
+/** What a witness calls a log by when it is asked what it holds ("monitor retrieval"): SHA-256 of its origin, in hex. */
+export function originHash(origin: string): string {
+  return toHex(sha256(utf8(origin)));
+}
+
+/** Where a witness at this URL has what it holds of a log. */
+export function heldCheckpointUrl(url: string, origin: string): string {
+  return `${url.replace(/\/+$/, "")}/${originHash(origin)}/checkpoint`;
+}
 
 /** The body of `add-checkpoint`. */
 export interface AddCheckpoint {

@@ -3,11 +3,11 @@
  * once a pass; whatever it answers is bounded, and nothing of it is believed but what the log has signed.
  */
 import { type Dispatcher, request } from "undici";
-import { sha256 } from "#crypto";
 import { WritError } from "../errors.js";
-import { collect, toHex, utf8 } from "../format/bytes.js";
+import { collect } from "../format/bytes.js";
 import { MAX_NOTE_BYTES } from "../format/note.js";
-import type { Policy } from "../format/policy.js";
+import { type Policy, witnessesByUrl } from "../format/policy.js";
+import { heldCheckpointUrl } from "../format/proof-request.js";
 
 export interface Peer {
   /** What a person knows it by. */
@@ -31,17 +31,16 @@ const MAX_TILE_BYTES = 8192;
 
 /** The witnesses of a policy that have a URL, one each however many keys it has; then the mirrors. */
 export function peersOf(origin: string, policy: Policy, mirrors: readonly string[]): Peer[] {
-  const byUrl = new Map<string, string[]>();
-  for (const { name, url } of policy.witnesses)
-    if (url !== null) byUrl.set(url, [...(byUrl.get(url) ?? []), name]);
-  const hash = toHex(sha256(utf8(origin)));
   return [
-    ...[...byUrl].map(([url, witnesses]) => ({
-      name: `witness ${witnesses.join("+")}`,
-      url: `${trimmed(url)}/${hash}/checkpoint`,
-      witnesses,
-      tiles: null,
-    })),
+    ...[...witnessesByUrl(policy)].map(([url, lines]) => {
+      const witnesses = lines.map(({ name }) => name);
+      return {
+        name: `witness ${witnesses.join("+")}`,
+        url: heldCheckpointUrl(url, origin),
+        witnesses,
+        tiles: null,
+      };
+    }),
     ...mirrors.map((url) => ({
       name: `mirror ${url}`,
       url: `${trimmed(url)}/checkpoint`,

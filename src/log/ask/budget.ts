@@ -183,6 +183,12 @@ class Turns {
   }
 }
 
+/** What was refused for want of somebody else's room is made again, by whoever still has some. */
+export async function unlessBusy<T>(error: unknown, make: () => Promise<T>): Promise<T> {
+  if (error instanceof WritError && error.code === "READERS_BUSY") return make();
+  throw error;
+}
+
 function busy(why: string): WritError {
   return new WritError("READERS_BUSY", `too much is being read at once: ${why}; try again in a moment`);
 }

@@ -9,16 +9,16 @@ import { dirname, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
 import { isMissing } from "../../durable.js";
-import { WritError } from "../../errors.js";
 import { formatBundle, MAX_ENTRY_BYTES } from "../../format/bundle.js";
 import { TILE_WIDTH } from "../../format/tile-path.js";
 import { ByteLru } from "../tree/byte-lru.js";
-import type { Cost } from "./budget.js";
+import { type Cost, unlessBusy } from "./budget.js";
 import { sizeOf } from "./bundle.js";
 
 /** Entries that are read at once. */
 const TOGETHER = 32;
-const PIECE_BYTES = 64 * 1024;
+/** What is sent leaves in pieces of this size. */
+export const PIECE_BYTES = 64 * 1024;
 /** Kept in memory where there is no folder. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 /** The last four bytes of a gzip member are the length of what is in it (RFC 1952 §2.3.1). */
@@ -61,13 +61,8 @@ export class EntryBundles {
   }
 
   /** Whoever began it may have no room left for it: then it is begun again. */
-  private async follow(making: Promise<KeptBundle>, index: number, cost: Cost): Promise<KeptBundle> {
-    try {
-      return await making;
-    } catch (error) {
-      if (error instanceof WritError && error.code === "READERS_BUSY") return this.full(index, cost);
-      throw error;
-    }
+  private follow(making: Promise<KeptBundle>, index: number, cost: Cost): Promise<KeptBundle> {
+    return making.catch((error: unknown) => unlessBusy(error, () => this.full(index, cost)));
   }
 
   private async kept(index: number): Promise<KeptBundle | null> {
@@ -146,7 +141,7 @@ function ofBytes(bytes: Uint8Array): KeptBundle {
   return keptOf(bytes.length, lengthIn(bytes.subarray(-TRAILER_BYTES)), () => Readable.from(piecesOf(bytes)));
 }
 
-function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 

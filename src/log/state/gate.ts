@@ -48,7 +48,7 @@ export class Gate {
   /** Records that were there before, when trust domains ask for it: a copy has no scoped names. */
   private copies = new Set<string>();
 
-  /** A gate before the first entry; `open` for one over a stored log. */
+  /** A gate over a store, empty or not: what it has to know of it, it reads before each batch. */
   constructor(
     private readonly store: Store,
     private readonly keys: KeyTable,

@@ -63,6 +63,9 @@ export class Revocations {
     private readonly effects: Effects,
   ) {}
 
+  /** Has anything ever waited? In most logs nothing has, and no batch need ask. Null: not looked at yet. */
+  private hasWaited: boolean | null = null;
+
   /** Can anything in this batch be revoked by what is in it, or waits? */
   get isConcerned(): boolean {
     return this.applied !== null;
@@ -183,6 +186,7 @@ export class Revocations {
     const rows: Row[] = [{ table: "awaited", key, value: utf8(signers.join(" ")) }];
     if (this.waitedFor.has(awaited)) return rows;
     this.waitedFor.add(awaited);
+    this.hasWaited = true;
     return [...rows, { table: "waited-for", key: hashBytes(awaited), value: uint64(index) }];
   }
 
@@ -238,7 +242,8 @@ export class Revocations {
   /** Those of a batch for which something waits on disk: one look-up for all. */
   private async awaitedAmong(entries: readonly Admitted[], start: number): Promise<Admitted[]> {
     const records = entries.filter(({ recordHash }) => recordHash !== null);
-    if (records.length === 0) return [];
+    this.hasWaited ??= (await this.store.rows("waited-for", NOTHING, { limit: 1 })).length > 0;
+    if (records.length === 0 || !this.hasWaited) return [];
     const found = await this.waitedBefore(records.map(hexOf), start);
     // Of a record that is there, another envelope is no arrival: what waited has counted.
     const there = await this.recordsBefore([...found], start);

@@ -3,13 +3,13 @@
  * restored from a copy holds less than it has signed, and would sign a second history.
  */
 import { request } from "undici";
-import { sha256 } from "#crypto";
 import { ProofError, WritError } from "../../errors.js";
-import { collect, toHex, utf8 } from "../../format/bytes.js";
+import { collect } from "../../format/bytes.js";
 import type { Checkpoint } from "../../format/checkpoint.js";
 import { openCheckpoint } from "../../format/cosignature.js";
 import { MAX_NOTE_BYTES } from "../../format/note.js";
-import type { Policy } from "../../format/policy.js";
+import { type Policy, witnessesByUrl } from "../../format/policy.js";
+import { heldCheckpointUrl } from "../../format/proof-request.js";
 import type { VerifierKey } from "../../format/vkey.js";
 
 /** How long all of them together are waited for, in milliseconds. */
@@ -31,16 +31,12 @@ export async function holdings(
   key: VerifierKey,
   withinMs: number = ASK_MS,
 ): Promise<Holding[]> {
-  const byUrl = new Map<string, string[]>();
-  for (const { name, url } of policy.witnesses)
-    if (url !== null) byUrl.set(url, [...(byUrl.get(url) ?? []), name]);
-  const path = `${toHex(sha256(utf8(key.name)))}/checkpoint`;
   const signal = AbortSignal.timeout(withinMs);
   return Promise.all(
-    [...byUrl].map(async ([url, witnesses]) => ({
+    [...witnessesByUrl(policy)].map(async ([url, lines]) => ({
       url,
-      witnesses,
-      ...(await ask(`${url.replace(/\/+$/, "")}/${path}`, key, signal)),
+      witnesses: lines.map(({ name }) => name),
+      ...(await ask(heldCheckpointUrl(url, key.name), key, signal)),
     })),
   );
 }

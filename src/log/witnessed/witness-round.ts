@@ -2,7 +2,7 @@
 import { ProofError } from "../../errors.js";
 import { verifySignatures } from "../../format/cosignature.js";
 import { formatNote, type Note, parseNote, type SignatureLine, withSignatures } from "../../format/note.js";
-import { type Policy, type PolicyWitness, quorumMet } from "../../format/policy.js";
+import { type Policy, type PolicyWitness, quorumMet, witnessesByUrl } from "../../format/policy.js";
 import type { Published } from "../tree/publish.js";
 import type { WitnessAlarm, WitnessRecord } from "./witness-memory.js";
 
@@ -74,11 +74,8 @@ function namesOf({ witnesses }: Policy, signed: ReadonlySet<string>): string[] {
 }
 
 /** The witnesses of a policy that have a URL, with what is remembered of them. */
-export function endpointsOf({ witnesses }: Policy, record: WitnessRecord): Endpoint[] {
-  const byUrl = new Map<string, PolicyWitness[]>();
-  for (const witness of witnesses)
-    if (witness.url !== null) byUrl.set(witness.url, [...(byUrl.get(witness.url) ?? []), witness]);
-  return [...byUrl].map(([url, ours]) => {
+export function endpointsOf(policy: Policy, record: WitnessRecord): Endpoint[] {
+  return [...witnessesByUrl(policy)].map(([url, ours]) => {
     const kept = record.witnesses.find((one) => one.url === url);
     return {
       url,
