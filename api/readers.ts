@@ -21,8 +21,8 @@ export const STUCK_MS = 10_000;
  */
 export const SLOW_MS = 60_000;
 export interface Made {
-  /** As one, or in pieces that are small enough to be encoded one after another. */
-  readonly body: string | Uint8Array | readonly string[];
+  /** As one, or in small pieces that are encoded one after another, for each asker again. */
+  readonly body: string | Uint8Array | Iterable<string>;
   readonly status?: number;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -174,17 +174,19 @@ export async function entryLines(
   return lines;
 }
 
-async function encoded(body: string | readonly string[], lease: Lease): Promise<Uint8Array[]> {
+async function encoded(body: string | Iterable<string>, lease: Lease): Promise<Uint8Array[]> {
   const parts: Uint8Array[] = [];
-  let small = "";
+  let small: string[] = [];
+  let length = 0;
   for (const text of typeof body === "string" ? [body] : body) {
-    small += text;
-    if (small.length < PIECE_BYTES) continue;
-    parts.push(utf8(small));
-    small = "";
+    small.push(text);
+    length += text.length;
+    if (length < PIECE_BYTES) continue;
+    parts.push(utf8(small.join("")));
+    [small, length] = [[], 0];
     await lease.turn();
   }
-  return [...parts, utf8(small)];
+  return [...parts, utf8(small.join(""))];
 }
 
 async function* pieces(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -11,7 +11,7 @@ import type { SearchQuery } from "../src/log/ask/search.js";
 import { isRecordId } from "../src/record/links.js";
 import { isUtcTime, timeOf } from "../src/record/time.js";
 import { DSSE_MEDIA_TYPE } from "../src/statement/statement.js";
-import { type Bundle, formatBundleFile } from "../src/trace/bundle.js";
+import { type Bundle, bundleLines } from "../src/trace/bundle.js";
 import { PROFILES, type Profile } from "../src/trace/context.js";
 import type { LogEntry } from "../src/log/admit/entry.js";
 import { negotiate } from "./negotiate.js";
@@ -88,7 +88,7 @@ export function traceRoutes(app: Hono, log: Log, readers: Readers): void {
     return readers.answer(c, async (lease) => {
       const { bundle, ...answer } = await bundleOf(log, c, members, lease);
       await lease.turn();
-      return { body: formatBundleFile(bundle), ...answer };
+      return { body: bundleLines(bundle), ...answer };
     });
   });
 

@@ -1,10 +1,11 @@
 /** An entry as the trace sees it: its place, its bytes, and what they say. */
+import { sha256 } from "#crypto";
+import { concat, toHex, utf8 } from "../format/bytes.js";
 import { idOf, parseRecord, RECORD_MEDIA_TYPE, type Record } from "../record/record.js";
 import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Statement } from "../statement/statement.js";
 import { WritError } from "../errors.js";
 import { type PublicKey, verifierOf } from "../statement/key.js";
-import { Memory } from "./memory.js";
 
 export interface TraceEntry {
   readonly index: number;
@@ -52,13 +53,23 @@ export function isRecordEntry(entry: TraceEntry): entry is RecordEntry {
 /** Does the signature, one of the statement's own, verify by this key? Worked out once: it is most of what a verdict costs. */
 export function isVerified(
   { signedBytes }: Statement,
-  signature: Statement["signatures"][number],
+  { signature }: Statement["signatures"][number],
   key: PublicKey,
 ): boolean {
-  return VERIFIED.of(signature, key.keyId, () => verifierOf(key)(signature.signature, signedBytes));
+  const name = toHex(sha256(concat(utf8(key.keyId), sha256(signature), sha256(signedBytes))));
+  if (VERIFIED.has(name)) return true;
+  if (!verifierOf(key)(signature, signedBytes)) return false;
+  if (VERIFIED.size >= MAX_VERIFIED) VERIFIED.delete(VERIFIED.values().next().value ?? "");
+  VERIFIED.add(name);
+  return true;
 }
 
-const VERIFIED = new Memory<Statement["signatures"][number], boolean>();
+/**
+ * What was found to be signed, last: every trace of a log has the same registrations, policies and action types, and a verdict
+ * asks for some twice. 64 hex digits each, 1 MiB in all.
+ */
+const VERIFIED = new Set<string>();
+const MAX_VERIFIED = 8192;
 
 export function signersOf({ statement }: TraceEntry): string[] {
   return statement?.signatures.map(({ keyId }) => keyId) ?? [];
