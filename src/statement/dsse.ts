@@ -4,10 +4,10 @@
  *     {"payload":"eyJ0…","payloadType":"application/vnd.writ.record+json",
  *      "signatures":[{"keyid":"9f86d0…","sig":"MEUC…"}]}
  */
-import { toBase64 } from "#crypto";
+import { fromBase64, toBase64 } from "#crypto";
 import { WritError } from "../errors.js";
 import { parseBase64 } from "../format/base64.js";
-import { concat, utf8 } from "../format/bytes.js";
+import { concat, fromUtf8, utf8 } from "../format/bytes.js";
 import { fromDer } from "./es256.js";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "./json.js";
 import type { Statement, StatementSignature } from "./statement.js";
@@ -41,6 +41,18 @@ export function parseDsse(bytes: Uint8Array): Statement {
     claims: null,
     hashed: null,
   };
+}
+
+/** An envelope in its stored form, which was read strictly before it was stored: what it carries, and who signed it. */
+export function readStoredDsse(stored: Uint8Array): {
+  readonly payload: Uint8Array;
+  readonly keyIds: readonly string[];
+} {
+  const { payload, signatures } = JSON.parse(fromUtf8(stored) ?? "") as {
+    readonly payload: string;
+    readonly signatures: readonly { readonly keyid: string }[];
+  };
+  return { payload: fromBase64(payload), keyIds: signatures.map(({ keyid }) => keyid) };
 }
 
 /** The stored form: JCS of the three members, signatures sorted by keyid, standard base64 with padding. */

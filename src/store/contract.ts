@@ -44,8 +44,12 @@ export const STORED_TILE_BYTES = (256 + 64 + 16 + 4) * 32;
 export type Table =
   /** SHA-256 of an entry (32) → its index ‖ the log's clock when it was taken in (8) */
   | "entry-hash"
-  /** SHA-256 of a record (32) ‖ index of an entry that carries it → nothing */
+  /** SHA-256 of a record (32) → index of the first entry that carries it; and that ‖ index of each further one → nothing */
   | "record-id"
+  /** index of a further entry that carries a record → index of the first */
+  | "copy"
+  /** SHA-256 of a record (32) that has copies, and that ‖ number of a status list with one (8) → index of the first copy there */
+  | "copied"
   /** term (18, `src/index/terms`) ‖ index of an entry that has it → nothing */
   | "term"
   /** index of an entry that changes who is known → nothing */
@@ -78,8 +82,6 @@ export type Table =
   | "swept"
   /** index of a revocation that came before what it revokes → nothing */
   | "early"
-  /** SHA-256 of a revocation's record (32) → index of the first entry that carries it */
-  | "said"
   /** record hash that a revocation waits for (32) ‖ its issuer's domain (8) ‖ its index (8) → its signers */
   | "awaited"
   /** record hash that a revocation waits for, or waited (32) → index of the first that did */
@@ -90,6 +92,8 @@ export type Table =
 export const TABLES: readonly Table[] = [
   "entry-hash",
   "record-id",
+  "copy",
+  "copied",
   "term",
   "key-event",
   "grant",
@@ -99,7 +103,6 @@ export const TABLES: readonly Table[] = [
   "limit",
   "state",
   "early",
-  "said",
   "awaited",
   "waited-for",
   "touched",

@@ -25,6 +25,8 @@ const TILE = 0x74;
 const LETTERS: Readonly<Record<Table, number>> = {
   "entry-hash": 0x78,
   "record-id": 0x72,
+  copy: 0x59,
+  copied: 0x5a,
   term: 0x77,
   "key-event": 0x6b,
   grant: 0x67,
@@ -34,7 +36,6 @@ const LETTERS: Readonly<Record<Table, number>> = {
   limit: 0x6c,
   state: 0x73,
   early: 0x62,
-  said: 0x56,
   awaited: 0x45,
   "waited-for": 0x57,
   touched: 0x64,

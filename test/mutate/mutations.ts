@@ -111,16 +111,30 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "a revocation in another envelope acts again",
     file: "src/log/state/revocations.ts",
-    line: "if (this.repeated.has(hexOf(entry))) return [];",
+    line: "if (this.known.firstOf(hexOf(entry)) !== index) return [];",
     broken: "",
     tests: ["log/early"],
   },
   {
     what: "another envelope of a record is an arrival",
     file: "src/log/state/revocations.ts",
-    line: "found.has(hexOf(entry)) && !there.has(hexOf(entry))",
+    line: "found.has(hexOf(entry)) && this.known.firstOf(hexOf(entry)) === undefined",
     broken: "found.has(hexOf(entry))",
     tests: ["log/early"],
+  },
+  {
+    what: "a copy that comes is as on the first day",
+    file: "src/log/state/gate.ts",
+    line: "if (bits !== VALID) this.effects.copy(index, first, bits);",
+    broken: "",
+    tests: ["log/copies"],
+  },
+  {
+    what: "what a sweep took shows in no copy of it",
+    file: "src/log/state/bits.ts",
+    line: "if (this.swept.get(first) === REVOKED) writeBits(swept, index % LIST_ENTRIES, REVOKED);",
+    broken: "",
+    tests: ["log/copies"],
   },
   {
     what: "what counts now is refused for what waits",
@@ -160,7 +174,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "an answer that nobody takes is kept for ever",
     file: "api/readers.ts",
-    line: "watch = setTimeout(() => cut(outgoing, end), this.stuckMs).unref();",
+    line: "watch = setTimeout(() => cut(outgoing, end), stuckMs).unref();",
     broken: "",
     tests: ["api/readers"],
   },

@@ -6,16 +6,10 @@ import type { Admitted } from "./admit.js";
 const NOTHING = new Uint8Array(0);
 
 /** `time`: the log's clock, in milliseconds since 1970. */
-export function rowsOf(
-  entry: Pick<Admitted, "entryHash" | "recordHash" | "terms">,
-  index: number,
-  time: number,
-): Row[] {
+export function rowsOf(entry: Pick<Admitted, "entryHash" | "terms">, index: number, time: number): Row[] {
   const rows: Row[] = [
     { table: "entry-hash", key: entry.entryHash, value: placed(placed(NOTHING, index), time) },
   ];
-  if (entry.recordHash !== null)
-    rows.push({ table: "record-id", key: placed(entry.recordHash, index), value: NOTHING });
   for (let at = 0; at < entry.terms.length; at += TERM_BYTES)
     rows.push({
       table: "term",
@@ -35,7 +29,7 @@ export function placed(name: Uint8Array, index: number): Uint8Array {
 }
 
 /** How the rows are made: with other rules the number grows, and an index of the old ones is rebuilt. */
-const INDEX_VERSION = 6;
+const INDEX_VERSION = 7;
 const VERSION_KEY = Buffer.from("index-version");
 
 /** The row that says that the index is whole, and by which rules. Written last when an index is rebuilt. */

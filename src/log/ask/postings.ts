@@ -3,6 +3,7 @@ import { sha256 } from "#crypto";
 import { concat, fromHex, readUint64, uint64 } from "../../format/bytes.js";
 import { scopedName, TERM_BYTES, type Term, termName } from "../../index/terms.js";
 import { LINK_MEMBERS, type LinkMember } from "../../record/links.js";
+import { placesOf } from "../admit/places.js";
 import { type Cost, inTurns } from "./budget.js";
 import type { Store } from "../../store/contract.js";
 import type { Want } from "../../trace/walk/rounds.js";
@@ -33,7 +34,7 @@ export class Postings {
 
   term(term: Term): Posting {
     const name = termName(term);
-    return (span) => this.read("term", name, span);
+    return (span) => this.read(name, span);
   }
 
   /** Links to a record, whichever member they are in. */
@@ -49,7 +50,7 @@ export class Postings {
   /** The entries that carry a record. */
   record(id: string): Posting {
     const hash = fromHex(id.slice("sha256:".length)) ?? new Uint8Array(0);
-    return (span) => this.read("record-id", hash, span);
+    return (span) => placesOf(this.store, hash, span);
   }
 
   /**
@@ -75,7 +76,7 @@ export class Postings {
     const name = termName(want.term);
     if ("except" in want) return this.strangers(name, want.except, to, most);
     const from = want.after === undefined ? 0 : want.after + 1;
-    if (want.domain === undefined) return this.read("term", name, { from, to, limit: most });
+    if (want.domain === undefined) return this.read(name, { from, to, limit: most });
     return this.ofDomain(name, want.domain, { from, to, limit: most });
   }
 
@@ -86,15 +87,14 @@ export class Postings {
 
   /** The records of one trust domain. Until the first was founded all were of the log's own, under the plain name alone. */
   private async ofDomain(name: Uint8Array, domain: string, { from, to, limit }: Span): Promise<number[]> {
-    if (this.isAlone(domain)) return this.read("term", name, { from, to, limit });
+    if (this.isAlone(domain)) return this.read(name, { from, to, limit });
     const { firstFounding, origin } = this.domains;
     const since = (firstFounding ?? to) + 1;
-    const before =
-      domain === origin ? await this.read("term", name, { from, to: Math.min(to, since), limit }) : [];
+    const before = domain === origin ? await this.read(name, { from, to: Math.min(to, since), limit }) : [];
     const scoped = scopedName(name, domain);
     if (scoped === undefined || before.length === limit) return before;
     const after = { from: Math.max(from, since), to, limit: limit - before.length };
-    return [...before, ...(await this.read("term", scoped, after))];
+    return [...before, ...(await this.read(scoped, after))];
   }
 
   /** What has a term and is of none of these domains: the first of them, found without reading an entry. */
@@ -109,7 +109,7 @@ export class Postings {
     const own = new Set(
       (await Promise.all(except.map((domain) => this.ofDomain(name, domain, span)))).flat(),
     );
-    const all = await this.read("term", name, { ...span, limit: own.size + limit });
+    const all = await this.read(name, { ...span, limit: own.size + limit });
     return all.filter((index) => !own.has(index)).slice(0, limit);
   }
 
@@ -172,13 +172,9 @@ export class Postings {
     return byMember;
   }
 
-  private async read(
-    table: "term" | "record-id",
-    name: Uint8Array,
-    { from, to, reverse = false, limit }: Span,
-  ): Promise<number[]> {
+  private async read(name: Uint8Array, { from, to, reverse = false, limit }: Span): Promise<number[]> {
     if (from >= to) return [];
-    const rows = await this.store.rows(table, name, { from: uint64(from), to: uint64(to), reverse, limit });
+    const rows = await this.store.rows("term", name, { from: uint64(from), to: uint64(to), reverse, limit });
     return rows.map(({ key }) => readUint64(key, name.length));
   }
 

@@ -1,4 +1,5 @@
 /** Reading what was logged, always below the size that may be shown when asked: entries by any name they have, tiles, proofs. */
+import { placesOf } from "../admit/places.js";
 import type { Hash } from "../../../merkle/index.js";
 import { WritError } from "../../errors.js";
 import { formatBundle, MAX_ENTRY_BYTES } from "../../format/bundle.js";
@@ -73,8 +74,7 @@ export class Reading {
     if (hash === undefined) return [];
     const place = await this.placeOf(hash);
     if (place !== null) return [place].filter((index) => index < size);
-    const rows = await this.parts.store.rows("record-id", hash, { limit: MAX_SAME_RECORD });
-    return rows.map(({ key }) => readUint64(key, 32)).filter((index) => index < size);
+    return placesOf(this.parts.store, hash, { from: 0, to: size, limit: MAX_SAME_RECORD });
   }
 
   /** The index of the statement with this SHA-256 (32 bytes), published or not; null when it is not in the log. */

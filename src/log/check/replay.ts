@@ -16,6 +16,7 @@ import { type AdmissionState, type Admitted, admissionState, admit, readStored }
 import { StatusBits } from "../state/bits.js";
 import { Gate } from "../state/gate.js";
 import { keyRoots, storedKeyEvents } from "../state/key-history.js";
+import { firstRow } from "../admit/places.js";
 import { rowsOf } from "../admit/rows.js";
 import { type Sweep } from "../state/sweeps.js";
 
@@ -109,13 +110,17 @@ export class Replay {
     for (const { index, entry } of read) {
       const time = times[index - start] ?? 0;
       rows.push(...rowsOf(entry, index, time));
-      if (this.raw) continue;
+      if (this.raw) {
+        if (entry.recordHash !== null) rows.push(firstRow(entry.recordHash, index));
+        continue;
+      }
       // Entry 0, and a later policy, are the log's own: their signature was checked when they were read.
       const isOwn = index === 0 || entry.type === "log-policy";
       const why = this.admission === null || isOwn ? null : complaint(this.admission, entry, time);
       if (why !== null) {
         faults.push({ index, why: `it should have been refused: ${why}` });
         // What admission would not have let in changes nothing for those after it.
+        rows.push(...this.gate.place(entry, index));
         continue;
       }
       // Who was believed was settled when it was admitted, at a moment that is not on record.

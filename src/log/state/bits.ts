@@ -14,18 +14,21 @@ import {
   LIST_BYTES,
   LIST_ENTRIES,
   listOf,
+  readBits,
   REVOKED,
   VALID,
   writeBits,
 } from "../../index/bits.js";
 import { allRows, type Row, type Store } from "../../store/contract.js";
+import { copiesIn, type Copy } from "../admit/places.js";
 import { placed } from "../admit/rows.js";
 
-/** Entry `at` gave the entry at `position` these bits. */
+/** Entry `at` gave the entry at `position` these bits, and all copies of it, which stand in these lists. */
 export interface BitChange {
   readonly at: number;
   readonly position: number;
   readonly bits: Bits;
+  readonly copies?: readonly number[];
 }
 
 interface Counts {
@@ -80,10 +83,18 @@ export class StatusBits {
     return this.swept.get(position) === REVOKED ? REVOKED : this.own.get(position);
   }
 
-  /** List `k` as it stands: 32 KiB. */
-  list(k: number): Uint8Array {
-    return overlaid(this.own.copy(k), this.swept.copy(k));
+  /** List `k` as it stands: 32 KiB. `copies`: those that stand in it, each as what it is a copy of. */
+  list(k: number, copies: readonly Copy[] = []): Uint8Array {
+    const [own, swept] = [this.own.copy(k), this.swept.copy(k)];
+    for (const { index, first } of copies) {
+      writeBits(own, index % LIST_ENTRIES, this.own.get(first));
+      if (this.swept.get(first) === REVOKED) writeBits(swept, index % LIST_ENTRIES, REVOKED);
+    }
+    return overlaid(own, swept);
   }
+
+  /** Pages of sweeps since the log was opened: copies of what they took may stand in any list. */
+  sweepPages = 0;
 
   /** How often list `k` has changed since the log was opened. */
   changesIn(k: number): Counts {
@@ -110,8 +121,8 @@ export class StatusBits {
 
   /** What was planned is durable. */
   apply(): void {
-    for (const { at, position, bits } of this.pending) {
-      this.touch(listOf(position), at, bits !== CONSUMED);
+    for (const { at, position, bits, copies = [] } of this.pending) {
+      for (const k of new Set([listOf(position), ...copies])) this.touch(k, at, bits !== CONSUMED);
       this.own.set(position, bits);
     }
     this.pending = [];
@@ -119,6 +130,7 @@ export class StatusBits {
 
   /** What a cascade has reached, and is durable. */
   sweep(positions: readonly number[], at: number): void {
+    this.sweepPages++;
     for (const position of positions) {
       this.swept.set(position, REVOKED);
       this.touch(listOf(position), at, true);
@@ -160,23 +172,63 @@ export class StatusBits {
   }
 }
 
-/** List `k` as it was before size `asOf`: 32 KiB. `swept`: with what revocations took with them, as far as that is known. */
+/**
+ * List `k` as it was before size `asOf`: 32 KiB. `swept`: with what revocations took with them, as far as that is known. Copies are
+ * what their records were: of each list that these stand in as much is read, and held, as of this one.
+ */
 export async function listAsOf(
   store: Store,
   k: number,
   asOf: number,
   { swept = true }: { readonly swept?: boolean } = {},
 ): Promise<Uint8Array> {
-  const round = await lastRound(store, asOf);
-  const list = (await keptList(store, k, asOf)) ?? new Uint8Array(LIST_BYTES);
-  for await (const { position, bits } of changesBetween(store, round + 1, asOf))
-    if (listOf(position) === k) writeBits(list, position % LIST_ENTRIES, bits);
+  const copies = await copiesOf(store, k, asOf);
+  const lists = await ownLists(store, new Set([k, ...copies.map(({ first }) => listOf(first))]), asOf);
+  const list = Uint8Array.from(lists.get(k) ?? new Uint8Array(LIST_BYTES));
+  for (const { index, first } of copies) {
+    const bits = readBits(lists.get(listOf(first)) ?? NOTHING, first % LIST_ENTRIES);
+    writeBits(list, index % LIST_ENTRIES, bits);
+  }
   if (!swept) return list;
   const from = uint64(k * LIST_ENTRIES);
   const to = uint64((k + 1) * LIST_ENTRIES);
   for (const { key, value } of await store.rows("swept", NOTHING, { from, to }))
     if (readUint64(value) < asOf) writeBits(list, readUint64(key) % LIST_ENTRIES, REVOKED);
+  for (let at = 0; at < copies.length; at += PAGE) {
+    const some = copies.slice(at, at + PAGE);
+    const taken = await store.lookup(
+      "swept",
+      some.map(({ first }) => uint64(first)),
+    );
+    for (const [i, { index }] of some.entries()) {
+      const row = taken[i];
+      if (row !== undefined && readUint64(row) < asOf) writeBits(list, index % LIST_ENTRIES, REVOKED);
+    }
+  }
   return list;
+}
+
+/** All copies in list `k`, below `to`. */
+export async function copiesOf(store: Store, k: number, to: number): Promise<readonly Copy[]> {
+  const copies: Copy[] = [];
+  for await (const page of copiesIn(store, k, to)) for (const copy of page) copies.push(copy);
+  return copies;
+}
+
+/** These lists before size `asOf`, by what changed records at their first places: the changes since the last round are read once. */
+async function ownLists(
+  store: Store,
+  ks: ReadonlySet<number>,
+  asOf: number,
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const round = await lastRound(store, asOf);
+  const lists = new Map<number, Uint8Array>();
+  for (const k of ks) lists.set(k, (await keptList(store, k, asOf)) ?? new Uint8Array(LIST_BYTES));
+  for await (const { position, bits } of changesBetween(store, round + 1, asOf)) {
+    const list = lists.get(listOf(position));
+    if (list !== undefined) writeBits(list, position % LIST_ENTRIES, bits);
+  }
+  return lists;
 }
 
 /** The changes that the entries [from, to) made, in log order. */

@@ -1,5 +1,5 @@
 /** What an entry changes as it is applied: states of records, the bits of their entries, and what is swept after it. */
-import { type Bits, bitsOf } from "../../index/bits.js";
+import { type Bits, bitsOf, listOf } from "../../index/bits.js";
 import { encodeState, type RecordState, UNTOUCHED } from "../../index/state.js";
 import type { Row } from "../../store/contract.js";
 import { placed } from "../admit/rows.js";
@@ -34,14 +34,20 @@ export class Effects {
     this.changes.push({ at: index, position: index, bits });
   }
 
-  /** A record has another state from entry `index` on, and so have all entries that carry it. */
+  /** A copy of what stands at `first` has come, which has these bits: its list shows something new. */
+  copy(index: number, first: number, bits: Bits): void {
+    this.changes.push({ at: index, position: first, bits, copies: [listOf(index)] });
+  }
+
+  /** A record has another state from entry `index` on, and so have all copies of it. */
   change(hash: string, index: number, state: RecordState): Row[] {
     const before = this.known.state(hash);
     this.known.setState(hash, state);
     const maxUses = this.known.maxUses(hash);
     const bits = bitsOf(state, maxUses);
-    if (bits !== bitsOf(before, maxUses))
-      for (const position of this.known.placesOf(hash)) this.changes.push({ at: index, position, bits });
+    const position = this.known.firstOf(hash);
+    if (bits !== bitsOf(before, maxUses) && position !== undefined)
+      this.changes.push({ at: index, position, bits, copies: [...this.known.copyLists(hash)] });
     const rows: Row[] = [{ table: "state", key: placed(hashBytes(hash), index), value: encodeState(state) }];
     if (before === UNTOUCHED) rows.push({ table: "touched", key: hashBytes(hash), value: NOTHING });
     return rows;

@@ -10,15 +10,16 @@
  * the log's policy says at that place (`src/record/registration`).
  */
 import { WritError } from "../../errors.js";
-import { readUint64, toHex } from "../../format/bytes.js";
+import { toHex } from "../../format/bytes.js";
 import { keyEventOf, mayBeKeyEvent } from "../../index/key-events.js";
 import type { KeyTable } from "../../index/keys.js";
-import { bitsOf, REVOKED, VALID } from "../../index/bits.js";
+import { bitsOf, listOf, REVOKED, VALID } from "../../index/bits.js";
 import { scopedName, TERM_BYTES } from "../../index/terms.js";
 import type { Row, Store } from "../../store/contract.js";
 import { type Admitted, demandStillBelieved } from "../admit/admit.js";
 import type { BitChange } from "./bits.js";
 import { KnownStates, readEntry } from "./known-states.js";
+import { copyRows, firstRow } from "../admit/places.js";
 import { placed } from "../admit/rows.js";
 import { Effects } from "./effects.js";
 import { hashOf, hexOf } from "./entry-names.js";
@@ -45,12 +46,9 @@ export class Gate {
   private readonly uses: Uses;
   private readonly grants: Grants;
   private readonly effects: Effects;
-  /** Records that were there before, when trust domains ask for it: a copy has no scoped names. */
-  private copies = new Set<string>();
-
   /** A gate over a store, empty or not: what it has to know of it, it reads before each batch. */
   constructor(
-    private readonly store: Store,
+    store: Store,
     private readonly keys: KeyTable,
   ) {
     this.known = new KnownStates(store, keys);
@@ -63,16 +61,17 @@ export class Gate {
   /** Reads everything that judging these entries will ask for, as it stood before `start`. Changes nothing. */
   async prepare(entries: readonly Admitted[], start: number): Promise<void> {
     this.known.trim();
+    const hashes = entries.flatMap(({ recordHash }) => recordHash ?? []);
+    // Of most records no copy ever comes: one look-up says so of the whole batch.
+    await this.known.loadStates(await this.known.beginBatch(hashes, start), start);
     const granted = entries.filter(({ type }) => type === "capability-grant");
     const uses = entries.filter(({ type }) => type === "consumption");
     if (granted.length > 0) await this.known.loadGrants(granted.map(hashOf), start);
     await this.uses.prepare(entries, uses, start);
-    await this.loadCopies(entries, start);
     const mayDisown = this.keys.hasBackdated || entries.some(({ type }) => type === "revocation");
     await this.known.loadChains(this.grants.askedAbout(uses, granted), start, mayDisown);
     await this.uses.loadPools(entries, this.grants.among(granted), uses, start);
     await this.revocations.prepare(entries, start);
-    await this.loadTouched(entries, start);
   }
 
   /** Why the entry may not stand at the next place, at the log's time; undefined when it may. */
@@ -100,7 +99,7 @@ export class Gate {
     const keyEvent = index > 0 && mayBeKeyEvent(entry.type) ? this.applyKeyEvent(entry, index) : null;
     if (keyEvent !== null) rows.push({ table: "key-event", key: placed(NOTHING, index), value: NOTHING });
     add(this.scopedRows(entry, index));
-    if (entry.recordHash !== null) this.applyCopy(hexOf(entry), index);
+    add(this.place(entry, index));
     if (entry.type === "consumption") add(this.uses.apply(entry, index));
     if (entry.type === "capability-grant") add(this.grants.apply(entry, index, this.revocations.isConcerned));
     if (entry.facts.length > 0 && entry.type === "action-request") add(this.uses.applyLimit(entry, index));
@@ -125,27 +124,37 @@ export class Gate {
     };
   }
 
-  /** Another entry that carries a record has the state that the record has already. */
-  private applyCopy(hash: string, index: number): void {
-    this.known.addPlace(hash, index);
+  /** The record of an entry is at its place: its first, or a copy, which has the state that the record has already. */
+  place(entry: Admitted, index: number): readonly Row[] {
+    if (entry.recordHash === null) return [];
+    const hash = hexOf(entry);
+    const first = this.known.firstOf(hash);
+    if (first === undefined) {
+      this.known.addFirst(hash, index);
+      return [firstRow(entry.recordHash, index)];
+    }
+    const lists = this.known.copyLists(hash);
+    const list = listOf(index);
     const bits = this.isSwept(hash) ? REVOKED : bitsOf(this.known.state(hash), this.known.maxUses(hash));
-    if (bits !== VALID) this.effects.bits(index, bits);
+    if (bits !== VALID) this.effects.copy(index, first, bits);
+    this.known.addCopy(hash, list);
+    const is = { isOnly: lists.size === 0, isFirstInList: !lists.has(list) };
+    return copyRows(entry.recordHash, index, first, is);
   }
 
-  /** Was a grant that is there swept? That is not among its own states. */
+  /** Was a grant that is there swept, or is it too far below others? That is not among its own states. */
   private isSwept(hash: string): boolean {
-    const grant = this.known.grant(hash);
-    return (
-      grant !== null && (this.known.cascadeAbove(grant) !== null || this.known.disownedBy(hash) !== null)
-    );
+    const { known } = this;
+    const grant = known.grant(hash);
+    if (grant === null) return false;
+    return known.cascadeAbove(grant) !== null || known.disownedBy(hash) !== null || known.isTooDeep(grant);
   }
 
   /** The names of a record among those of its trust domain: only in a log that has others, and of its first entry. */
   private scopedRows({ terms, issuer, recordHash }: Admitted, index: number): Row[] {
     const { domains } = this.keys;
     if (issuer === null || recordHash === null || (domains.firstFounding ?? index) >= index) return [];
-    if (this.copies.has(toHex(recordHash))) return [];
-    this.copies.add(toHex(recordHash));
+    if (this.known.firstOf(toHex(recordHash)) !== undefined) return [];
     const domain = domains.of(issuer);
     const rows: Row[] = [];
     for (let at = 0; at < terms.length; at += TERM_BYTES) {
@@ -165,33 +174,7 @@ export class Gate {
         this.effects.sweep({ at: index, kind: "signed-by", of: keyId, from: last + 1 });
     return { index, event };
   }
-
-  /** Which records of the batch are there already; asked only where trust domains are founded. */
-  private async loadCopies(entries: readonly Admitted[], start: number): Promise<void> {
-    this.copies = new Set();
-    const mayFound = entries.some(({ type }) => type === "key");
-    if (this.keys.domains.firstFounding === null && !mayFound) return;
-    const hashes = entries.flatMap(({ recordHash }) => recordHash ?? []);
-    for (let at = 0; at < hashes.length; at += TOGETHER) {
-      const some = hashes.slice(at, at + TOGETHER);
-      const rows = await Promise.all(some.map((hash) => this.store.rows("record-id", hash, { limit: 1 })));
-      for (const [i, [row]] of rows.entries())
-        if (row !== undefined && readUint64(row.key, 32) < start) this.copies.add(toHex(some[i] ?? NOTHING));
-    }
-  }
-
-  /** Records in the batch that have a state already: a further entry that carries one has it too. */
-  private async loadTouched(entries: readonly Admitted[], start: number): Promise<void> {
-    const hashes = entries.flatMap(({ recordHash }) => recordHash ?? []);
-    if (hashes.length === 0) return;
-    const touched = await this.store.lookup("touched", hashes);
-    const known = hashes.filter((hash, i) => touched[i] !== undefined && !this.known.hasState(toHex(hash)));
-    if (known.length > 0) await this.known.loadStates(known.map(toHex), start);
-  }
 }
-
-/** Look-ups that are under way at once. */
-const TOGETHER = 256;
 
 /** The last of those with one name, in the order of their first. */
 function lastOf<T>(all: readonly T[], name: (one: T) => string | number): readonly T[] {

@@ -42,8 +42,8 @@ export class Grants {
     const known = this.known.grant(hash);
     const row = this.rowOf(entry, index);
     const grant = known ?? readGrant(row);
+    if (known !== null) return [];
     const rows = grant.parent === null ? [] : [childRow(grant.parent, index, hashOf(entry))];
-    if (known !== null) return rows;
     this.known.addGrant(hash, grant);
     if (mayBeRevoked) this.known.addSigned(hash, { ...readEntry(entry.stored), index });
     rows.push({ table: "grant", key: hashOf(entry), value: row });

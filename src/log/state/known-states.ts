@@ -7,14 +7,18 @@ import { disownedBy, type Signed } from "../../index/disowned.js";
 import { type GrantFacts, readGrant } from "../../index/grants.js";
 import type { KeyTable } from "../../index/keys.js";
 import { decodeState, type RecordState, UNTOUCHED } from "../../index/state.js";
-import { parseRecord, type Record } from "../../record/record.js";
+import { readStoredRecord, type Record } from "../../record/record.js";
+import { readStoredDsse } from "../../statement/dsse.js";
 import { guessForm, parseStatement } from "../../statement/parse.js";
 import type { Store } from "../../store/contract.js";
+import { firstPlaces, listsOfCopies } from "../admit/places.js";
 
 /** Grants above one another that a use is checked through. */
 export const MAX_ANCESTORS = 32;
 /** Grants and states kept from batch to batch. */
 const KEPT = 50_000;
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** How often something may be used. */
 export interface Limit {
@@ -32,8 +36,11 @@ export class KnownStates {
   /** Null: known not to be there. */
   private readonly grants = new Map<string, GrantFacts | null>();
   private readonly states = new Map<string, RecordState>();
-  /** Indexes of all entries that carry a record, in log order, of records whose state may change. */
-  private readonly places = new Map<string, number[]>();
+  /** Where records stand first, and the lists in which copies of them stand: of records whose state may change. */
+  private readonly firsts = new Map<string, number>();
+  private readonly copies = new Map<string, Set<number>>();
+  /** Where the records of the batch at hand stand first, in it or before. */
+  private arrived = new Map<string, number>();
   /** Who signed a grant; read only once keys were taken back from the past on. */
   private readonly signed = new Map<string, Signed>();
   /** How often a request, or the pool of its uses, may be used, and which entry says so; null: nothing says so yet. */
@@ -52,7 +59,8 @@ export class KnownStates {
   addGrant(hash: string, grant: GrantFacts): void {
     this.grants.set(hash, grant);
     this.states.set(hash, UNTOUCHED);
-    this.places.set(hash, [grant.index]);
+    this.firsts.set(hash, grant.index);
+    this.copies.set(hash, new Set());
   }
 
   addSigned(hash: string, signed: Signed): void {
@@ -102,13 +110,34 @@ export class KnownStates {
     fresh.forEach((hash, i) => this.states.set(hash, states[i] ?? UNTOUCHED));
   }
 
-  /** The entries that carry a record. */
-  placesOf(hash: string): readonly number[] {
-    return this.places.get(hash) ?? [];
+  /** The first entry that carries a record; undefined where there is none, or nobody has asked. */
+  firstOf(hash: string): number | undefined {
+    return this.arrived.get(hash) ?? this.firsts.get(hash);
   }
 
-  addPlace(hash: string, index: number): void {
-    this.places.get(hash)?.push(index);
+  /** The lists in which copies of a record stand. */
+  copyLists(hash: string): ReadonlySet<number> {
+    return this.copies.get(hash) ?? NONE;
+  }
+
+  /** A record has arrived. */
+  addFirst(hash: string, index: number): void {
+    this.arrived.set(hash, index);
+  }
+
+  addCopy(hash: string, list: number): void {
+    this.copies.set(hash, new Set([...this.copyLists(hash), list]));
+  }
+
+  /** A new batch: where its records stand before `start`. One look-up for all. Those that do. */
+  async beginBatch(hashes: readonly Uint8Array[], start: number): Promise<readonly string[]> {
+    this.arrived = new Map();
+    const places = await firstPlaces(this.store, hashes, start);
+    hashes.forEach((hash, i) => {
+      const first = places[i];
+      if (first !== undefined) this.arrived.set(toHex(hash), first);
+    });
+    return [...this.arrived.keys()];
   }
 
   /** A grant (32 bytes) and all above it; null when one of them is missing. */
@@ -176,7 +205,12 @@ export class KnownStates {
     });
   }
 
+  /** What has become of these records before `start`, and where they stand. */
   async loadStates(hashes: readonly string[], start: number): Promise<void> {
+    await Promise.all([this.loadChanged(hashes, start), this.loadPlaces(hashes, start)]);
+  }
+
+  private async loadChanged(hashes: readonly string[], start: number): Promise<void> {
     const unknown = [...new Set(hashes)].filter((hash) => !this.states.has(hash));
     // Most were never changed: one look-up says so of all.
     const touched = await this.store.lookup("touched", unknown.map(hashBytes));
@@ -184,9 +218,22 @@ export class KnownStates {
     const found = await Promise.all(changed.map((hash) => stateBefore(this.store, hashBytes(hash), start)));
     for (const hash of unknown) this.states.set(hash, UNTOUCHED);
     changed.forEach((hash, i) => this.states.set(hash, found[i] ?? UNTOUCHED));
-    const placeless = [...new Set(hashes)].filter((hash) => !this.places.has(hash));
-    const places = await Promise.all(placeless.map((hash) => placesOf(this.store, hashBytes(hash), start)));
-    placeless.forEach((hash, i) => this.places.set(hash, places[i] ?? []));
+  }
+
+  /** Where these records stand before `start`, and the lists that their copies stand in. */
+  private async loadPlaces(hashes: readonly string[], start: number): Promise<void> {
+    const placeless = [...new Set(hashes)].filter((hash) => !this.firsts.has(hash) || !this.copies.has(hash));
+    const asked = placeless.map(hashBytes);
+    const [firsts, lists] = await Promise.all([
+      firstPlaces(this.store, asked, start),
+      listsOfCopies(this.store, asked, start),
+    ]);
+    placeless.forEach((hash, i) => {
+      const first = firsts[i];
+      if (first === undefined) return;
+      this.firsts.set(hash, first);
+      this.copies.set(hash, new Set(lists[i]));
+    });
   }
 
   private async loadSigned(hashes: readonly string[]): Promise<void> {
@@ -203,7 +250,7 @@ export class KnownStates {
 
   /** Forgets the oldest when there are too many. Only between batches. */
   trim(): void {
-    for (const kept of [this.grants, this.states, this.places, this.signed, this.limits]) {
+    for (const kept of [this.grants, this.states, this.firsts, this.copies, this.signed, this.limits]) {
       if (kept.size <= KEPT) continue;
       for (const hash of kept.keys()) {
         if (kept.size <= KEPT / 2) break;
@@ -219,20 +266,19 @@ async function stateBefore(store: Store, hash: Uint8Array, size: number): Promis
   return row === undefined ? undefined : decodeState(row.value);
 }
 
-/** The entries before `size` that carry a record. */
-async function placesOf(store: Store, hash: Uint8Array, size: number): Promise<number[]> {
-  const rows = await store.rows("record-id", hash, { to: uint64(size) });
-  return rows.map(({ key }) => readUint64(key, 32));
-}
-
-/** The record in a stored statement, and who signed it. */
+/** The record in a stored statement, and who signed it. It was read strictly when it was admitted, and is not again. */
 export function readEntry(stored: Uint8Array): ReadEntry {
   const known = READ.get(stored);
   if (known !== undefined) return known;
-  const { payload, signatures } = parseStatement(stored, guessForm(stored));
-  const read = { record: parseRecord(payload), signers: signatures.map(({ keyId }) => keyId) };
+  const { payload, keyIds } = guessForm(stored) === "dsse" ? readStoredDsse(stored) : coseParts(stored);
+  const read = { record: readStoredRecord(payload), signers: keyIds };
   READ.set(stored, read);
   return read;
+}
+
+function coseParts(stored: Uint8Array): ReturnType<typeof readStoredDsse> {
+  const { payload, signatures } = parseStatement(stored, "cose");
+  return { payload, keyIds: signatures.map(({ keyId }) => keyId) };
 }
 
 interface ReadEntry {

@@ -15,9 +15,10 @@ import { optionalString, type Record, stringMember } from "../../record/record.j
 import { cascades, mayRevoke, revocationAction } from "../../record/revocation.js";
 import type { Row, Store } from "../../store/contract.js";
 import type { Admitted } from "../admit/admit.js";
+import { firstPlaces } from "../admit/places.js";
 import { placed } from "../admit/rows.js";
 import type { Effects } from "./effects.js";
-import { hashOf, hexOf } from "./entry-names.js";
+import { hexOf } from "./entry-names.js";
 import { hashBytes, type KnownStates, readEntry } from "./known-states.js";
 
 export const MAX_EARLY_OF_SIGNER = 16;
@@ -49,8 +50,6 @@ export class Revocations {
   private targets = new Map<string, Target>();
   /** … the requests of grants in it that revocations are about, … */
   private requests = new Map<string, Record | null>();
-  /** … revocations that are in the log already, in another envelope, … */
-  private repeated = new Set<string>();
   /** … its own records, as they are applied; null when no revocation could ask for one, … */
   private applied: Map<string, Uint8Array> | null = null;
   /** … and what waits, by what it waits for: of this batch, and on disk for what arrives in it. */
@@ -75,7 +74,6 @@ export class Revocations {
   async prepare(entries: readonly Admitted[], start: number): Promise<void> {
     this.targets = new Map();
     this.requests = new Map();
-    this.repeated = new Set();
     this.waiting = new Map();
     this.applied = null;
     const revocations = entries.filter(({ type }) => type === "revocation");
@@ -85,14 +83,11 @@ export class Revocations {
     await this.loadWaiting(awaited, start);
     const about = revocations.map(({ stored }) => targetOf(readEntry(stored).record));
     const named = new Set([...about, ...[...this.waiting.values()].flat().map(({ target }) => target)]);
-    const said = await this.store.lookup("said", revocations.map(hashOf));
-    for (const [i, entry] of revocations.entries()) {
-      const row = said[i];
-      if (row !== undefined && readUint64(row) < start) this.repeated.add(hexOf(entry));
-    }
     // What they are, too: the bits of a grant depend on its uses.
-    await this.known.loadGrants([...named].map(hashBytes), start);
-    await this.known.loadStates([...named], start);
+    await Promise.all([
+      this.known.loadGrants([...named].map(hashBytes), start),
+      this.known.loadStates([...named], start),
+    ]);
     const records = await this.recordsBefore([...named], start);
     const arriving = entries.filter((entry) => entry.recordHash !== null && named.has(hexOf(entry)));
     const own = arriving.map(({ stored }) => readEntry(stored).record);
@@ -113,7 +108,8 @@ export class Revocations {
 
   /** EARLY_REVOCATIONS when too many wait for the same already. */
   refusal(entry: Admitted): WritError | undefined {
-    if (this.keys.rulesAt() < BOUNDED_SINCE || this.repeated.has(hexOf(entry))) return undefined;
+    if (this.keys.rulesAt() < BOUNDED_SINCE || this.known.firstOf(hexOf(entry)) !== undefined)
+      return undefined;
     const { record, signers } = readEntry(entry.stored);
     const awaited = this.awaited(targetOf(record));
     if (awaited === null) return undefined;
@@ -132,17 +128,14 @@ export class Revocations {
   /** A revocation is at its place. */
   apply(entry: Admitted, index: number): readonly Row[] {
     // The same record again, in an envelope with one signature more, would undo what was said since.
-    if (this.repeated.has(hexOf(entry))) return [];
-    this.repeated.add(hexOf(entry));
+    if (this.known.firstOf(hexOf(entry)) !== index) return [];
     const { record, signers } = readEntry(entry.stored);
     const target = targetOf(record);
     const revocation = { index, target, record, signers };
     const awaited = this.awaited(target);
     const changed = awaited === target ? [] : this.act(revocation, index);
-    const rows: Row[] = [{ table: "said", key: hashOf(entry), value: uint64(index) }, ...changed];
-    if (awaited === null || changed.length > 0) return rows;
+    if (awaited === null || changed.length > 0) return changed;
     return [
-      ...rows,
       ...this.wait(awaited, revocation),
       { table: "early", key: placed(NOTHING, index), value: NOTHING },
     ];
@@ -246,8 +239,9 @@ export class Revocations {
     if (records.length === 0 || !this.hasWaited) return [];
     const found = await this.waitedBefore(records.map(hexOf), start);
     // Of a record that is there, another envelope is no arrival: what waited has counted.
-    const there = await this.recordsBefore([...found], start);
-    return records.filter((entry) => found.has(hexOf(entry)) && !there.has(hexOf(entry)));
+    return records.filter(
+      (entry) => found.has(hexOf(entry)) && this.known.firstOf(hexOf(entry)) === undefined,
+    );
   }
 
   /** What waits for these, of the domains whose word may count: the record's own, its delegator's, the log's. */
@@ -348,10 +342,12 @@ export class Revocations {
     const found = new Map<string, Record>();
     for (let at = 0; at < asked.length; at += PAGE) {
       const some = asked.slice(at, at + PAGE);
-      const firsts = await Promise.all(some.map((hash) => this.firstPlace(hash)));
-      const places = some.flatMap((hash, i) => {
-        const index = firsts[i] ?? start;
-        return index < start ? [{ hash, index }] : [];
+      const unknown = some.filter((hash) => this.known.firstOf(hash) === undefined);
+      const looked = await firstPlaces(this.store, unknown.map(hashBytes), start);
+      const firsts = new Map(unknown.map((hash, i) => [hash, looked[i]]));
+      const places = some.flatMap((hash) => {
+        const index = this.known.firstOf(hash) ?? firsts.get(hash);
+        return index === undefined ? [] : [{ hash, index }];
       });
       const stored = await this.store.entriesAt(places.map(({ index }) => index));
       for (const [i, { hash }] of places.entries()) {
@@ -360,14 +356,6 @@ export class Revocations {
       }
     }
     return found;
-  }
-
-  /** Where a record stands first, if it does; known already where its state is. */
-  private async firstPlace(hash: string): Promise<number | undefined> {
-    const [known] = this.known.placesOf(hash);
-    if (known !== undefined) return known;
-    const [row] = await this.store.rows("record-id", hashBytes(hash), { limit: 1 });
-    return row === undefined ? undefined : readUint64(row.key, 32);
   }
 }
 

@@ -2,7 +2,8 @@
  * The state of a record as of a size: what the revocations and consumptions below it have made of it, and of a grant, what
  * they have made of the grants above it. Unknown is never called valid.
  */
-import { readUint64, toHex, uint64 } from "../../format/bytes.js";
+import { firstPlace } from "../admit/places.js";
+import { toHex, uint64 } from "../../format/bytes.js";
 import { type GrantFacts, readGrant } from "../../index/grants.js";
 import { disownedBy } from "../../index/disowned.js";
 import type { KeyTable } from "../../index/keys.js";
@@ -37,9 +38,9 @@ export async function statusOf(
   asOf: number,
   time: number,
 ): Promise<RecordStatus> {
-  const [first] = await store.rows("record-id", hash, { to: uint64(asOf), limit: 1 });
+  const first = await firstPlace(store, hash, asOf);
   if (first === undefined) return { state: "unknown", decidedBy: [] };
-  const chain = await chainOf(store, keys, hash, readUint64(first.key, 32), asOf);
+  const chain = await chainOf(store, keys, hash, first, asOf);
   // A grant above it that is not in the log: nothing can be said of this one.
   if (chain === null) return { state: "unknown", decidedBy: [] };
   return decide(chain, time);
@@ -110,9 +111,9 @@ export async function standsOn(
   store: Store,
   hash: Uint8Array,
 ): Promise<{ readonly positions: readonly number[]; readonly expiry: number } | null> {
-  const [first] = await store.rows("record-id", hash, { limit: 1 });
+  const first = await firstPlace(store, hash);
   if (first === undefined) return null;
-  const positions = [readUint64(first.key, 32)];
+  const positions = [first];
   let expiry = Number.POSITIVE_INFINITY;
   for (let next: Uint8Array | null = hash; next !== null; ) {
     const grant: GrantFacts | null = await grantAt(store, next, Number.POSITIVE_INFINITY);

@@ -10,7 +10,7 @@ import type { KeyTable } from "../../index/keys.js";
 import type { Head, Store } from "../../store/contract.js";
 import { readStored } from "../admit/admit.js";
 import { ByteLru } from "../tree/byte-lru.js";
-import { listAsOf, type StatusBits } from "./bits.js";
+import { copiesOf, listAsOf, type StatusBits } from "./bits.js";
 import type { Published } from "../tree/publish.js";
 import { standsOn, type RecordStatus, statusOf } from "./status.js";
 import type { Sweeps } from "./sweeps.js";
@@ -140,7 +140,7 @@ export class Statuses {
     const { changes, urgent, last, lastUrgent } = bits.changesIn(k);
     const { size } = published();
     // A list also says how far revocations have been followed.
-    const pending = admission?.sweeps.pendingFrom;
+    const pending = `${admission?.sweeps.pendingFrom}/${bits.sweepPages}`;
     // What is durable shows once it is published.
     return {
       version: `${changes}/${Math.min(size, last + 1)}/${pending}`,
@@ -167,8 +167,9 @@ export class Statuses {
     const { store, bits, published, admission } = this.parts;
     const sweptTo = Math.min(size, admission?.sweeps.pendingFrom ?? size);
     // What is in memory is what is durable, which may be more than is published.
-    const isNow = size === published().size && size === this.parts.durableSize();
-    const list = isNow ? bits.list(k) : await listAsOf(store, k, size);
+    const isNow = (): boolean => size === published().size && size === this.parts.durableSize();
+    const copies = isNow() ? await copiesOf(store, k, size) : [];
+    const list = isNow() ? bits.list(k, copies) : await listAsOf(store, k, size);
     return { bits: list, size, until, sweptTo };
   }
 

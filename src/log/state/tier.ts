@@ -1,4 +1,5 @@
 /** The risk tier that an entry's action type is registered with: what an operator may demand witnesses by. */
+import { firstPlace } from "../admit/places.js";
 import { readUint64 } from "../../format/bytes.js";
 import { termName } from "../../index/terms.js";
 import { valueLinksOf } from "../../record/links.js";
@@ -52,8 +53,8 @@ function highest(tiers: readonly RiskTier[]): RiskTier {
 
 async function recordOf(store: Store, id: string): Promise<Record | null> {
   const hash = Buffer.from(id.slice("sha256:".length), "hex");
-  const [row] = await store.rows("record-id", hash, { limit: 1 });
-  return row === undefined ? null : entryRecord(store, readUint64(row.key, hash.length));
+  const first = await firstPlace(store, hash);
+  return first === undefined ? null : entryRecord(store, first);
 }
 
 async function entryRecord(store: Store, index: number): Promise<Record | null> {
