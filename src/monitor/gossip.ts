@@ -18,8 +18,12 @@ export class Gossip {
     private readonly history: History,
     private readonly reporter: Reporter,
   ) {
-    this.peers = peersOf(parts.key.name, parts.policy ?? policyOfKey(parts.key), parts.mirrors);
+    const policy = parts.policy ?? policyOfKey(parts.key);
+    this.peers = peersOf(parts.key.name, policy, parts.mirrors, parts.witnessAt);
   }
+
+  /** Witnesses that have cosigned what the log shows, and hold nothing where they were asked: in words, of the last pass. */
+  unheard: readonly string[] = [];
 
   /** `shown`: what the log itself shows now; null when it showed nothing. */
   async ask(shown: Seen | null): Promise<void> {
@@ -30,9 +34,18 @@ export class Gossip {
     /** By witness of the policy: the largest size that it is seen to have cosigned. */
     const sizes = new Map<string, number>();
     if (shown !== null) this.count(shown, sizes);
+    const cosigned = new Set(sizes.keys());
+    // Who has cosigned and says that he has nothing was asked at the wrong place: he was not heard.
+    const unheard = answers.filter(
+      ({ peer, answer }) => answer.kind === "none" && peer.witnesses.some((name) => cosigned.has(name)),
+    );
+    this.unheard = unheard.map(
+      ({ peer: { name, url } }) =>
+        `${name} (it cosigns, and answers 404 at ${url}; --witness-at NAME=URL says where it shows what it holds)`,
+    );
     for (const { peer, answer } of answers) {
       const known = (state.peers[peer.name] ??= { heardAt: now(), aheadOf: 0, aheadSince: 0 });
-      if (answer.kind === "failure") continue;
+      if (answer.kind === "failure" || unheard.some((one) => one.peer === peer)) continue;
       known.heardAt = now();
       const held = answer.kind === "note" ? await this.open(peer, answer.note) : null;
       if (held === null) continue;

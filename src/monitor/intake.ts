@@ -1,10 +1,12 @@
 /** Taking new entries in: each stretch shown to be under the signed root, judged by the log's own rules, then committed. */
-import { sameHash, verifyConsistency } from "../../merkle/index.js";
+import { type Hash, sameHash, verifyConsistency } from "../../merkle/index.js";
+import { prefixProof } from "../client/tile-proof.js";
 import { isRefusal } from "../client/transport.js";
 import { ProofError } from "../errors.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { seeCheckpoint } from "../format/trusted.js";
-import { isUnreachable, type MonitorParts, type Seen, SKEW_MS, timeText } from "./parts.js";
+import type { AboutLog } from "./log-reader.js";
+import { type MonitorParts, type Seen, SKEW_MS, timeText } from "./parts.js";
 import type { Reporter } from "./reporter.js";
 
 /** Entries of one stretch. */
@@ -17,14 +19,14 @@ export class Intake {
   ) {}
 
   /** True when the mirror has all of it; false when the time of this pass is over, or the entries are not those of the root. */
-  async takeIn(shown: Seen): Promise<boolean> {
+  async takeIn(shown: Seen, about: AboutLog | null): Promise<boolean> {
     const { mirror, kept, progress, budgetMs } = this.parts;
     const { size } = shown.checkpoint;
     const until = performance.now() + budgetMs;
     while (mirror.size < size) {
       const entries = await this.stretch(size);
       if (!(await this.areUnder(entries, shown.checkpoint))) return false;
-      await this.judge(entries, shown);
+      await this.judge(entries, shown, about);
       progress?.(mirror.size, size);
       if (mirror.size < size && performance.now() > until) return false;
     }
@@ -41,23 +43,16 @@ export class Intake {
   }
 
   private async areUnder(entries: readonly Uint8Array[], { size, root }: Checkpoint): Promise<boolean> {
-    const { mirror, reader } = this.parts;
+    const { mirror } = this.parts;
     const [start, end] = [mirror.size, mirror.size + entries.length];
     const what = `the entries [${start}, ${end})`;
     const rebuilt = await mirror.rootWith(entries);
     try {
-      if (end < size) verifyConsistency(end, size, await reader.consistency(end, size), rebuilt, root);
-      else if (!sameHash(rebuilt, root)) throw new ProofError("another root");
+      if (end === size) {
+        if (!sameHash(rebuilt, root)) throw new ProofError("another root");
+      } else await this.demandPrefix(end, rebuilt, size, root);
       return true;
     } catch (error) {
-      if (isRefusal(error)) {
-        await this.reporter.find(
-          "inconsistent",
-          "log",
-          `it will not show that ${what} are under its checkpoint of ${size}`,
-        );
-        return false;
-      }
       if (!(error instanceof ProofError)) throw error;
     }
     await this.reporter.find(
@@ -68,13 +63,27 @@ export class Intake {
     return false;
   }
 
-  private async judge(entries: readonly Uint8Array[], shown: Seen): Promise<void> {
+  /** ProofError unless the tree of `size` begins with that of `end`: by the log's own proof, or else by its tiles. */
+  private async demandPrefix(end: number, rebuilt: Hash, size: number, root: Hash): Promise<void> {
+    const { reader } = this.parts;
+    try {
+      verifyConsistency(end, size, await reader.consistency(end, size), rebuilt, root);
+      return;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+    const { prefixRoot } = await prefixProof((path) => reader.tile(path), end, size, root);
+    if (!sameHash(prefixRoot, rebuilt)) throw new ProofError("another root");
+  }
+
+  /** `about`: null where nobody can be asked when an entry came. */
+  private async judge(entries: readonly Uint8Array[], shown: Seen, about: AboutLog | null): Promise<void> {
     const { mirror, reader } = this.parts;
     const start = mirror.size;
-    const told = await reader.times(start, start + entries.length);
-    await this.judgeClock(start, told, shown);
+    const told = about === null ? null : await reader.times(start, start + entries.length);
+    if (told !== null) await this.judgeClock(start, told, shown, about);
     let last = mirror.receivedAt;
-    const times = told.map((time) => (last = Math.max(last, time)));
+    const times = told?.map((time) => (last = Math.max(last, time))) ?? null;
     const { faults, commit } = await mirror.judged(entries, times);
     // Reported first: a crash between the two reports them again, and never loses them.
     for (const { index, why } of faults)
@@ -83,7 +92,12 @@ export class Intake {
     await commit();
   }
 
-  private async judgeClock(start: number, told: readonly number[], shown: Seen): Promise<void> {
+  private async judgeClock(
+    start: number,
+    told: readonly number[],
+    shown: Seen,
+    about: AboutLog | null,
+  ): Promise<void> {
     const { mirror, state, now } = this.parts;
     const at = (i: number): { readonly index: number } => ({ index: start + i });
     const back = told.findIndex((time, i) => time < (i === 0 ? mirror.receivedAt : (told[i - 1] ?? 0)));
@@ -105,7 +119,8 @@ export class Intake {
     // What was not there when we looked cannot have been there before we looked.
     const early = told.findIndex((time, i) => start + i >= state.seen.size && time < state.seen.at - SKEW_MS);
     if (early < 0 || state.seen.at === 0) return;
-    const excuse = await this.waitsForWitnesses();
+    // A log that shows nothing before it is witnessed takes entries in before it shows them. Its word alone is not enough.
+    const excuse = about?.waitsForWitnesses === true;
     if (excuse && this.isWitnessed(shown)) return;
     const word = excuse
       ? " (it says that it shows nothing before its witnesses have come; a policy would tell)"
@@ -116,16 +131,6 @@ export class Intake {
       `entry ${start + early} is said to have come at ${timeText(told[early] ?? 0)}, and was not there at ${timeText(state.seen.at)}${word}`,
       at(early),
     );
-  }
-
-  /** A log that shows nothing before it is witnessed takes entries in before it shows them. Its word alone is not enough. */
-  private async waitsForWitnesses(): Promise<boolean> {
-    try {
-      return await this.parts.reader.waitsForWitnesses();
-    } catch (error) {
-      if (isUnreachable(error) || isRefusal(error)) return false;
-      throw error;
-    }
   }
 
   private isWitnessed({ note }: Seen): boolean {

@@ -20,6 +20,13 @@ const MAX_SMALL_BYTES = 2 * MAX_NOTE_BYTES;
 /** 32 KiB that do not compress, in base64 twice over. */
 const MAX_LIST_BYTES = 128 * 1024;
 
+export interface AboutLog {
+  /** Does it say that it shows no entry before its witnesses have cosigned? */
+  readonly waitsForWitnesses: boolean;
+  /** How old a cosignature gets before it asks for another, in milliseconds; null where it does not say. */
+  readonly renewedMs: number | null;
+}
+
 export class LogReader {
   private readonly transport: Transport;
 
@@ -71,9 +78,22 @@ export class LogReader {
     return times;
   }
 
-  /** Does the log say that it shows no entry before its witnesses have cosigned? */
-  async waitsForWitnesses(): Promise<boolean> {
-    return (await this.object("/v1/log"))["witnesses_required"] === "all";
+  /**
+   * What the log says of itself; null where nobody answers questions, only files: a log of another make, or a copy. Such a
+   * server refuses (404, and 403 of some buckets).
+   */
+  async about(): Promise<AboutLog | null> {
+    try {
+      const said = await this.object("/v1/log");
+      const renewed = said["cosignatures_renewed_after_s"];
+      return {
+        waitsForWitnesses: said["witnesses_required"] === "all",
+        renewedMs: typeof renewed === "number" && renewed > 0 ? renewed * 1000 : null,
+      };
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
   }
 
   /** The word that the log has for the state of a record, as of a size. */

@@ -23,6 +23,10 @@ export interface MonitorState {
   reported: Record<string, string>;
   /** The size that the log showed when it was last asked, and when that was. */
   seen: { size: number; at: number };
+  /** Has it ever answered questions, beside showing its tiles? */
+  asks: boolean;
+  /** Since when it shows less than it did; 0 when it does not. */
+  staleSince: number;
   /** Signed notes of sizes that the mirror has not reached: what the log has said must come true. */
   sightings: { who: string; note: string }[];
 }
@@ -35,6 +39,8 @@ export function freshState(): MonitorState {
     alertedTo: 0,
     reported: {},
     seen: { size: 0, at: 0 },
+    asks: false,
+    staleSince: 0,
     sightings: [],
   };
 }

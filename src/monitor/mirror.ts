@@ -78,13 +78,14 @@ export class Mirror {
 
   /**
    * Judges entries that a signed root contains: what they hold that should not have been admitted, and the step that
-   * takes them in. `times`: when the log says that it took each in, never going back.
+   * takes them in. `times`: when the log says that it took each in, never going back; null where it says nothing.
    */
   async judged(
     entries: readonly Uint8Array[],
-    times: readonly number[],
+    told: readonly number[] | null,
   ): Promise<{ readonly faults: readonly Fault[]; readonly commit: () => Promise<void> }> {
-    const { rows, faults } = await this.judge(this.size, entries, times);
+    const times = told ?? entries.map(() => this.receivedAt);
+    const { rows, faults } = await this.judge(this.size, entries, times, told !== null);
     return {
       faults,
       commit: async () => {
@@ -119,6 +120,7 @@ export class Mirror {
     start: number,
     entries: readonly Uint8Array[],
     times: readonly number[],
+    isTimed: boolean,
   ): Promise<Replayed> {
     const [first] = entries;
     if (start === 0 && first !== undefined) {
@@ -126,13 +128,14 @@ export class Mirror {
         this.replay = new Replay(this.store, first, this.key, { strict: true });
       } catch (error) {
         if (!(error instanceof ProofError || error instanceof WritError)) throw error;
-        const fault = { index: 0, why: `it is not the log's policy: ${error.message}` };
-        return { rows: rawRows(start, entries, times), sweeps: [], faults: [fault] };
+        // Where nobody answers questions it is a log of another make, with entries and rules of its own.
+        const faults = isTimed ? [{ index: 0, why: `it is not the log's policy: ${error.message}` }] : [];
+        return { rows: rawRows(start, entries, times), sweeps: [], faults };
       }
     }
     // Without a policy there are no rules to judge by; the tree is checked all the same.
     if (this.replay === null) return { rows: rawRows(start, entries, times), sweeps: [], faults: [] };
-    return this.replay.rows(start, entries, times);
+    return this.replay.rows(start, entries, times, isTimed);
   }
 }
 

@@ -13,15 +13,26 @@ import { formatTlogProof } from "../format/tlog-proof.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import type { Match } from "./events.js";
 import { passes } from "../trace/filter.js";
+import type { Policy } from "../format/policy.js";
 import { Gossip } from "./gossip.js";
 import { History } from "./history.js";
 import { Intake } from "./intake.js";
 import { unjustifiedLists } from "./lists.js";
-import { isUnreachable, messageOf, type MonitorParts, type Seen, timeText } from "./parts.js";
+import type { AboutLog } from "./log-reader.js";
+import { isUnreachable, messageOf, type MonitorParts, type Seen, STALE_MS, timeText } from "./parts.js";
 import { Reporter } from "./reporter.js";
 import { sampled, unjustified } from "./status.js";
 
 export type { MonitorParts } from "./parts.js";
+
+/** What a log showed. */
+export interface Sight {
+  readonly size: number;
+  /** Names of the policy's witnesses. */
+  readonly cosignedBy: readonly string[];
+  /** The size that it showed before, where this is less: a copy that lags behind; null where it is not. */
+  readonly before: number | null;
+}
 
 /** Entries that are held against the filters at a time. */
 const STRETCH = 256;
@@ -31,7 +42,9 @@ export class Monitor {
   private readonly history: History;
   private readonly intake: Intake;
   private readonly gossip: Gossip;
-  private lastSeen: Monitor["seen"] = "it was not asked yet";
+  private lastSeen: Sight | string = "it was not asked yet";
+  /** What the log says of itself; null where it answers no questions. */
+  private about: AboutLog | null = null;
 
   constructor(private readonly parts: MonitorParts) {
     this.reporter = new Reporter(parts);
@@ -40,9 +53,16 @@ export class Monitor {
     this.gossip = new Gossip(parts, this.history, this.reporter);
   }
 
-  /** What the last pass saw of the log: its size and who cosigned it; why nothing, where nothing could be read. */
-  get seen(): { readonly size: number; readonly cosignedBy: readonly string[] } | string {
+  /** What the last pass saw of the log; why nothing, where nothing could be read. */
+  get seen(): Sight | string {
     return this.lastSeen;
+  }
+
+  /** What nobody could be asked about in the last pass. */
+  get unchecked(): readonly string[] {
+    const { about, parts, gossip } = this;
+    const rules = about === null && parts.mirror.keys === null ? ["its rules"] : [];
+    return [...rules, ...(about === null ? ["times", "status"] : []), ...gossip.unheard];
   }
 
   /** Does nothing that was found stand, in this pass or for good? */
@@ -81,6 +101,9 @@ export class Monitor {
     await this.demandCosignatures(shown);
     let done = true;
     try {
+      this.about = await reader.about();
+      await this.demandAnswers();
+      await this.demandFresh(shown);
       if (await this.history.agrees(shown, "the log")) {
         await this.history.remember(shown, "the log");
         done = await this.advance(shown, (path) => reader.tile(path));
@@ -93,8 +116,34 @@ export class Monitor {
       return { shown, done };
     }
     state.heardAt = now();
-    state.seen = { size: shown.checkpoint.size, at: askedAt };
+    // What an old copy does not have may have been there long ago.
+    if (state.staleSince === 0) state.seen = { size: shown.checkpoint.size, at: askedAt };
     return { shown, done };
+  }
+
+  /** Whoever answered questions once, and does not now, has something to hide, or is ill. */
+  private async demandAnswers(): Promise<void> {
+    const { state } = this.parts;
+    if (this.about === null && state.asks)
+      await this.reporter.find(
+        "silence",
+        "questions",
+        "it answered about times and status before, and does not now: there are only its tiles",
+      );
+    state.asks ||= this.about !== null;
+  }
+
+  /** A log that renews its cosignatures and shows old ones is frozen, or somebody shows us an old copy of it. */
+  private async demandFresh({ note }: Seen): Promise<void> {
+    const { policy, now, silenceMs } = this.parts;
+    const renewedMs = this.about?.renewedMs ?? null;
+    const newest = newestCosignature(note, policy);
+    if (renewedMs === null || newest === null || now() - newest <= renewedMs + silenceMs) return;
+    await this.reporter.find(
+      "unwitnessed",
+      "frozen",
+      `its newest cosignature is of ${timeText(newest)}, and it says that it renews them after ${renewedMs / 1000} s: nobody can tell "nothing new" from "frozen"`,
+    );
   }
 
   private async shown(): Promise<Seen | null> {
@@ -109,7 +158,9 @@ export class Monitor {
     }
     try {
       const seen = this.history.open(note);
-      this.lastSeen = { size: seen.checkpoint.size, cosignedBy: this.cosignersOf(seen) };
+      const { size } = seen.checkpoint;
+      const before = (await this.history.kept())?.checkpoint.size ?? 0;
+      this.lastSeen = { size, cosignedBy: this.cosignersOf(seen), before: before > size ? before : null };
       return seen;
     } catch (error) {
       this.lastSeen = messageOf(error);
@@ -136,21 +187,34 @@ export class Monitor {
     if (size > mirror.size)
       return (await this.history.extends(shown, "the log", tile, true)) ? this.takeIn(shown) : true;
     const kept = await this.history.kept();
-    if (kept !== null && size < kept.checkpoint.size)
-      await this.reporter.find(
-        "rollback",
-        "",
-        `it shows ${size} entries, and showed ${kept.checkpoint.size} before`,
-      );
-    // After a crash the mirror may be ahead of the checkpoint that was kept.
-    else if (size === mirror.size) await this.parts.kept.save(shown.note);
+    if (kept !== null && size < kept.checkpoint.size) await this.wentBack(shown, kept);
+    else {
+      this.parts.state.staleSince = 0;
+      // After a crash the mirror may be ahead of the checkpoint that was kept.
+      if (size === mirror.size) await this.parts.kept.save(shown.note);
+    }
     return true;
+  }
+
+  /** Less than it showed before: an old copy, of a cache or a follower; unless it lasts, or was cosigned later than more was. */
+  private async wentBack(shown: Seen, kept: Seen): Promise<void> {
+    const { state, now, policy } = this.parts;
+    if (state.staleSince === 0) state.staleSince = now();
+    const [last, before] = [shown, kept].map(({ note }) => newestCosignature(note, policy));
+    const isLater = (last ?? 0) > (before ?? Number.POSITIVE_INFINITY);
+    if (!isLater && now() - state.staleSince <= STALE_MS && !this.reporter.stands("rollback", "")) return;
+    const sizes = `it shows ${shown.checkpoint.size} entries, and showed ${kept.checkpoint.size} before`;
+    const why = isLater
+      ? "and this was cosigned after that was"
+      : `since ${timeText(state.staleSince)}, too long for a copy that lags behind`;
+    await this.reporter.find("rollback", "", `${sizes}, ${why}`);
   }
 
   private async takeIn(shown: Seen): Promise<boolean> {
     const { mirror } = this.parts;
     const before = mirror.size;
-    const whole = await this.intake.takeIn(shown);
+    this.parts.state.staleSince = 0;
+    const whole = await this.intake.takeIn(shown, this.about);
     // Without any progress there is nothing to hurry back for.
     return whole || mirror.size === before;
   }
@@ -179,7 +243,7 @@ export class Monitor {
         readTraceEntry(start + i, stored, null),
       );
       await report(await this.matches(entries, kept));
-      await this.judgeStatus(await unjustified(this.parts, entries, size));
+      if (this.about !== null) await this.judgeStatus(await unjustified(this.parts, entries, size));
       state.alertedTo = end;
       await saveState();
     }
@@ -211,7 +275,7 @@ export class Monitor {
   /** What the log says of some records that are there already: it may have changed its word. */
   private async status(): Promise<void> {
     const kept = await this.history.kept();
-    if (kept === null) return;
+    if (kept === null || this.about === null) return;
     const size = Math.min(kept.checkpoint.size, this.parts.mirror.size);
     await this.judgeStatus(await sampled(this.parts, size));
     await this.judgeStatus(await unjustifiedLists(this.parts));
@@ -234,4 +298,20 @@ export class Monitor {
       );
     await this.gossip.listen();
   }
+}
+
+/** When the newest line by a witness of the policy was made, in milliseconds since 1970; null where there is none that verifies. */
+function newestCosignature(note: Uint8Array, policy: Policy | null): number | null {
+  const parsed = parseNote(note);
+  const times = (policy?.witnesses ?? []).flatMap(({ key }) => {
+    try {
+      return verifySignatures(parsed, [key]).flatMap(({ time }) =>
+        time === null ? [] : [Number(time) * 1000],
+      );
+    } catch (error) {
+      if (error instanceof ProofError) return [];
+      throw error;
+    }
+  });
+  return times.length === 0 ? null : Math.max(...times);
 }

@@ -20,6 +20,8 @@ export interface MonitorParts {
   /** Keeps `state`. */
   readonly saveState: () => Promise<void>;
   readonly mirrors: readonly string[];
+  /** Where witnesses of the policy show what they hold, by name: where that is not where they take checkpoints. */
+  readonly witnessAt?: ReadonlyMap<string, string>;
   readonly filters: readonly Filter[];
   /** How long nothing may be heard of the log or a witness, or the quorum may lag, in milliseconds. */
   readonly silenceMs: number;
@@ -41,6 +43,9 @@ export interface Seen {
   readonly note: Uint8Array;
   readonly checkpoint: Checkpoint;
 }
+
+/** How long a smaller checkpoint than one that was seen may be a copy that lags behind: a cache, a follower. */
+export const STALE_MS = 5 * 60_000;
 
 /** Clocks of different machines. */
 export const SKEW_MS = 60_000;

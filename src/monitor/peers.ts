@@ -29,15 +29,24 @@ export type PeerAnswer =
 const TIMEOUT_MS = 10_000;
 const MAX_TILE_BYTES = 8192;
 
-/** The witnesses of a policy that have a URL, one each however many keys it has; then the mirrors. */
-export function peersOf(origin: string, policy: Policy, mirrors: readonly string[]): Peer[] {
+/**
+ * The witnesses of a policy that have a URL, one each however many keys it has; then the mirrors. `at`: where a witness shows what it
+ * holds, by its name in the policy, if not where it takes checkpoints.
+ */
+export function peersOf(
+  origin: string,
+  policy: Policy,
+  mirrors: readonly string[],
+  at: ReadonlyMap<string, string> = new Map(),
+): Peer[] {
+  const witnesses = policy.witnesses.map((one) => ({ ...one, url: at.get(one.name) ?? one.url }));
   return [
-    ...[...witnessesByUrl(policy)].map(([url, lines]) => {
-      const witnesses = lines.map(({ name }) => name);
+    ...[...witnessesByUrl({ ...policy, witnesses })].map(([url, lines]) => {
+      const names = lines.map(({ name }) => name);
       return {
-        name: `witness ${witnesses.join("+")}`,
+        name: `witness ${names.join("+")}`,
         url: heldCheckpointUrl(url, origin),
-        witnesses,
+        witnesses: names,
         tiles: null,
       };
     }),

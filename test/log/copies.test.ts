@@ -118,8 +118,10 @@ test(`${COPIES} copies of a record: each is what the record is, at every size, a
     assert.deepEqual([...new Set(places.map((place) => readBits(list, place)))], [bits], `as of ${size}`);
   }
   // One that comes now is no better, alone or with another change of its own batch.
+  const { version } = log.statuses.versions(0);
   const late = await submitAll(log, [dsse(bytes, signer), dsse(bytes, signer)]);
   assert.deepEqual(await bitsIn(log, late), [REVOKED]);
+  assert.notEqual(log.statuses.versions(0).version, version, "whoever keeps the list makes it again");
   await checkStore(store, log.published.size);
   const list = await log.statuses.list(0);
   const again = await openLog(store);

@@ -15,6 +15,7 @@ import type { Finding, Match, MonitorEvent } from "../../src/monitor/events.js";
 import { parseFilter } from "../../src/trace/filter.js";
 import { LogReader } from "../../src/monitor/log-reader.js";
 import { freshState, type MonitorState } from "../../src/monitor/memory.js";
+import { STALE_MS } from "../../src/monitor/parts.js";
 import { Mirror } from "../../src/monitor/mirror.js";
 import { Monitor } from "../../src/monitor/monitor.js";
 import { KeyTable } from "../../src/index/keys.js";
@@ -88,7 +89,14 @@ async function watch(
     mirrors = [],
     filters = [],
     store = new MemoryStore(),
-  }: { policy?: Policy | null; mirrors?: readonly string[]; filters?: readonly string[]; store?: Store } = {},
+    witnessAt = new Map(),
+  }: {
+    policy?: Policy | null;
+    mirrors?: readonly string[];
+    filters?: readonly string[];
+    store?: Store;
+    witnessAt?: ReadonlyMap<string, string>;
+  } = {},
 ): Promise<Watch> {
   const clock = { now: NOW };
   shared.clock = clock;
@@ -103,6 +111,7 @@ async function watch(
     mirror: await Mirror.open(store, logKey),
     state,
     mirrors,
+    witnessAt,
     filters: filters.map((text) => parseFilter(text)),
     silenceMs: 600_000,
     now: () => clock.now,
@@ -298,14 +307,21 @@ test("a fork that withholds its tiles: not provable, and told as what it is", as
   await other.close();
 });
 
-test("a rollback: it shows less than it did, in the same history", async () => {
+test("less than it showed is an old copy, of a cache or a follower; what lasts is a rollback", async () => {
   const log = await grown(6);
   const older = await log.view.checkpointAt(2);
   const server = await served(() => log);
-  const { look } = await watch(server.url);
+  const { look, clock, monitor, state } = await watch(server.url);
   await look();
+  const { seen } = state;
   server.lie = (path) =>
     path === "/checkpoint" ? textResponse(older?.checkpoint ?? assert.fail()) : undefined;
+  assert.deepEqual(kinds(await look()), []);
+  assert.deepEqual(monitor.seen, { size: 2, cosignedBy: [], before: log.published.size });
+  assert.deepEqual(state.seen, seen, "what an old copy lacks may have been there long ago");
+  clock.now += STALE_MS;
+  assert.deepEqual(kinds(await look()), []);
+  clock.now += 1;
   assert.deepEqual(kinds(await look()), ["rollback"]);
   assert.deepEqual(kinds(await look()), [], "while it lasts, once");
   server.lie = () => undefined;
@@ -602,9 +618,9 @@ function witnessPolicy(url: string): Policy {
   );
 }
 
-function cosigned(note: Uint8Array): Uint8Array {
+function cosigned(note: Uint8Array, time = 1_700_000_000n): Uint8Array {
   const parsed = parseNote(note);
-  return formatNote(withSignatures(parsed, [cosign(parsed.text, w, 1_700_000_000n)]));
+  return formatNote(withSignatures(parsed, [cosign(parsed.text, w, time)]));
 }
 
 test("a fork that only a witness was shown, older or as large: found by asking the witness, and proven", async () => {
@@ -889,6 +905,143 @@ test("cosignatures under the log's own checkpoint count for witnesses that have 
   await log.close();
 });
 
+test("less than it showed, and cosigned later, is a rollback at once", async () => {
+  const log = await grown(6);
+  const older = (await log.view.checkpointAt(2)) ?? assert.fail();
+  const server = await served(() => log);
+  const at = (time: bigint, note: Uint8Array): Response => textResponse(cosigned(note, time));
+  const policy = parsePolicy(
+    utf8(`log ${formatVerifierKey(logKey)}\nwitness W ${formatVerifierKey(w)}\nquorum W\n`),
+  );
+  const { look } = await watch(server.url, { policy });
+  server.lie = (path) => (path === "/checkpoint" ? at(1_700_000_000n, log.published.checkpoint) : undefined);
+  assert.deepEqual(kinds(await look()), []);
+  server.lie = (path) => (path === "/checkpoint" ? at(1_699_999_000n, older.checkpoint) : undefined);
+  assert.deepEqual(kinds(await look()), [], "cosigned before");
+  server.lie = (path) => (path === "/checkpoint" ? at(1_700_000_001n, older.checkpoint) : undefined);
+  assert.deepEqual(kinds(await look()), ["rollback"]);
+  await log.close();
+});
+
+/** The files of a log, and nobody who answers questions. */
+const onlyFiles: Lie = (path) =>
+  path.startsWith("/v1/") ? new Response("<h1>Not Found</h1>", { status: 404 }) : undefined;
+
+test("a static copy of a log: read whole, judged by its rules over several stretches, and said what was not checked", async () => {
+  const log = await grown(40);
+  const server = await served(() => log, onlyFiles);
+  const { look, monitor, store, clock } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  assert.equal((await store.head())?.size, log.published.size);
+  assert.deepEqual(monitor.unchecked, ["times", "status"]);
+  // It grows: that it is the same log, its tiles show.
+  for (let n = 0; n < 3; n++)
+    await submit(log, ...Array.from({ length: 400 }, (_, i) => request(1000 * (n + 1) + i)));
+  assert.deepEqual(kinds(await look()), []);
+  assert.equal((await store.head())?.size, log.published.size);
+  clock.now += 3_600_000;
+  assert.deepEqual(kinds(await look()), [], "nor is it accused later");
+  await log.close();
+});
+
+test("a static copy with an entry that no key of the log signed is found out all the same", async () => {
+  const log = await grown(3);
+  const { entries, note } = await rebuilt(log, (all) => [...all, dsse(record({}), stranger).bytes]);
+  const files = operator(entries, note);
+  const server = await served(
+    () => log,
+    (path, truth) => (path.startsWith("/v1/") ? onlyFiles(path, truth) : files(path, truth)),
+  );
+  const { look } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), ["entry-invalid"]);
+  await log.close();
+});
+
+test("a log of another make, with entries of its own: its tree is checked, and nobody is accused", async () => {
+  const log = await grown(1);
+  const { entries, note } = await rebuilt(log, () => [utf8("not a policy"), utf8(""), utf8("of somebody's")]);
+  const files = operator(entries, note);
+  const server = await served(
+    () => log,
+    (path, truth) => (path.startsWith("/v1/") ? onlyFiles(path, truth) : files(path, truth)),
+  );
+  const { look, monitor, store } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  assert.deepEqual(monitor.unchecked, ["its rules", "times", "status"]);
+  assert.equal((await store.head())?.size, 3);
+  await log.close();
+});
+
+test("a log that answered questions and does not any more is said to be silent about them", async () => {
+  const log = await grown(2);
+  const server = await served(() => log);
+  const { look } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  server.lie = onlyFiles;
+  assert.deepEqual(kinds(await look()), ["silence"]);
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), []);
+  await log.close();
+});
+
+test("a witness that has cosigned and shows nothing where it is asked: said, not counted as heard, and found where it does", async () => {
+  const log = await grown(2);
+  const server = await served(
+    () => log,
+    (path) => (path === "/checkpoint" ? textResponse(cosigned(log.published.checkpoint)) : undefined),
+  );
+  const elsewhere = await served(
+    () => log,
+    () => textResponse(cosigned(log.published.checkpoint)),
+  );
+  const nothing = await served(
+    () => log,
+    () => new Response("404 page not found", { status: 404 }),
+  );
+  const policy = witnessPolicy(nothing.url);
+  const first = await watch(server.url, { policy });
+  assert.deepEqual(kinds(await first.look()), []);
+  assert.match(first.monitor.unchecked.join(), /witness W \(it cosigns, and answers 404 at .*--witness-at/);
+  first.clock.now += 601_000;
+  assert.deepEqual(kinds(await first.look()), ["silence"]);
+  const second = await watch(server.url, { policy, witnessAt: new Map([["W", elsewhere.url]]) });
+  assert.deepEqual(kinds(await second.look()), []);
+  assert.deepEqual(second.monitor.unchecked, []);
+  second.clock.now += 601_000;
+  assert.deepEqual(kinds(await second.look()), []);
+  await log.close();
+});
+
+test("a log that renews its cosignatures and shows old ones is frozen; one that does not say so is not accused", async () => {
+  for (const [says, found] of [
+    [600, ["unwitnessed"]],
+    [undefined, []],
+  ] as const) {
+    const log = await grown(2);
+    const server = await served(
+      () => log,
+      (path, truth) => {
+        if (path === "/checkpoint")
+          return textResponse(cosigned(log.published.checkpoint, BigInt(NOW / 1000)));
+        if (path !== "/v1/log") return undefined;
+        return truth().then(async (response) => {
+          const about = (await response.json()) as Record<string, unknown>;
+          return Response.json({ ...about, cosignatures_renewed_after_s: says });
+        });
+      },
+    );
+    const policy = parsePolicy(
+      utf8(`log ${formatVerifierKey(logKey)}\nwitness W ${formatVerifierKey(w)}\nquorum W\n`),
+    );
+    const { look, clock } = await watch(server.url, { policy });
+    clock.now += 1_200_000;
+    assert.deepEqual(kinds(await look()), []);
+    clock.now += 1;
+    assert.deepEqual(kinds(await look()), found);
+    await log.close();
+  }
+});
+
 test("a raw log has no rules but the tree's", async () => {
   const log = await openLog(await newStore("raw"), { now: () => NOW });
   await log.submitRaw([utf8("anything"), new Uint8Array(0), utf8("more")]);
@@ -910,6 +1063,6 @@ function operator(entries: readonly Uint8Array[], note: Uint8Array): Lie {
       const hits = entries.map((_, index) => ({ index, received_at: new Date(NOW).toISOString() }));
       return new Response(JSON.stringify({ entries: hits, complete_to: size, next: null }));
     }
-    return path.startsWith("/v1/") ? new Response("no", { status: 404 }) : undefined;
+    return path.startsWith("/v1/") && path !== "/v1/log" ? new Response("no", { status: 404 }) : undefined;
   };
 }

@@ -41,8 +41,8 @@ const MAX_BUDGET_MS = 20_000;
 
 export const monitor: Command = {
   usage:
-    "writ monitor URL (--key VKEY | --policy FILE) [--once] [--interval SECONDS] [--silence SECONDS] [--patience SECONDS] [--mirror URL…] [--alert FILTER…] [--exec COMMAND] [--webhook URL [--allow-private]] [--state DIR]",
-  about: `Follows a log as someone who does not trust it: each checkpoint against the last, each new entry downloaded, its signatures and admission judged again, the root rebuilt, and what the policy's witnesses and the --mirror URLs hold for the same origin compared. Reports forks (with a file that writ verify takes as proof), rollbacks, entries that should not be there, states that the entries do not justify, and silence. --alert tells of every entry that matches ("all", or name=value[,name=value]: type, issuer, signer, subject, action_type, trace_id, target, linked, …), with its proof. --exec and --webhook are told each event, again and again until they take it; the webhook is signed by DIR/webhook.key. Looks every ${DEFAULT_INTERVAL_S} s; --once looks once, for cron. Keeps a copy of the log in DIR. Exit 1 when there was a finding.`,
+    "writ monitor URL (--key VKEY | --policy FILE) [--once] [--interval SECONDS] [--silence SECONDS] [--patience SECONDS] [--mirror URL…] [--witness-at NAME=URL…] [--alert FILTER…] [--exec COMMAND] [--webhook URL [--allow-private]] [--state DIR]",
+  about: `Follows a log as someone who does not trust it: each checkpoint against the last, each new entry downloaded, its signatures and admission judged again, the root rebuilt, and what the policy's witnesses and the --mirror URLs hold for the same origin compared. It works on any C2SP log and on a static copy: what only questions could tell (times, status) is then said not to be checked. --witness-at: where a witness of the policy shows what it holds, if not where it takes checkpoints. Reports forks (with a file that writ verify takes as proof), rollbacks, entries that should not be there, states that the entries do not justify, and silence. --alert tells of every entry that matches ("all", or name=value[,name=value]: type, issuer, signer, subject, action_type, trace_id, target, linked, …), with its proof. --exec and --webhook are told each event, again and again until they take it; the webhook is signed by DIR/webhook.key. Looks every ${DEFAULT_INTERVAL_S} s; --once looks once, for cron. Keeps a copy of the log in DIR. Exit 1 when there was a finding.`,
   options: {
     key: STRING,
     policy: STRING,
@@ -51,6 +51,7 @@ export const monitor: Command = {
     silence: STRING,
     patience: STRING,
     mirror: { type: "string", multiple: true },
+    "witness-at": { type: "string", multiple: true },
     alert: { type: "string", multiple: true },
     exec: STRING,
     webhook: STRING,
@@ -71,7 +72,14 @@ export const monitor: Command = {
       filters: invocation.texts("alert").map((text) => parseFilter(text)),
       mirrors: invocation.texts("mirror"),
       trust: await trustOf(withLog(invocation, url), voice),
+      witnessAt: new Map(invocation.texts("witness-at").map(placeOf)),
     };
+    const names = new Set(plan.trust.policy?.witnesses.map(({ name }) => name));
+    for (const name of plan.witnessAt.keys())
+      if (!names.has(name))
+        throw usageError(
+          `--witness-at ${name}: want the name of a witness line of the policy (--policy FILE)`,
+        );
     const folder = invocation.text("state") ?? defaultFolder(plan.trust, voice);
     await mkdir(folder, { recursive: true }).catch((error: unknown) => {
       throw unreadable(folder, error);
@@ -90,6 +98,15 @@ interface Plan {
   readonly filters: readonly ReturnType<typeof parseFilter>[];
   readonly mirrors: readonly string[];
   readonly trust: Trust;
+  readonly witnessAt: ReadonlyMap<string, string>;
+}
+
+/** `NAME=URL`. */
+function placeOf(text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  const url = text.slice(at + 1);
+  if (at < 1 || !/^https?:\/\/\S+$/.test(url)) throw usageError(`--witness-at ${text}: want NAME=URL`);
+  return [text.slice(0, at), url];
 }
 
 /** Events as they come; true at the end when nothing that was found stands. */
@@ -116,19 +133,24 @@ async function* watch(
 }
 
 /** What a single look came to, in a line. */
-function lineOf(url: string, { seen, clean }: Monitor, policy: Policy | null): ResultLine {
+function lineOf(url: string, { seen, clean, unchecked }: Monitor, policy: Policy | null): ResultLine {
   if (typeof seen === "string" && !clean)
     return { text: `NOT CLEAN: ${seen}`, json: { clean, url, why: seen } };
   if (typeof seen === "string") {
     const text = `nothing could be read of ${url}: ${seen}`;
     return { text, json: { clean: null, url, why: seen } };
   }
-  const { size, cosignedBy } = seen;
+  const { size, cosignedBy, before } = seen;
   const nobody =
     policy === null ? "nobody that was asked about (--policy names witnesses)" : "no witness of the policy";
   const cosigned = cosignedBy.length === 0 ? nobody : cosignedBy.join(" ");
-  const text = `${clean ? "clean" : "NOT CLEAN"}: ${size.toLocaleString("en")} entries, cosigned by ${cosigned}`;
-  return { text, json: { clean, size, cosigned_by: cosignedBy } };
+  const stale = before === null ? "" : ` (an older copy: it showed ${before.toLocaleString("en")} before)`;
+  const left = unchecked.length === 0 ? "" : `; not checked: ${unchecked.join(", ")}`;
+  const text = `${clean ? "clean" : "NOT CLEAN"}: ${size.toLocaleString("en")} entries${stale}, cosigned by ${cosigned}${left}`;
+  return {
+    text,
+    json: { clean, size, cosigned_by: cosignedBy, not_checked: unchecked, showed_before: before },
+  };
 }
 
 /** Passes until it is over; what each finds goes to the receivers. True when nothing stands at the end. */
@@ -156,6 +178,7 @@ async function follow(
     state,
     saveState,
     mirrors: plan.mirrors,
+    witnessAt: plan.witnessAt,
     filters: plan.filters,
     silenceMs: plan.silenceMs,
     budgetMs: Math.min(plan.intervalMs, MAX_BUDGET_MS),

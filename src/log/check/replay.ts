@@ -81,8 +81,16 @@ export class Replay {
     return replay;
   }
 
-  /** The rows of the entries from `start` on; `times`: when the log took each in, milliseconds since 1970. */
-  async rows(start: number, entries: readonly Uint8Array[], times: readonly number[]): Promise<Replayed> {
+  /**
+   * The rows of the entries from `start` on; `times`: when the log took each in, milliseconds since 1970. Unless `isTimed` that is
+   * not known, and nothing is held against an entry that only the time of its coming could say.
+   */
+  async rows(
+    start: number,
+    entries: readonly Uint8Array[],
+    times: readonly number[],
+    isTimed = true,
+  ): Promise<Replayed> {
     const rows: Row[] = [];
     const sweeps: Sweep[] = [];
     const faults: Fault[] = [];
@@ -116,7 +124,8 @@ export class Replay {
       }
       // Entry 0, and a later policy, are the log's own: their signature was checked when they were read.
       const isOwn = index === 0 || entry.type === "log-policy";
-      const why = this.admission === null || isOwn ? null : complaint(this.admission, entry, time);
+      const judgedAt = isTimed ? time : 0;
+      const why = this.admission === null || isOwn ? null : complaint(this.admission, entry, judgedAt);
       if (why !== null) {
         faults.push({ index, why: `it should have been refused: ${why}` });
         // What admission would not have let in changes nothing for those after it.
@@ -125,8 +134,8 @@ export class Replay {
       }
       // Who was believed was settled when it was admitted, at a moment that is not on record.
       const admitted = { ...entry, keyEvents: this.keys.events };
-      const refusal = this.gate.refusal(admitted, times[index - start] ?? 0);
-      if (refusal !== undefined)
+      const refusal = this.gate.refusal(admitted, judgedAt);
+      if (refusal !== undefined && (isTimed || refusal.code !== "GRANT_NOT_YET_VALID"))
         faults.push({ index, why: `it should have been refused: ${refusal.message}` });
       const applied = this.gate.apply(entry, index);
       for (const row of applied.rows) rows.push(row);
