@@ -52,6 +52,8 @@ export interface LogOptions extends ClockOptions {
   readonly onRules?: (version: number, index: number) => void;
   /** Told once, when the log cannot go on and the process should end. */
   readonly onFatal?: (error: WritError) => void;
+  /** Told what an operator should see, and nothing ends for. */
+  readonly onTrouble?: (error: WritError) => void;
   /** Who cosigns, and what the log demands of them. */
   readonly witnessing?: WitnessingOptions & {
     readonly requirement?: WitnessRequirement;
@@ -188,10 +190,10 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
 
 function verifiersOf(
   { start }: Admission,
-  { verifierThreads, onFatal }: LogOptions,
+  { verifierThreads, onTrouble }: LogOptions,
   now: () => number,
 ): Verifiers {
-  return new Verifiers(verifierThreads ?? availableParallelism(), start, now, (error) => onFatal?.(error));
+  return new Verifiers(verifierThreads ?? availableParallelism(), start, now, (error) => onTrouble?.(error));
 }
 
 /** What follows a commit, before anybody is answered; and the sweeps that a crash interrupted, at once. */

@@ -1,4 +1,5 @@
 /** The log as a whole: admission, places, proofs, recovery, faults. */
+import type { Worker } from "node:worker_threads";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generateKeyPairSync } from "node:crypto";
@@ -481,4 +482,21 @@ test("fsck finds what was changed: an entry, a tile, a row, a head", async () =>
   inside.log.pop();
   inside.tileData.set("0/1", tile);
   assert.match(await faults(), /tile 0\/1 is there, beyond the head/);
+});
+
+test("a verifier thread that dies is told of, fails only what it was asked, and the log goes on with another", async () => {
+  const troubles: WritError[] = [];
+  const log = await logWithAgent({ verifierThreads: 1, onTrouble: (error) => troubles.push(error) });
+  // What no statement can do: the process takes the thread away, over the statement that it is asked about.
+  const { verifiers } = (log as unknown as { parts: { verifiers: { threads: { worker: Worker }[] } } }).parts;
+  const asked = log.submit([request(1)]);
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  await verifiers.threads[0]?.worker.terminate();
+  const [first] = (await asked).results;
+  assert.ok(troubles.length === 1, "told");
+  assert.ok(!(first instanceof Error) || (first instanceof WritError && first.code === "INTERNAL"));
+  const [second] = (await log.submit([request(2)])).results;
+  assert.ok(second !== undefined && !(second instanceof Error), "its keys are known to the next");
+  await log.close();
 });

@@ -80,6 +80,7 @@ export const serve: Command = {
             },
           }),
       onFatal: (error) => endNow(logger, error),
+      onTrouble: (error) => logger.error({ err: error }, "a thread failed"),
       onPublish: (published) => file.keep(published),
       onRules: (rules, index) =>
         voice.say(

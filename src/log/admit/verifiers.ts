@@ -2,16 +2,16 @@
  * The verifier threads: as many as the machine has cores, at most two messages in flight to each, and what arrives
  * meanwhile in the next message. The main thread never verifies a signature.
  */
-import { Worker } from "node:worker_threads";
 import { WritError } from "../../errors.js";
 import type { Form } from "../../statement/statement.js";
+import { Thread } from "../../thread.js";
 import {
   type FromVerifier,
   type IndexedKeyEvent,
-  type ToVerifier,
   unpackVerdicts,
   type Verdict,
   type VerifierStart,
+  type VerifyQuestion,
 } from "./verify-protocol.js";
 
 export interface Submission {
@@ -23,11 +23,7 @@ interface Job extends Submission {
   done(verdict: Verdict): void;
 }
 
-interface Thread {
-  readonly worker: Worker;
-  /** Jobs of each message not yet answered, by message id. */
-  readonly inFlight: Map<number, readonly Job[]>;
-}
+type VerifierThread = Thread<VerifyQuestion, FromVerifier, readonly IndexedKeyEvent[]>;
 
 const MAX_IN_FLIGHT = 2;
 const MIN_LATER_STATEMENTS = 32;
@@ -35,35 +31,34 @@ const MIN_LATER_STATEMENTS = 32;
 const MAX_MESSAGE_STATEMENTS = 64;
 
 export class Verifiers {
-  private readonly threads: readonly Thread[];
+  private readonly threads: readonly VerifierThread[];
   private queue: Job[] = [];
-  private nextId = 0;
   private scheduled = false;
   private closing = false;
-  /** Set when a thread has died: nothing is verified any more. */
-  private dead: WritError | undefined;
+  /** Everything that changed who is known: a thread that takes the place of another begins with it. */
+  private readonly events: IndexedKeyEvent[];
 
-  /** `onFatal` is told when a thread dies, which no statement can make happen: the process should end. */
+  /** `onTrouble` is told what no statement should make happen: a thread that dies, and another takes its place; a fault of ours. */
   constructor(
     count: number,
-    start: VerifierStart,
+    { roots, events }: VerifierStart,
     private readonly now: () => number,
-    onFatal: (error: WritError) => void,
+    private readonly onTrouble: (error: WritError) => void,
   ) {
+    this.events = [...events];
+    const start = (): VerifierStart => ({ roots, events: this.events });
     this.threads = Array.from({ length: count }, () => {
-      const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { workerData: start });
-      const thread: Thread = { worker, inFlight: new Map() };
-      worker.on("message", (reply: FromVerifier) => this.receive(thread, reply));
-      const die = (cause: unknown): void => {
-        this.die(new WritError("LOG_STOPPED", "a verifier thread died", {}, { cause }), onFatal);
-      };
-      worker.on("error", die).on("messageerror", die).on("exit", die);
-      worker.unref();
+      const module = new URL("./verify-worker.js", import.meta.url);
+      const thread: VerifierThread = new Thread(module, "a verifier thread", {
+        start,
+        onDeath: onTrouble,
+      });
+      thread.begin();
       return thread;
     });
   }
 
-  /** The verdict on each statement, in order. Never rejects. */
+  /** The verdict on each statement, in order; INTERNAL for those over which a thread died. Never rejects. */
   async verify(submissions: readonly Submission[]): Promise<Verdict[]> {
     return new Promise((resolve) => {
       const verdicts: Verdict[] = [];
@@ -74,8 +69,7 @@ export class Verifiers {
           verdicts[i] = verdict;
           if (--open === 0) resolve(verdicts);
         };
-        if (this.dead === undefined) this.queue.push({ bytes, form, done });
-        else done(this.dead);
+        this.queue.push({ bytes, form, done });
       });
       this.schedule();
     });
@@ -83,23 +77,13 @@ export class Verifiers {
 
   /** Makes key events known to every thread, before any statement that is verified from now on. */
   tell(events: readonly IndexedKeyEvent[]): void {
-    for (const { worker } of this.threads) this.post(worker, { kind: "keys", events });
-  }
-
-  /** Nothing is left waiting for a thread that is gone. */
-  private die(error: WritError, onFatal: (error: WritError) => void): void {
-    if (this.dead !== undefined || this.closing) return;
-    this.dead = error;
-    const jobs = [...this.queue, ...this.threads.flatMap(({ inFlight }) => [...inFlight.values()].flat())];
-    this.queue = [];
-    for (const { inFlight } of this.threads) inFlight.clear();
-    for (const job of jobs) job.done(error);
-    onFatal(error);
+    for (const event of events) this.events.push(event);
+    for (const thread of this.threads) thread.tell(events);
   }
 
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.threads.map((thread) => thread.stop()));
   }
 
   /** Once a turn of the event loop, so that requests which arrive together travel together. */
@@ -117,16 +101,17 @@ export class Verifiers {
    * only for many statements: on a busy machine the main thread needs the core more (a fifth in throughput, measured).
    */
   private dispatch(): void {
+    if (this.closing) return;
     for (const [i, thread] of this.threads.entries()) {
-      while (thread.inFlight.size < MAX_IN_FLIGHT) {
-        const first = i === 0 && thread.inFlight.size === 0;
+      while (thread.asked < MAX_IN_FLIGHT) {
+        const first = i === 0 && thread.asked === 0;
         if (this.queue.length < (first ? 1 : MIN_LATER_STATEMENTS)) return;
-        this.send(thread, this.queue.splice(0, MAX_MESSAGE_STATEMENTS));
+        void this.send(thread, this.queue.splice(0, MAX_MESSAGE_STATEMENTS));
       }
     }
   }
 
-  private send({ worker, inFlight }: Thread, jobs: readonly Job[]): void {
+  private async send(thread: VerifierThread, jobs: readonly Job[]): Promise<void> {
     // Not from the pool: its memory is handed over.
     const bytes = Buffer.allocUnsafeSlow(jobs.reduce((sum, job) => sum + job.bytes.length, 0));
     let offset = 0;
@@ -134,24 +119,21 @@ export class Verifiers {
       bytes.set(job.bytes, offset);
       offset += job.bytes.length;
     }
-    const id = this.nextId++;
-    inFlight.set(id, jobs);
     const lengths = Uint32Array.from(jobs, (job) => job.bytes.length);
     const forms = jobs.map((job) => job.form);
-    this.post(worker, { kind: "verify", id, time: this.now(), bytes, lengths, forms }, [bytes.buffer]);
-    // A thread at work keeps the process alive; an idle one does not.
-    worker.ref();
-  }
-
-  private post(worker: Worker, message: ToVerifier, transfer: ArrayBuffer[] = []): void {
-    worker.postMessage(message, transfer);
-  }
-
-  private receive(thread: Thread, reply: FromVerifier): void {
-    const jobs = thread.inFlight.get(reply.id) ?? [];
-    thread.inFlight.delete(reply.id);
-    if (thread.inFlight.size === 0) thread.worker.unref();
-    unpackVerdicts(reply).forEach((verdict, i) => jobs[i]?.done(verdict));
+    try {
+      const reply = await thread.ask({ time: this.now(), bytes, lengths, forms }, [bytes.buffer]);
+      unpackVerdicts(reply).forEach((verdict, i) => {
+        if (verdict instanceof WritError && verdict.code === "INTERNAL") this.onTrouble(verdict);
+        jobs[i]?.done(verdict);
+      });
+    } catch (error) {
+      const why =
+        error instanceof WritError
+          ? error
+          : new WritError("INTERNAL", "a verifier thread failed", {}, { cause: error });
+      for (const job of jobs) job.done(why);
+    }
     this.dispatch();
   }
 }

@@ -6,6 +6,7 @@ import { asHash } from "../../../merkle/index.js";
 import { type ErrorCode, type ErrorFacts, WritError } from "../../errors.js";
 import type { KeyEvent, KeyRoots } from "../../index/keys.js";
 import type { Form } from "../../statement/statement.js";
+import { crossed, crossing, type Crossing } from "../../thread.js";
 import type { Admitted } from "./admit.js";
 
 /** What a verifier thread is born with. */
@@ -19,25 +20,20 @@ export interface IndexedKeyEvent {
   readonly event: KeyEvent;
 }
 
-export type ToVerifier =
-  | { readonly kind: "keys"; readonly events: readonly IndexedKeyEvent[] }
-  | {
-      readonly kind: "verify";
-      readonly id: number;
-      /** The log's clock, in milliseconds since 1970. */
-      readonly time: number;
-      /** The statements one after another. */
-      readonly bytes: Uint8Array;
-      readonly lengths: Uint32Array;
-      readonly forms: readonly Form[];
-    };
+export interface VerifyQuestion {
+  /** The log's clock, in milliseconds since 1970. */
+  readonly time: number;
+  /** The statements one after another. */
+  readonly bytes: Uint8Array;
+  readonly lengths: Uint32Array;
+  readonly forms: readonly Form[];
+}
 
 /**
  * The reply, in columns: one object an entry would cost more to carry over than the entry (measured).
  * `lengths[i]` is 0 for a refused statement, whose reason is the next in `refusals`.
  */
 export interface FromVerifier {
-  readonly id: number;
   /**
    * For each admitted one: stored form ‖ entry hash ‖ leaf hash ‖ record hash (zeros where there is no record) ‖ names of
    * the terms ‖ facts.
@@ -57,6 +53,8 @@ export interface FromVerifier {
     readonly code: ErrorCode;
     readonly message: string;
     readonly facts: ErrorFacts;
+    /** Of a fault of ours. */
+    readonly cause?: Crossing;
   }[];
 }
 
@@ -67,7 +65,7 @@ const HASH = 32;
 const NO_HASH = new Uint8Array(HASH);
 
 /** The reply for these verdicts; its buffer may be transferred. */
-export function packVerdicts(id: number, keyEvents: number, verdicts: readonly Verdict[]): FromVerifier {
+export function packVerdicts(keyEvents: number, verdicts: readonly Verdict[]): FromVerifier {
   const admitted = verdicts.filter(isAdmitted);
   const bytes = Buffer.allocUnsafeSlow(
     admitted.reduce(
@@ -88,7 +86,6 @@ export function packVerdicts(id: number, keyEvents: number, verdicts: readonly V
     offset += terms.length + facts.length;
   }
   return {
-    id,
     keyEvents,
     bytes,
     termLengths: Uint32Array.from(admitted, ({ terms }) => terms.length),
@@ -103,7 +100,12 @@ export function packVerdicts(id: number, keyEvents: number, verdicts: readonly V
     subjects: admitted.map(({ subject }) => subject),
     refusals: verdicts
       .filter((verdict) => verdict instanceof WritError)
-      .map(({ code, message, facts }) => ({ code, message, facts })),
+      .map(({ code, message, facts, cause }) => ({
+        code,
+        message,
+        facts,
+        ...(cause === undefined ? {} : { cause: crossing(cause) }),
+      })),
   };
 }
 
@@ -115,8 +117,10 @@ export function unpackVerdicts(reply: FromVerifier): Verdict[] {
   let refused = 0;
   for (const length of reply.lengths) {
     if (length === 0) {
-      const { code, message, facts } = reply.refusals[refused++] ?? NO_REASON;
-      verdicts.push(new WritError(code, message, facts));
+      const { code, message, facts, cause }: FromVerifier["refusals"][number] =
+        reply.refusals[refused++] ?? NO_REASON;
+      const options = cause === undefined ? {} : { cause: crossed(cause) };
+      verdicts.push(new WritError(code, message, facts, options));
       continue;
     }
     const hashes = offset + length;

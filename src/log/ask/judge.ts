@@ -2,22 +2,19 @@
  * The server's own verdicts, in a thread of their own: judging a trace of two thousand records verifies as many
  * signatures, and nobody's submission should wait for that.
  */
-import { Worker } from "node:worker_threads";
 import { WritError } from "../../errors.js";
+import { Thread } from "../../thread.js";
 import { formatPolicy, type Policy } from "../../format/policy.js";
 import type { Bundle } from "../../trace/bundle.js";
 import type { Profile } from "../../trace/context.js";
 
 export interface JudgeQuestion {
-  readonly id: number;
   readonly bundle: Bundle;
   /** What the log trusts, as a policy file: its own key, and its witnesses. */
   readonly policy: Uint8Array;
   readonly at: number;
   readonly profile: Profile;
 }
-
-export type JudgeAnswer = { readonly id: number } & ({ readonly json: string } | { readonly error: string });
 
 /** Questions under way and waiting. */
 export const MAX_WAITING = 32;
@@ -36,12 +33,13 @@ interface Waiting {
 }
 
 export class Judge {
-  private worker: Worker | undefined;
+  private readonly thread = new Thread<JudgeQuestion, string>(
+    new URL("./judge-worker.js", import.meta.url),
+    "the thread that judges traces",
+  );
   /** One is asked at a time, the first; the others wait here, and not in the thread. */
   private readonly waiting: Waiting[] = [];
   private timer: NodeJS.Timeout | undefined;
-  private nextId = 0;
-
   private readonly policy: Uint8Array;
 
   /** `policy`: what the log trusts. */
@@ -69,7 +67,7 @@ export class Judge {
         "READERS_BUSY",
         `${MAX_WAITING} verdicts are being worked out; try again, or judge the bundle yourself`,
       );
-    const question = { id: this.nextId++, bundle, policy: this.policy, at, profile };
+    const question = { bundle, policy: this.policy, at, profile };
     return new Promise((resolve, reject) => {
       this.waiting.push({ question, asker, resolve, reject });
       if (this.waiting.length === 1) this.ask();
@@ -78,14 +76,19 @@ export class Judge {
 
   async close(): Promise<void> {
     clearTimeout(this.timer);
-    await this.worker?.terminate();
+    const over = new WritError("SHUTTING_DOWN", "the log is shutting down");
+    for (const asked of this.waiting.splice(0)) asked.reject(over);
+    await this.thread.stop();
   }
 
   private ask(): void {
     const [first] = this.waiting;
     if (first === undefined) return;
-    this.thread().postMessage(first.question);
     this.timer = setTimeout(() => this.stop(), this.maxMs).unref();
+    this.thread.ask(first.question).then(
+      (json) => this.settle((asked) => asked.resolve(json)),
+      (error: Error) => this.settle((asked) => asked.reject(refused(error))),
+    );
   }
 
   /** The first is answered, or given up: the next is asked. */
@@ -100,41 +103,13 @@ export class Judge {
   }
 
   private stop(): void {
-    const { worker } = this;
-    this.worker = undefined;
-    void worker?.terminate();
-    this.settle((question) =>
-      question.reject(
-        new WritError(
-          "REQUEST_TIMEOUT",
-          `the verdict was not worked out within ${this.maxMs} ms; fetch the bundle and judge it yourself`,
-        ),
-      ),
-    );
+    const why = `the verdict was not worked out within ${this.maxMs} ms; fetch the bundle and judge it yourself`;
+    void this.thread.stop(new WritError("REQUEST_TIMEOUT", why));
   }
+}
 
-  private thread(): Worker {
-    if (this.worker !== undefined) return this.worker;
-    const worker = new Worker(new URL("./judge-worker.js", import.meta.url));
-    worker.unref();
-    worker.on("message", (answer: JudgeAnswer) => {
-      if (worker !== this.worker || answer.id !== this.waiting[0]?.question.id) return;
-      this.settle((question) => {
-        if ("json" in answer) question.resolve(answer.json);
-        else
-          question.reject(
-            new WritError("INTERNAL", "the trace could not be judged", {}, { cause: answer.error }),
-          );
-      });
-    });
-    // A thread that dies takes its question with it; the next question starts another.
-    const die = (): void => {
-      if (worker !== this.worker) return;
-      this.worker = undefined;
-      this.settle((question) => question.reject(new WritError("INTERNAL", "the trace could not be judged")));
-    };
-    worker.on("error", die).on("exit", die);
-    this.worker = worker;
-    return worker;
-  }
+/** What a judge may say is a verdict, or that it took too long; anything else is a fault of ours. */
+function refused(error: Error): Error {
+  if (error instanceof WritError && error.code !== "INTERNAL") return error;
+  return new WritError("INTERNAL", "the trace could not be judged", {}, { cause: error });
 }

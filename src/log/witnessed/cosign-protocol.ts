@@ -9,12 +9,10 @@ export interface CosignStart {
   readonly witnesses: readonly VerifierKey[];
 }
 
-export type ToCosigner = { readonly id: number; readonly text: string } & (
-  | { readonly kind: "sign" /** POSIX seconds. */; readonly time: bigint }
-  | { readonly kind: "verify"; readonly lines: readonly SignatureLine[] }
-);
+export type CosignQuestion =
+  /** The log's own line of type 6, or none when it has no such key. `time`: POSIX seconds. */
+  | { readonly kind: "sign"; readonly text: string; readonly time: bigint }
+  /** Those lines that are by witnesses of the policy. ProofError when one of them does not verify. */
+  | { readonly kind: "verify"; readonly text: string; readonly lines: readonly SignatureLine[] };
 
-export type FromCosigner = { readonly id: number } & (
-  | { readonly lines: readonly SignatureLine[] }
-  | { readonly error: string }
-);
+export type CosignAnswer = readonly SignatureLine[];

@@ -10,7 +10,7 @@ import { parseNote, type SignatureLine, withSignatures } from "../../format/note
 import { type Policy, type PolicyWitness, quorumMet } from "../../format/policy.js";
 import { isLineOf, type SigningKey } from "../../format/vkey.js";
 import { askWitness, type WitnessAnswer } from "./ask-witness.js";
-import { CosignThread } from "./cosign-thread.js";
+import { type CosignThread, cosignThread } from "./cosign-thread.js";
 import type { Published } from "../tree/publish.js";
 import {
   type Endpoint,
@@ -117,7 +117,7 @@ export class Witnessing {
     this.keepingSize = shown?.size ?? 0;
     this.endpoints = endpointsOf(policy, record);
     for (const endpoint of this.endpoints) endpoint.trouble = options.silent?.get(endpoint.url) ?? null;
-    this.thread = new CosignThread({ key: mlDsaKey, witnesses: policy.witnesses.map(({ key }) => key) });
+    this.thread = cosignThread({ key: mlDsaKey, witnesses: policy.witnesses.map(({ key }) => key) });
   }
 
   /** `reopen`: makes the kept note of a witnessed checkpoint one of this log again, or null. */
@@ -193,7 +193,7 @@ export class Witnessing {
     this.stop.abort();
     clearTimeout(this.timer);
     await this.agent.destroy();
-    await this.thread.close();
+    await this.thread.stop();
     await this.memory.settled();
   }
 
@@ -224,7 +224,7 @@ export class Witnessing {
     let own: readonly SignatureLine[] = [];
     const { text } = parseNote(published.checkpoint);
     try {
-      own = await this.thread.sign(text, this.seconds());
+      own = await this.thread.ask({ kind: "sign", text, time: this.seconds() });
     } catch (error) {
       if (this.stop.signal.aborted) return;
       // The Ed25519 line alone is a checkpoint too.
@@ -318,7 +318,7 @@ export class Witnessing {
   private async take(endpoint: Endpoint, round: Round, lines: readonly SignatureLine[]): Promise<void> {
     let verified: readonly SignatureLine[];
     try {
-      verified = await this.thread.verify(round.note.text, lines);
+      verified = await this.thread.ask({ kind: "verify", text: round.note.text, lines });
     } catch (error) {
       return this.fail(endpoint, `200 with ${error instanceof Error ? error.message : String(error)}`);
     }
