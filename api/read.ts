@@ -147,6 +147,8 @@ export function readRoutes(
           ? log.view.requirement
           : `tier-${log.view.requirement}`,
       witnessed: witnessedAnswer(log.witnessed),
+      // A cosignature that is much older than this is one of a log that is frozen, or of an old copy of it.
+      cosignatures_renewed_after_s: log.witnessing === null ? null : Math.ceil(log.witnessing.renewMs / 1000),
       time: new Date(log.clock.time).toISOString(),
       // How far the newest entry is ahead of the clock; behind it, as it should be: 0.
       clock_skew_ms: Math.max(0, log.clock.ahead),

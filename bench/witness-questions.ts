@@ -44,7 +44,7 @@ async function witnessedLog(algorithm: "ed25519" | "both"): Promise<Setup> {
   const folder = await makeFolder("registered");
   // The log's Ed25519 key, as the witness network's lists have one key a log.
   const key = (await readFile(join(folder, "keys/log.key.pub"), "utf8")).trim();
-  const list = `logs/v0\n\nvkey ${key}\n`;
+  const list = `logs/v0\n\nvkey ${key}\nqpd 2000000000\ncontact bench\n`;
   const witnesses: WitnessProcess[] = [];
   for (const n of [1, 2, 3]) witnesses.push(await startWitness(`bench.example/w${n}`, algorithm, list));
   const lines = witnesses.map(
@@ -114,7 +114,7 @@ export const cosigning: Question = async () => {
     new DataView(seed.buffer).setUint32(0, i + 1);
     return signingKey(`bench.example/log/${i}`, seed);
   });
-  const list = `logs/v0\n${keys.map((key) => `\nvkey ${formatVerifierKey(key)}\n`).join("")}`;
+  const list = `logs/v0\n${keys.map((key) => `\nvkey ${formatVerifierKey(key)}\nqpd 2000000000\ncontact bench\n`).join("")}`;
   const witness = await startWitness("bench.example/w", "ed25519", list);
   const tree = new Beginning();
   const requests: Buffer[] = [];

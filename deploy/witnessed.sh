@@ -21,7 +21,7 @@ make() {
   writ init "$dir/log" --origin localhost/witnessed 2>/dev/null > "$dir/log.vkey"
   for n in 1 2 3; do
     writ witness init "$dir/w$n" --name "localhost/w$n" > /dev/null
-    for key in log log-mldsa; do writ witness add-log "$dir/w$n" "$dir/log/keys/$key.key.pub" > /dev/null; done
+    writ witness add-log "$dir/w$n" "$dir/log/keys/log.key.pub" > /dev/null
   done
   {
     echo "log $(cat "$dir/log.vkey") http://127.0.0.1:$port"

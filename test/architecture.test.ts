@@ -37,7 +37,7 @@ const NEIGHBOURS: readonly (readonly [string, string])[] = [
 
 /** All that a room may see: the witness is run by people who do not trust the log. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
-  witness: ["witness", "src/crypto", "merkle", "src/errors.ts", "src/format"],
+  witness: ["witness", "src/crypto", "merkle", "src/errors.ts", "src/thread.ts", "src/format"],
 };
 
 /** Rooms that run in a browser: no `node:` import, no Buffer. */

@@ -13,7 +13,7 @@ import {
 } from "../merkle/index.js";
 import { ProofError, WritError } from "../src/errors.js";
 import { type Checkpoint, parseCheckpoint } from "../src/format/checkpoint.js";
-import { verifySignatures } from "../src/format/cosignature.js";
+import { demandCovered, verifySignatures } from "../src/format/cosignature.js";
 import { type Note, parseNote } from "../src/format/note.js";
 import type { AddCheckpoint, SignSubtree } from "../src/format/proof-request.js";
 import { isLineOf, type VerifierKey } from "../src/format/vkey.js";
@@ -54,6 +54,13 @@ export function openSubmitted(bytes: Uint8Array, trusted: TrustedKeys): Submitte
       "CHECKPOINT_UNSIGNED",
       `no signature by a key that is trusted for ${checkpoint.origin}`,
     );
+  // SPEC: extension lines are covered by Ed25519 signatures only.
+  try {
+    demandCovered(checkpoint, signers);
+  } catch (error) {
+    if (error instanceof ProofError) throw new WritError("CHECKPOINT_UNSIGNED", error.message);
+    throw error;
+  }
   const signatures = note.signatures.filter((line) => signers.some((key) => isLineOf(key, line)));
   return { checkpoint, note: { text: note.text, signatures } };
 }

@@ -10,7 +10,7 @@ import { WritError } from "../src/errors.js";
 import { concat, toHex, utf8 } from "../src/format/bytes.js";
 import { forkEvidence, formatEvidence } from "../src/format/evidence.js";
 import { formatNote, type Note } from "../src/format/note.js";
-import { formatListedLog, formatLogList, parseLogList } from "../src/format/log-list.js";
+import { formatListedLog, formatLogList, type ListedLog, parseLogList } from "../src/format/log-list.js";
 import {
   ED25519,
   ED25519_COSIGNATURE,
@@ -71,17 +71,21 @@ export async function readKeys(folder: string): Promise<SigningKey[]> {
 }
 
 /** Adds a log to the list. LOG_EXISTS when it is there already, KEY_MALFORMED for a witness's key. */
-export async function addLog(folder: string, key: VerifierKey, qpd: number | null): Promise<void> {
+export async function addLog(
+  folder: string,
+  key: VerifierKey,
+  { qpd, contact }: Pick<ListedLog, "qpd" | "contact">,
+): Promise<void> {
   const file = listFile(folder);
   const bytes = await readFile(file).catch(() => {
     throw new WritError("LOG_MISSING", `there is no witness in ${folder}; writ witness init makes one`);
   });
   const listed = await readList(file);
-  if (listed.some((log) => formatVerifierKey(log.key) === formatVerifierKey(key)))
+  if (listed.some((log) => log.origin === key.name))
     throw new WritError("LOG_EXISTS", `${key.name} is on the list already`);
   if (key.type === ED25519_COSIGNATURE)
     throw new WritError("KEY_MALFORMED", `${key.name} is the key of a witness, not of a log (type 1 or 6)`);
-  const entry = utf8(`\n${formatListedLog({ key, origin: key.name, qpd, contact: null })}`);
+  const entry = utf8(`\n${formatListedLog({ key, origin: key.name, qpd, contact })}`);
   // What is written must be read again, by a witness that is running.
   parseLogList(concat(bytes, entry));
   // Appended, not replaced: two who add at once both have their log on the list.

@@ -9,9 +9,10 @@ import { Quota } from "./quota.js";
 const POLL_MS = 500;
 
 interface KnownLog {
-  readonly keys: readonly VerifierKey[];
-  /** Null when the list sets no bound. */
-  readonly quota: Quota | null;
+  readonly keys: readonly [VerifierKey];
+  readonly quota: Quota;
+  /** As many questions about subtrees, of which anybody may ask: they take nothing of the log's own. */
+  readonly subtrees: Quota;
 }
 
 export class Logs {
@@ -49,7 +50,12 @@ export class Logs {
 
   /** QUOTA_EXCEEDED when the origin has asked as often as it may. Unknown origins are not this one's business. */
   spend(origin: string): void {
-    this.known.get(origin)?.quota?.spend(origin);
+    this.known.get(origin)?.quota.spend(origin);
+  }
+
+  /** The same for a subtree. */
+  spendSubtree(origin: string): void {
+    this.known.get(origin)?.subtrees.spend(origin);
   }
 
   close(): void {
@@ -65,12 +71,10 @@ function byOrigin(
 ): ReadonlyMap<string, KnownLog> {
   const known = new Map<string, KnownLog>();
   for (const { origin, key, qpd } of logs) {
-    const keys = [...(known.get(origin)?.keys ?? []), key];
-    const old = before.get(origin)?.quota ?? null;
+    const old = before.get(origin);
     // What was spent stays spent when the list is read again.
-    const quota =
-      qpd === null ? (known.get(origin)?.quota ?? null) : old?.perDay === qpd ? old : new Quota(qpd, now);
-    known.set(origin, { keys, quota });
+    const again = (quota: Quota | undefined): Quota => (quota?.perDay === qpd ? quota : new Quota(qpd, now));
+    known.set(origin, { keys: [key], quota: again(old?.quota), subtrees: again(old?.subtrees) });
   }
   return known;
 }

@@ -4,13 +4,14 @@
  */
 import { WritError } from "../src/errors.js";
 import { fromHex } from "../src/format/bytes.js";
-import { cosign, cosignSubtree } from "../src/format/cosignature.js";
+import { cosign } from "../src/format/cosignature.js";
 import { formatNote, type Note, type SignatureLine, withSignatures } from "../src/format/note.js";
 import { parseAddCheckpoint, parseSignSubtree, originHash } from "../src/format/proof-request.js";
-import { isLineOf, ML_DSA_44, type SigningKey } from "../src/format/vkey.js";
+import { isLineOf, type SigningKey } from "../src/format/vkey.js";
 import { demandExtension, type Held, isFork, openSubmitted, openSubtree, type Submitted } from "./decide.js";
 import type { Logs } from "./logs.js";
 import type { WitnessState } from "./state.js";
+import { SubtreeSigner } from "./subtree-signer.js";
 
 export interface WitnessParts {
   /** One or more, of type 4 or 6: each signs every checkpoint. */
@@ -33,7 +34,10 @@ export class Witness {
     { readonly text: string; readonly time: bigint; readonly lines: readonly SignatureLine[] }
   >();
 
+  private readonly subtrees: SubtreeSigner;
+
   constructor(private readonly parts: WitnessParts) {
+    this.subtrees = new SubtreeSigner(parts.keys);
     for (const origin of parts.state.origins) this.hashed.set(originHash(origin), origin);
   }
 
@@ -59,7 +63,8 @@ export class Witness {
     } catch (error) {
       throw await this.refused(error, submitted, held);
     }
-    if (held === null || held.size !== size) {
+    // What is answered is what is served afterwards: of the same tree another note, too (other lines, the same root).
+    if (held === null || held.note.text !== submitted.note.text) {
       // Only what is taken counts: old checkpoints are public, and a stranger who sends them again must not use it up.
       logs.spend(origin);
       // SPEC: The witness MUST persist the new checkpoint before responding.
@@ -70,14 +75,13 @@ export class Witness {
   }
 
   /** `sign-subtree`: our lines of type 6 for it. NOT_FOUND when this witness has no such key. */
-  signSubtree(body: Uint8Array): SignatureLine[] {
+  async signSubtree(body: Uint8Array): Promise<readonly SignatureLine[]> {
     // SPEC: The cosignature format MUST support subtree cosigning.
-    const able = this.parts.keys.filter(({ type }) => type === ML_DSA_44);
-    if (able.length === 0)
+    if (!this.subtrees.isAble)
       throw new WritError("NOT_FOUND", "this witness has no ML-DSA-44 key, so it signs no subtrees");
-    const subtree = openSubtree(parseSignSubtree(body), this.parts.logs.trusted, this.parts.keys);
-    // SPEC: If the cosignature format supports timestamps, the timestamp MUST be zero.
-    return able.map((key) => cosignSubtree(subtree, key));
+    const { logs } = this.parts;
+    const subtree = openSubtree(parseSignSubtree(body), logs.trusted, this.parts.keys);
+    return this.subtrees.sign(subtree, () => logs.spendSubtree(subtree.origin));
   }
 
   /** The newest checkpoint of an origin, by the hex SHA-256 of it: with the log's lines and ours. NOT_FOUND. */
@@ -95,6 +99,7 @@ export class Witness {
 
   async close(): Promise<void> {
     this.parts.logs.close();
+    await this.subtrees.close();
     await this.parts.state.close();
   }
 

@@ -55,7 +55,9 @@ export function verifyLine(line: SignatureLine, key: VerifierKey, text: string):
   }
   if (line.signature.length <= TIMESTAMP_BYTES) fail("too short for a timestamp");
   const time = new DataView(line.signature.buffer, line.signature.byteOffset).getBigUint64(0);
-  if (time === 0n || time > MAX_TIMESTAMP) fail(`timestamp ${time} is not valid on a checkpoint`);
+  // SPEC: a log's own line may have timestamp 0, and then does not say that this is its largest checkpoint.
+  const isOwn = key.type === ML_DSA_44 && parseCheckpoint(text).origin === key.name;
+  if ((time === 0n && !isOwn) || time > MAX_TIMESTAMP) fail(`timestamp ${time} is not valid on a checkpoint`);
   const signature = line.signature.subarray(TIMESTAMP_BYTES);
   const holds =
     key.type === ED25519_COSIGNATURE
@@ -180,6 +182,17 @@ export function signCheckpoint(checkpoint: Checkpoint, key: SigningKey): Uint8Ar
 }
 
 /**
+ * ProofError for extension lines under keys of type 6 alone: what these sign is origin, size and root, and anybody could have put
+ * the lines there.
+ */
+export function demandCovered({ origin, extensions }: Checkpoint, signers: readonly VerifierKey[]): void {
+  if (extensions.length > 0 && signers.length > 0 && signers.every(({ type }) => type === ML_DSA_44))
+    throw new ProofError(
+      `checkpoint of ${origin}: it has extension lines, which no Ed25519 signature covers`,
+    );
+}
+
+/**
  * The checkpoint in a signed note, by a log whose key is known. ProofError unless the log's signature is there and
  * verifies and the origin is the key's name; WritError when it is no checkpoint at all.
  */
@@ -192,7 +205,12 @@ export function openCheckpoint(
   if (checkpoint.origin !== logKey.name) {
     throw new ProofError(`checkpoint of ${checkpoint.origin}, want one of ${logKey.name}`);
   }
-  if (verifySignatures(note, [logKey]).length === 0) {
+  const verified = verifySignatures(note, [logKey]);
+  demandCovered(
+    checkpoint,
+    verified.map(({ key }) => key),
+  );
+  if (verified.length === 0) {
     throw new ProofError(
       `checkpoint of ${checkpoint.origin}: no signature by the key that is pinned; is that of another log of this name?`,
     );

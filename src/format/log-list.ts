@@ -1,16 +1,16 @@
 /**
- * Log lists (the witness network's tlog-list, `logs/v0`): the logs that a witness cosigns for.
+ * Log lists (the witness network's log-list format, `logs/v0`): the logs that a witness cosigns for. Each is these lines, in this
+ * order; blank ones and those that begin with # are passed over.
  *
  *     logs/v0
  *
  *     # 1st list item: foo's log
  *     vkey tlog.foo.org+53fe8ee5+AZ…
- *     origin none
+ *     origin something-not-equal-to-the-key-name      (only where it is)
  *     qpd 86400
  *     contact https://tlog.foo.org/contact
  *
- * `vkey` begins a log; the lines under it are about that one. An unknown keyword is ignored, as the format may grow;
- * what is known must be right. Two entries of one origin give it two keys.
+ * An origin has one key. (The format allows Ed25519 keys only; a log that has nothing but an ML-DSA-44 key can be listed, too.)
  */
 import { WritError } from "../errors.js";
 import { fromUtf8, toHex, utf8 } from "./bytes.js";
@@ -22,11 +22,13 @@ export interface ListedLog {
   readonly key: VerifierKey;
   /** The first line of its checkpoints; the key's name unless the list says otherwise. */
   readonly origin: string;
-  /** How many `add-checkpoint` requests a day it may make; null when the list does not say. */
-  readonly qpd: number | null;
-  readonly contact: string | null;
+  /** How many `add-checkpoint` requests a day it may make: 1 to 2^31 - 1. */
+  readonly qpd: number;
+  /** For people who want to reach whoever runs the log. */
+  readonly contact: string;
 }
 
+export const MAX_QPD = 2 ** 31 - 1;
 const HEADER = "logs/v0";
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
 
@@ -35,32 +37,74 @@ export function parseLogList(bytes: Uint8Array): ListedLog[] {
   if (bytes.length > MAX_LIST_BYTES) fail(0, `at most ${MAX_LIST_BYTES} bytes, got ${bytes.length}`);
   const text = fromUtf8(bytes);
   if (text === undefined) fail(0, "not valid UTF-8");
+  const lines = text
+    .split("\n")
+    .map((line, i): Line => ({ number: i + 1, text: line.trim() }))
+    .filter((line) => line.text !== "" && !line.text.startsWith("#"));
+  const [header, ...rest] = lines;
+  if (header === undefined) fail(0, `no ${HEADER} line`);
+  if (header.text !== HEADER) fail(header.number, `the first line is not ${HEADER}`);
   const logs: ListedLog[] = [];
-  const keys = new Set<string>();
-  let begun = false;
-  for (const [i, raw] of text.split("\n").entries()) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#")) continue;
-    if (!begun) {
-      if (line !== HEADER) fail(i + 1, `the first line is not ${HEADER}`);
-      begun = true;
-      continue;
-    }
-    const gap = line.search(/[ \t]/);
-    const [keyword, value] = gap < 0 ? [line, ""] : [line.slice(0, gap), line.slice(gap).trim()];
-    const last = logs.pop();
-    if (keyword === "vkey") {
-      if (last !== undefined) logs.push(last);
-      const key = keyOf(value, i + 1);
-      const id = `${key.name}+${toHex(key.publicKey)}`;
-      if (keys.has(id)) fail(i + 1, `the key of ${key.name} is listed twice`);
-      keys.add(id);
-      logs.push({ key, origin: key.name, qpd: null, contact: null });
-    } else if (last === undefined) fail(i + 1, `want a vkey line first, got ${JSON.stringify(keyword)}`);
-    else logs.push(withLine(last, keyword, value, i + 1));
+  const listed = { origins: new Set<string>(), keys: new Set<string>() };
+  for (const reader = new Lines(rest); !reader.isOver; ) {
+    const log = readLog(reader);
+    const id = `${log.key.name}+${toHex(log.key.publicKey)}`;
+    if (listed.keys.has(id)) fail(reader.number, `the key of ${log.key.name} is listed twice`);
+    if (listed.origins.has(log.origin))
+      fail(reader.number, `the origin ${log.origin} is listed twice: it has one vkey`);
+    listed.keys.add(id);
+    listed.origins.add(log.origin);
+    logs.push(log);
   }
-  if (!begun) fail(0, `no ${HEADER} line`);
   return logs;
+}
+
+interface Line {
+  readonly number: number;
+  readonly text: string;
+}
+
+class Lines {
+  private at = 0;
+
+  constructor(private readonly lines: readonly Line[]) {}
+
+  get isOver(): boolean {
+    return this.at === this.lines.length;
+  }
+
+  /** Of the line that was read last. */
+  get number(): number {
+    return this.lines[this.at - 1]?.number ?? 0;
+  }
+
+  /** The value of the next line, if it is of this keyword. */
+  take(keyword: string): string | undefined {
+    const text = this.lines[this.at]?.text ?? "";
+    const gap = text.search(/[ \t]/);
+    if ((gap < 0 ? text : text.slice(0, gap)) !== keyword) return undefined;
+    this.at++;
+    return gap < 0 ? "" : text.slice(gap).trim();
+  }
+
+  /** The same, of a line that has to be there. */
+  want(keyword: string, order: string): string {
+    const value = this.take(keyword);
+    if (value !== undefined) return value;
+    const { number, text } = this.lines[this.at] ?? { number: this.number, text: "the end of the list" };
+    return fail(number, `want ${order}; got ${JSON.stringify(text.slice(0, 60))}`);
+  }
+}
+
+function readLog(lines: Lines): ListedLog {
+  const key = keyOf(lines.want("vkey", "a vkey line, with which a log begins"), lines.number);
+  const other = lines.take("origin");
+  const origin = other === undefined ? key.name : originOf(other, lines.number);
+  const order = "vkey, then origin if it is not the key's name, qpd and contact, in this order";
+  const qpd = qpdOf(lines.want("qpd", `qpd, the requests a day (${order})`), lines.number);
+  const contact = lines.want("contact", `contact (${order})`);
+  if (contact === "") fail(lines.number, "contact: want how to reach whoever runs the log");
+  return { key, origin, qpd, contact };
 }
 
 /** An empty list, with what a person needs to know to write one. */
@@ -69,18 +113,8 @@ export function formatLogList(logs: readonly ListedLog[]): string {
 }
 
 export function formatListedLog({ key, origin, qpd, contact }: ListedLog): string {
-  const lines = [`vkey ${formatVerifierKey(key)}`];
-  if (origin !== key.name) lines.push(`origin ${origin}`);
-  if (qpd !== null) lines.push(`qpd ${qpd}`);
-  if (contact !== null) lines.push(`contact ${contact}`);
-  return `${lines.join("\n")}\n`;
-}
-
-function withLine(log: ListedLog, keyword: string, value: string, number: number): ListedLog {
-  if (keyword === "origin") return value === "none" ? log : { ...log, origin: originOf(value, number) };
-  if (keyword === "qpd") return { ...log, qpd: qpdOf(value, number) };
-  if (keyword === "contact") return { ...log, contact: value };
-  return log;
+  const named = origin === key.name ? "" : `origin ${origin}\n`;
+  return `vkey ${formatVerifierKey(key)}\n${named}qpd ${qpd}\ncontact ${contact}\n`;
 }
 
 function keyOf(text: string, number: number): VerifierKey {
@@ -103,9 +137,9 @@ function originOf(text: string, number: number): string {
 }
 
 function qpdOf(text: string, number: number): number {
-  const qpd = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
-  if (!(qpd > 0 && qpd <= Number.MAX_SAFE_INTEGER))
-    fail(number, `qpd: want a number above 0, got ${JSON.stringify(text.slice(0, 40))}`);
+  const qpd = /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : 0;
+  if (qpd < 1 || qpd > MAX_QPD)
+    fail(number, `qpd: want a whole number from 1 to ${MAX_QPD}, got ${JSON.stringify(text.slice(0, 40))}`);
   return qpd;
 }
 

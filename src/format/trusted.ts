@@ -4,7 +4,7 @@
  */
 import { ProofError } from "../errors.js";
 import { type Checkpoint, parseCheckpoint } from "./checkpoint.js";
-import { verifySignatures } from "./cosignature.js";
+import { demandCovered, verifySignatures } from "./cosignature.js";
 import { parseNote } from "./note.js";
 import { type Policy, quorumMet } from "./policy.js";
 import type { VerifierKey } from "./vkey.js";
@@ -33,6 +33,7 @@ export function seeCheckpoint(bytes: Uint8Array, policy: Policy): SeenCheckpoint
   if (logKeys.length === 0) {
     throw new ProofError(`the checkpoint of ${checkpoint.origin} is not signed by the key that you trust`);
   }
+  demandCovered(checkpoint, logKeys);
   const cosigned = verifySignatures(
     note,
     policy.witnesses.map(({ key }) => key),

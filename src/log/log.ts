@@ -21,6 +21,7 @@ import type { Statuses } from "./state/statuses.js";
 import type { Sweeps } from "./state/sweeps.js";
 import type { Published } from "./tree/publish.js";
 import type { View } from "./view.js";
+import type { SecondLine } from "./witnessed/second-line.js";
 import type { Witnessing } from "./witnessed/witnessing.js";
 
 /** An entry at its place. */
@@ -54,6 +55,7 @@ export interface LogParts {
   readonly sequencer: Sequencer;
   readonly sweeps: Sweeps | null;
   readonly witnessing: Witnessing | null;
+  readonly secondLine: SecondLine | null;
   readonly view: View;
   readonly read: Reading;
   readonly queries: Queries;
@@ -193,6 +195,7 @@ export class Log {
     this.feed.end();
     await pool.close();
     await this.witnessing?.close();
+    await this.parts.secondLine?.close();
     await verifiers?.close();
     await sweeps?.stop();
     await this.judge.close();

@@ -36,6 +36,7 @@ import { type Published, publish } from "./tree/publish.js";
 import { TileReader } from "./tree/tile-reader.js";
 import { View, type WitnessRequirement } from "./view.js";
 import { holdings } from "./witnessed/holdings.js";
+import { SecondLine } from "./witnessed/second-line.js";
 import { Witnessing, type WitnessingOptions } from "./witnessed/witnessing.js";
 
 export interface LogOptions extends ClockOptions {
@@ -52,6 +53,8 @@ export interface LogOptions extends ClockOptions {
   readonly onRules?: (version: number, index: number) => void;
   /** Told once, when the log cannot go on and the process should end. */
   readonly onFatal?: (error: WritError) => void;
+  /** The log's second key, of type 6, whose line its checkpoints have where no witnesses are asked. */
+  readonly mlDsaKey?: SigningKey;
   /** Told what an operator should see, and nothing ends for. */
   readonly onTrouble?: (error: WritError) => void;
   /** Who cosigns, and what the log demands of them. */
@@ -89,6 +92,7 @@ export async function createLog(
 
 /** What is told of commits: known only when the rest is there. */
 interface Told {
+  secondLine: SecondLine | null;
   witnessing: Witnessing | null;
   feed: Feed | null;
 }
@@ -116,7 +120,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
   const bits = await StatusBits.open(store);
   const admission = raw ? null : await openAdmission(store, policy, key, bits);
   const verifiers = admission === null ? null : verifiersOf(admission, options, now);
-  const told: Told = { witnessing: null, feed: null };
+  const told: Told = { witnessing: null, feed: null, secondLine: null };
   const sequencer = new Sequencer(
     {
       store,
@@ -135,6 +139,9 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
   const witnessing = await openWitnessing(options, store, prover, told, now, silent);
   told.witnessing = witnessing;
   witnessing?.offer(sequencer.published);
+  const secondLine = witnessing === null ? secondLineOf(options, now) : null;
+  told.secondLine = secondLine;
+  secondLine?.offer(sequencer.published);
   const view = new View({
     store,
     prover,
@@ -142,6 +149,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     raw,
     newest: () => sequencer.published,
     witnessing,
+    secondLine,
     requirement: options.witnessing?.requirement ?? null,
     shownBefore: await shownBefore(options, store),
   });
@@ -162,6 +170,7 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     sequencer,
     sweeps: admission?.sweeps ?? null,
     witnessing,
+    secondLine,
     view,
     read,
     bundles: new EntryBundles((start, end) => read.stored(start, end), options.bundleFolder ?? null),
@@ -186,6 +195,13 @@ export async function openLog(store: Store, options: LogOptions): Promise<Log> {
     if (upgraded !== null) options.onRules?.(RULES_VERSION, upgraded);
   }
   return log;
+}
+
+function secondLineOf({ mlDsaKey, onTrouble }: LogOptions, now: () => number): SecondLine | null {
+  if (mlDsaKey === undefined) return null;
+  return new SecondLine(mlDsaKey, now, (cause) =>
+    onTrouble?.(new WritError("INTERNAL", "the log's ML-DSA-44 line could not be made", {}, { cause })),
+  );
 }
 
 function verifiersOf(
@@ -213,6 +229,7 @@ function onCommit(
   return (published, keyEvents, sweeps) => {
     onPublish?.(published);
     told.witnessing?.offer(published);
+    told.secondLine?.offer(published);
     if (keyEvents.length > 0) verifiers?.tell(keyEvents);
     if (sweeps.length > 0) sweep(sweeps);
     told.feed?.notify();

@@ -10,6 +10,7 @@ import { type Admitted, readStored } from "./admit/admit.js";
 import { type RiskTier, tierOf } from "./state/tier.js";
 import type { Prover } from "./tree/prove.js";
 import { type Published, publish } from "./tree/publish.js";
+import type { SecondLine } from "./witnessed/second-line.js";
 import type { Witnessing } from "./witnessed/witnessing.js";
 
 /**
@@ -27,6 +28,8 @@ export interface ViewParts {
   readonly newest: () => Published;
   /** Null when the log has no witnesses. */
   readonly witnessing: Witnessing | null;
+  /** What puts the log's ML-DSA-44 line under its checkpoints where no witnesses do; null where it has no such key. */
+  readonly secondLine: SecondLine | null;
   readonly requirement: WitnessRequirement;
   /** What this log showed before it demanded witnesses. */
   readonly shownBefore: Published | null;
@@ -47,7 +50,7 @@ export class View {
   /** The newest checkpoint that the outside may see, with the cosignatures it has. Its size never goes back. */
   get published(): Published {
     const newest = this.parts.newest();
-    if (this.parts.witnessing === null) return newest;
+    if (this.parts.witnessing === null) return this.parts.secondLine?.under(newest) ?? newest;
     if (this.parts.requirement !== "all") return this.parts.witnessing.cosigned(newest);
     return largest(
       this.unborn,

@@ -32,6 +32,7 @@ import {
   formatVerifierKey,
   ML_DSA_44,
   parseSigningKey,
+  type SigningKey,
   parseVerifierKey,
   signingKey,
 } from "../../src/format/vkey.js";
@@ -103,11 +104,11 @@ test("the body of a 409 is a size and a newline, and nothing else is", () => {
     assert.equal(parseSizeBody(utf8(bad)), undefined, bad);
 });
 
-test("log lists: the witness network's example, comments, origins of their own, unknown words", () => {
+test("log lists: the witness network's example, comments, origins of their own", () => {
   const [a, b] = [formatVerifierKey(log), formatVerifierKey(signingKey("bar.org/tlog", seed(4)))];
   const list = parseLogList(
     utf8(
-      `#\n# List: x\n#\nlogs/v0\n\n# 1st\nvkey ${a}\norigin none\nqpd 86400\nbastion https://b/\ncontact https://c\n\n  vkey ${b}\norigin go.example - 26057\nqpd 24\ncontact sysadmin (at) bar.org\n`,
+      `#\n# List: x\n#\nlogs/v0\n\n# 1st\nvkey ${a}\nqpd 86400\ncontact https://c\n\n  vkey ${b}\norigin go.example - 26057\nqpd 24\ncontact sysadmin (at) bar.org\n`,
     ),
   );
   assert.deepEqual(
@@ -124,14 +125,26 @@ test("log lists: the witness network's example, comments, origins of their own, 
 
 test("log lists: what is wrong is refused with its line", () => {
   const vkey = formatVerifierKey(log);
+  const other = { key: signingKey("bar.org/tlog", seed(4)), origin: "x", qpd: 1, contact: "c" };
+  const whole = formatListedLog({ ...other, key: log, origin: log.name });
   const bad: readonly (readonly [string, RegExp])[] = [
     ["", /no logs\/v0 line/],
     ["logs/v1\n", /line 1/],
     [`vkey ${vkey}\n`, /line 1/],
-    ["logs/v0\nqpd 3\n", /line 2: want a vkey line first/],
+    ["logs/v0\nqpd 3\n", /line 2: want a vkey line/],
     ["logs/v0\nvkey x\n", /line 2/],
     [`logs/v0\nvkey ${formatVerifierKey(w4)}\n`, /line 2: a log's key has type 1 or 6/],
-    [`logs/v0\nvkey ${vkey}\nvkey ${vkey}\n`, /line 3: .* listed twice/],
+    [`logs/v0\n${whole}${whole}`, /line 7: the key of .* listed twice/],
+    [`logs/v0\n${whole}${formatListedLog({ ...other, origin: log.name })}`, /line 8: the origin .* one vkey/],
+    [`logs/v0\nvkey ${vkey}\n`, /line 2: want qpd/],
+    [`logs/v0\nvkey ${vkey}\ncontact c\nqpd 3\n`, /line 3: want qpd.*in this order/],
+    [`logs/v0\nvkey ${vkey}\nqpd 3\n`, /line 3: want contact/],
+    [`logs/v0\nvkey ${vkey}\nqpd 3\ncontact\n`, /line 4: contact/],
+    [`logs/v0\nvkey ${vkey}\nqpd 3\norigin x\ncontact c\n`, /line 4: want contact/],
+    [`logs/v0\n${whole}bastion https://b/\n`, /line 5: want a vkey line/],
+    [`logs/v0\nvkey ${vkey}\nqpd 03\ncontact c\n`, /line 3: qpd/],
+    [`logs/v0\nvkey ${vkey}\nqpd 2147483648\ncontact c\n`, /line 3: qpd/],
+    [`logs/v0\nvkey ${vkey}\nqpd 0.5\ncontact c\n`, /line 3: qpd/],
     [`logs/v0\nvkey ${vkey}\nqpd 0\n`, /line 3: qpd/],
     [`logs/v0\nvkey ${vkey}\nqpd many\n`, /line 3: qpd/],
     [`logs/v0\nvkey ${vkey}\norigin \n`, /line 3: not an origin/],
@@ -143,6 +156,16 @@ test("log lists: what is wrong is refused with its line", () => {
       (error) => refuses("LOG_LIST_MALFORMED")(error) && message.test((error as Error).message),
       JSON.stringify(text_.slice(0, 40)),
     );
+});
+
+test("a log's own ML-DSA line may have timestamp 0, a witness's may not", () => {
+  const signed = parseNote(signCheckpoint(checkpoint, log));
+  const { origin, size, root } = checkpoint;
+  const zero = (key: SigningKey) => cosignSubtree({ origin, start: 0, end: size, hash: root }, key);
+  const own = signingKey(origin, seed(34), ML_DSA_44);
+  assert.equal(verifyLine(zero(own), own, signed.text), 0n);
+  const witness = signingKey("witness.example/w", seed(35), ML_DSA_44);
+  assert.throws(() => verifyLine(zero(witness), witness, signed.text), /timestamp 0 is not valid/);
 });
 
 test("cosignatures of both kinds verify, have the sizes of the specification, and are bound to text, time and name", () => {

@@ -21,7 +21,10 @@ export async function loadTest(parent: string, program: string): Promise<string>
   const { stdout } = await run(program, []);
   const keys = [...stdout.matchAll(/PublicKey: (\S+)/g)].map(([, key]) => key);
   assert.equal(keys.length, 50);
-  await writeFile(join(folder, "w/logs"), `logs/v0\n${keys.map((key) => `\nvkey ${key}\n`).join("")}`);
+  await writeFile(
+    join(folder, "w/logs"),
+    `logs/v0\n${keys.map((key) => `\nvkey ${key}\nqpd 2000000000\ncontact load\n`).join("")}`,
+  );
   const port = await freePort();
   const witness = await startWitness(folder, "w", port);
   try {

@@ -18,6 +18,7 @@ import {
 import type { Log } from "../../src/log/log.js";
 import { type LogOptions } from "../../src/log/open.js";
 import { type WitnessRequirement } from "../../src/log/view.js";
+import { SECOND_LINE_MS } from "../../src/log/witnessed/second-line.js";
 import type { WitnessMemory, WitnessRecord } from "../../src/log/witnessed/witness-memory.js";
 import type { WitnessTrouble } from "../../src/log/witnessed/witnessing.js";
 import { verifyEntry } from "../../src/verify/index.js";
@@ -54,7 +55,7 @@ interface Member {
 /** A witness of ours for the test log. */
 async function honest(n: number): Promise<Member & { readonly app: Hono }> {
   const key = witnessKey(n);
-  const { app } = await openWitness(listOf(logKey, mlDsaKey), { keys: [key] });
+  const { app } = await openWitness(listOf(logKey), { keys: [key] });
   return { key, app, url: urlOf(await serveApp(app)) };
 }
 
@@ -95,8 +96,14 @@ async function watched(
     requirement = null,
     memory,
     store,
+    renewMs,
     ...options
-  }: { requirement?: WitnessRequirement; memory?: WitnessMemory; store?: Store } & Partial<LogOptions> = {},
+  }: {
+    requirement?: WitnessRequirement;
+    memory?: WitnessMemory;
+    store?: Store;
+    renewMs?: number;
+  } & Partial<LogOptions> = {},
 ): Promise<Watched> {
   const troubles: WitnessTrouble[] = [];
   const log = await openLog(store ?? (await newStore()), {
@@ -107,6 +114,7 @@ async function watched(
       timeoutMs: 300,
       onTrouble: (trouble) => troubles.push(trouble),
       ...(memory === undefined ? {} : { memory }),
+      ...(renewMs === undefined ? {} : { renewMs }),
     },
     ...options,
   });
@@ -116,6 +124,11 @@ async function watched(
     policy,
     troubles,
   };
+}
+
+/** Resolves when it is so. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate);
 }
 
 async function post(
@@ -432,6 +445,46 @@ test("a tier: only submissions for action types of that risk wait; unregistered 
   await log.close();
 });
 
+test("cosignatures of a log in which nothing happens are renewed, for no entry; those of who is gone stay", async () => {
+  const [steady, leaving] = [await honest(1), await honest(2)];
+  let time = 1_800_000_000_000;
+  const policy = policyOf(1, steady, leaving);
+  const { log, app } = await watched(policy, { now: () => time, acceptClock: true, renewMs: 10 });
+  await post(app, "/v1/entries?wait=witnessed", register().bytes);
+  await until(() => log.published.cosignedBy.length === 2);
+  const { size } = log.published;
+  assert.equal((await json(await app.request("/v1/log")))["cosignatures_renewed_after_s"], 1);
+  // Our witnesses' clocks are not the log's: what they answer in another second is another line.
+  const timesOf = (): bigint[] =>
+    verifySignatures(parseNote(log.published.checkpoint), [steady.key]).flatMap(({ time: at }) => at ?? []);
+  const [before = 0n] = timesOf();
+  time += 1000;
+  await until(() => (timesOf()[0] ?? 0n) > before);
+  assert.equal(log.published.size, size);
+  assert.equal(log.published.cosignedBy.length, 2);
+  await log.close();
+});
+
+test("a log without witnesses puts its ML-DSA line under its checkpoints, one a second at most, behind the write path", async () => {
+  const log = await openLog(await newStore(), { mlDsaKey });
+  const lines = (): number =>
+    verifySignatures(parseNote(log.published.checkpoint), [logKey, mlDsaKey]).length;
+  await until(() => lines() === 2);
+  const began = performance.now();
+  const seen = new Set<number>();
+  for (let n = 0; n < 40; n++) {
+    await log.submit([n === 0 ? register() : request(n)]);
+    if (lines() === 2) seen.add(log.published.size);
+  }
+  const seconds = Math.ceil((performance.now() - began) / SECOND_LINE_MS);
+  assert.ok(seen.size <= seconds + 1, `${seen.size} in ${seconds} s`);
+  assert.equal(verifySignatures(parseNote(log.published.checkpoint), [logKey]).length, 1);
+  // The last one gets it, too.
+  await until(() => lines() === 2);
+  assert.equal(log.published.size, 41);
+  await log.close();
+});
+
 test("witnesses that answer nonsense: each is a failure, said once, shown, and never a cosignature", async () => {
   const stranger = witnessKey(9);
   const table: Record<string, readonly [EvilServer["answer"], RegExp]> = {
@@ -463,8 +516,10 @@ test("witnesses that answer nonsense: each is a failure, said once, shown, and n
   for (const [name, [answer, why]] of Object.entries(table)) {
     const liar = await evil(1, answer);
     const { log, app, troubles } = await watched(policyOf(1, liar));
-    const late = await post(app, "/v1/entries?wait=witnessed&wait_ms=400", register().bytes);
+    const late = await post(app, "/v1/entries?wait=witnessed&wait_ms=1", register().bytes);
     assert.equal(late.status, 202, name);
+    // However busy the machine is.
+    await until(() => troubles.length > 0);
     const [standing] = (await json(await app.request("/v1/log")))["witnesses"] as Body[];
     assert.match(String(standing?.["trouble"]), why, name);
     assert.equal(standing?.["fork_alarms"], 0, name);

@@ -102,7 +102,12 @@ export async function openWitness(
 }
 
 export function listOf(...logs: readonly SigningKey[]): string {
-  return `logs/v0\n${logs.map((key) => `\nvkey ${formatVerifierKey(key)}\n`).join("")}`;
+  return `logs/v0\n${logs.map((key) => `\n${listed(key)}`).join("")}`;
+}
+
+/** One log of a list. */
+export function listed(key: SigningKey, qpd = 2_000_000_000): string {
+  return `vkey ${formatVerifierKey(key)}\nqpd ${qpd}\ncontact somebody\n`;
 }
 
 export async function post(app: Hono, path: string, body: Uint8Array | string): Promise<Response> {

@@ -6,24 +6,34 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { sha256 } from "#crypto";
 import { asHash, planSubtreeConsistency } from "../../merkle/index.js";
-import { WritError } from "../../src/errors.js";
+import { ProofError, WritError } from "../../src/errors.js";
+import { formatCheckpoint } from "../../src/format/checkpoint.js";
+import { seeCheckpoint } from "../../src/format/trusted.js";
 import { concat, toHex, utf8 } from "../../src/format/bytes.js";
 import {
   cosign,
   openCheckpoint,
   signCheckpoint,
+  signNote,
   verifyLine,
   verifySubtreeLine,
 } from "../../src/format/cosignature.js";
 import { formatNote, parseNote, parseSignatureLines, withSignatures } from "../../src/format/note.js";
 import { formatAddCheckpoint, formatSignSubtree } from "../../src/format/proof-request.js";
-import { formatSigningKey, formatVerifierKey, ML_DSA_44, signingKey } from "../../src/format/vkey.js";
+import {
+  formatSigningKey,
+  formatVerifierKey,
+  ML_DSA_44,
+  type SigningKey,
+  signingKey,
+} from "../../src/format/vkey.js";
+import { MAX_KEPT_SUBTREES, MAX_WAITING_SUBTREES, SubtreeSigner } from "../../witness/subtree-signer.js";
 import { lockFolder } from "../../witness/lock.js";
 import { WitnessState } from "../../witness/state.js";
 import { addLog, initWitness, keepEvidence, readKeys } from "../../witness/folder.js";
 import { trustKey, verifyEvidence } from "../../src/verify/index.js";
 import { mth } from "../support/rfc6962.js";
-import { GrowingLog, listOf, openWitness, post, seed, w4, w6 } from "../support/witness.js";
+import { GrowingLog, listed, listOf, openWitness, post, seed, w4, w6 } from "../support/witness.js";
 
 const log = new GrowingLog("log.example/a");
 const text = (note: Uint8Array): string => parseNote(note).text;
@@ -136,9 +146,9 @@ test("proof given with old 0 is refused: every tree extends the empty one", asyn
   assert.deepEqual(await status(await post(app, "/add-checkpoint", body)), [422, "CHECKPOINT_INCONSISTENT"]);
 });
 
-test("lines of unknown keys are ignored; with two keys of one origin either is enough, and both must hold", async () => {
+test("lines of unknown keys are ignored and not kept, the log's second one among them; the known one must be there, and hold", async () => {
   const second = signingKey(log.key.name, seed(8), ML_DSA_44);
-  const { app, state } = await openWitness(listOf(log.key, second));
+  const { app, state } = await openWitness(listOf(log.key));
   const plain = parseNote(log.note(4));
   const strange = cosign(plain.text, signingKey("witness.example/other", seed(7), 4), 5n);
   const both = withSignatures(plain, [strange, cosign(plain.text, second, 5n)]);
@@ -146,16 +156,15 @@ test("lines of unknown keys are ignored; with two keys of one origin either is e
     formatAddCheckpoint({ oldSize, hashes: [], checkpoint: note });
   assert.equal((await post(app, "/add-checkpoint", add(formatNote(both)))).status, 200);
   const kept = state.held(log.key.name)?.note.signatures.map(({ name }) => name);
-  assert.deepEqual(
-    kept,
-    ["log.example/a", "log.example/a", "witness.example/w"],
-    "the stranger's line is not kept",
-  );
-  const only = { text: plain.text, signatures: both.signatures.slice(2) };
-  assert.equal((await post(app, "/add-checkpoint", add(formatNote(only), 4))).status, 200);
-  const wrong = cosign(parseNote(log.note(5)).text, second, 5n);
-  const bad = withSignatures(plain, [wrong]);
-  assert.equal((await post(app, "/add-checkpoint", add(formatNote(bad), 4))).status, 403);
+  assert.deepEqual(kept, ["log.example/a", "witness.example/w"]);
+  const only = { text: plain.text, signatures: both.signatures.slice(1) };
+  assert.deepEqual(await status(await post(app, "/add-checkpoint", add(formatNote(only), 4))), [
+    403,
+    "CHECKPOINT_UNSIGNED",
+  ]);
+  const { signatures } = parseNote(log.note(5));
+  const bad = formatNote({ text: plain.text, signatures });
+  assert.equal((await post(app, "/add-checkpoint", add(bad, 4))).status, 403);
 });
 
 test("two that race: each in its turn, the slower is told the size, nothing rolls back", async () => {
@@ -280,11 +289,88 @@ test("sign-subtree: a line with timestamp 0 for what is part of a checkpoint tha
   assert.equal((await post(old.app, "/sign-subtree", ask(8, 13))).status, 404, "without an ML-DSA-44 key");
 });
 
+test("a subtree is signed once, in a thread, within a quota of its own; too many at once are told so", async () => {
+  const { app } = await openWitness(`logs/v0\n${listed(log.key, 24)}`, { keys: [w6] });
+  const lines = await (await post(app, "/add-checkpoint", log.request(0, 14))).text();
+  const checkpoint = concat(log.note(14), utf8(lines));
+  const leaves = Array.from({ length: 14 }, (_, i) => utf8(`leaf ${i}`));
+  const ask = (at: number): Uint8Array =>
+    formatSignSubtree({
+      start: at,
+      end: at + 1,
+      hash: mth(leaves.slice(at, at + 1)),
+      hashes: planSubtreeConsistency(at, at + 1, 14).map(({ start, end }) => mth(leaves.slice(start, end))),
+      checkpoint,
+    });
+  const first = await (await post(app, "/sign-subtree", ask(0))).text();
+  const again = await Promise.all(Array.from({ length: 30 }, () => post(app, "/sign-subtree", ask(0))));
+  for (const answer of again) assert.equal(await answer.text(), first, "the very lines: signed once");
+  for (let at = 1; at < 10; at++) assert.equal((await post(app, "/sign-subtree", ask(at))).status, 200);
+  assert.deepEqual(await status(await post(app, "/sign-subtree", ask(10))), [429, "QUOTA_EXCEEDED"]);
+  assert.equal((await post(app, "/sign-subtree", ask(3))).status, 200, "what is signed already");
+  assert.equal(
+    (await post(app, "/add-checkpoint", log.request(14, 15))).status,
+    200,
+    "nothing of the log's own was taken",
+  );
+  const signer = new SubtreeSigner([w6]);
+  let spent = 0;
+  const many = Array.from({ length: MAX_WAITING_SUBTREES + 2 }, (_, start) =>
+    signer.sign({ origin: "x", start, end: start + 1, hash: mth([]) }, () => spent++),
+  );
+  const fates = await Promise.allSettled(many);
+  const refused = fates.flatMap((fate) => (fate.status === "rejected" ? [fate.reason as WritError] : []));
+  assert.deepEqual([MAX_WAITING_SUBTREES, MAX_KEPT_SUBTREES], [64, 1024]);
+  assert.deepEqual(
+    refused.map(({ code }) => code),
+    ["QUOTA_EXCEEDED", "QUOTA_EXCEEDED"],
+  );
+  assert.equal(spent, MAX_WAITING_SUBTREES + 2);
+  await signer.close();
+});
+
+/** A checkpoint with lines of its own, signed by these keys. */
+function extended(size: number, extensions: readonly string[], ...keys: readonly SigningKey[]): Uint8Array {
+  const body = formatCheckpoint({ origin: log.key.name, size, root: log.root(size), extensions });
+  const lines = keys.map((key) =>
+    key.type === ML_DSA_44 ? cosign(body, key, 1n) : (signNote(body, key).signatures[0] ?? assert.fail()),
+  );
+  return formatNote({ text: body, signatures: lines });
+}
+
+test("the same tree in another note: what is answered is what is served afterwards", async () => {
+  const { app } = await openWitness(listOf(log.key));
+  const path = `/${toHex(sha256(utf8(log.key.name)))}/checkpoint`;
+  await post(app, "/add-checkpoint", log.request(0, 5));
+  const checkpoint = extended(5, ["extension"], log.key);
+  const answer = await post(
+    app,
+    "/add-checkpoint",
+    formatAddCheckpoint({ oldSize: 5, hashes: [], checkpoint }),
+  );
+  assert.equal(answer.status, 200);
+  const served = await (await app.request(path)).text();
+  assert.equal(served, `${Buffer.from(checkpoint).toString()}${await answer.text()}`);
+});
+
+test("extension lines that no Ed25519 signature covers are refused: an ML-DSA key signs origin, size and root alone", async () => {
+  const second = signingKey(log.key.name, seed(33), ML_DSA_44);
+  const { app } = await openWitness(listOf(second));
+  const ask = async (checkpoint: Uint8Array, oldSize = 0): Promise<Response> =>
+    post(app, "/add-checkpoint", formatAddCheckpoint({ oldSize, hashes: [], checkpoint }));
+  assert.deepEqual(await status(await ask(extended(5, ["anybody's"], second))), [403, "CHECKPOINT_UNSIGNED"]);
+  assert.equal((await ask(extended(5, [], second))).status, 200);
+  const policy = trustKey(formatVerifierKey(second));
+  assert.throws(() => seeCheckpoint(extended(5, ["anybody's"], second), policy), ProofError);
+  assert.throws(() => openCheckpoint(extended(5, ["anybody's"], second), second), ProofError);
+  assert.equal(seeCheckpoint(extended(5, [], second), policy).size, 5);
+});
+
 test("the list is read again without a restart; a bad one is told of and changes nothing; quotas are kept", async () => {
   let now = 0;
   const { app, folder, logs } = await openWitness(listOf(), { now: () => now });
   assert.equal((await post(app, "/add-checkpoint", log.request(0, 2))).status, 404);
-  await writeFile(join(folder, "logs"), `logs/v0\nvkey ${formatVerifierKey(log.key)}\nqpd 24\n`);
+  await writeFile(join(folder, "logs"), `logs/v0\n${listed(log.key, 24)}`);
   await logs.reload();
   assert.equal((await post(app, "/add-checkpoint", log.request(0, 2))).status, 200);
   await writeFile(join(folder, "logs"), "logs/v0\nvkey nonsense\n");
@@ -336,7 +422,7 @@ test("a state that is lost is not taken for one that never was", async () => {
 });
 
 test("the same question again and again costs no disk, no memory and no quota", async () => {
-  const list = `logs/v0\nvkey ${formatVerifierKey(log.key)}\nqpd 24\n`;
+  const list = `logs/v0\n${listed(log.key, 24)}`;
   const { app, folder, state } = await openWitness(list);
   await post(app, "/add-checkpoint", log.request(0, 5));
   const size = (await stat(join(folder, "state"))).size;
@@ -388,14 +474,14 @@ test("a folder: keys of one name, 0600, never overwritten; logs are added once",
     initWitness(folder, "x", "both"),
     (error) => error instanceof WritError && error.code === "LOG_EXISTS",
   );
-  await addLog(folder, log.key, 86_400);
+  await addLog(folder, log.key, { qpd: 86_400, contact: "ops@log.example" });
   await assert.rejects(
-    addLog(folder, log.key, null),
+    addLog(folder, log.key, { qpd: 1, contact: "x" }),
     (error) => error instanceof WritError && error.code === "LOG_EXISTS",
   );
   assert.match(
     await readFile(join(folder, "logs"), "utf8"),
-    /^logs\/v0\n\nvkey log\.example\/a\+\S+\nqpd 86400\n$/,
+    /^logs\/v0\n\nvkey log\.example\/a\+\S+\nqpd 86400\ncontact ops@log\.example\n$/,
   );
   await assert.rejects(
     readKeys(join(folder, "..")),

@@ -28,14 +28,13 @@ import { LineQueue } from "../lines.js";
 import { newSigningKey, readSigningKey, writeKeyPair } from "../key-files.js";
 import { type Trust, trustOf } from "../remote.js";
 import type { Policy } from "../../format/policy.js";
+import { millisecondsOf } from "../seconds.js";
 import { stateFolder } from "../state-folder.js";
 
 const DEFAULT_INTERVAL_S = 30;
 const DEFAULT_SILENCE_S = 600;
 /** How long one question is put again to a log that does not answer. */
 const DEFAULT_PATIENCE_S = 10;
-/** What a timer can hold. */
-const MAX_SECONDS = 2_147_483;
 /** New entries are taken in for so long before everything else is looked at again. */
 const MAX_BUDGET_MS = 20_000;
 
@@ -66,9 +65,9 @@ export const monitor: Command = {
     const plan = {
       url,
       once: invocation.flag("once"),
-      intervalMs: secondsOf(invocation, "interval", DEFAULT_INTERVAL_S) * 1000,
-      silenceMs: secondsOf(invocation, "silence", DEFAULT_SILENCE_S) * 1000,
-      patienceMs: secondsOf(invocation, "patience", DEFAULT_PATIENCE_S) * 1000,
+      intervalMs: millisecondsOf(invocation, "interval", DEFAULT_INTERVAL_S),
+      silenceMs: millisecondsOf(invocation, "silence", DEFAULT_SILENCE_S),
+      patienceMs: millisecondsOf(invocation, "patience", DEFAULT_PATIENCE_S),
       filters: invocation.texts("alert").map((text) => parseFilter(text)),
       mirrors: invocation.texts("mirror"),
       trust: await trustOf(withLog(invocation, url), voice),
@@ -283,13 +282,6 @@ async function webhookKey(file: string, name: string): Promise<SigningKey> {
   const key = await readSigningKey(file);
   if (key.type !== ED25519) throw usageError(`${file}: want an Ed25519 key`);
   return key;
-}
-
-function secondsOf(invocation: Invocation, name: string, otherwise: number): number {
-  const seconds = Number(invocation.text(name) ?? otherwise);
-  if (!(seconds > 0 && seconds <= MAX_SECONDS))
-    throw usageError(`--${name}: want seconds above 0, at most ${MAX_SECONDS}`);
-  return seconds;
 }
 
 /** The invocation as one whose `--log` is the monitored URL. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { Askers } from "../../../api/asker.js";
 import { createApp } from "../../../api/app.js";
-import { listen } from "../../../api/server.js";
+import { KEEP_ALIVE_MS, listen } from "../../../api/server.js";
 import { WritError } from "../../errors.js";
 import { parsePolicy, type Policy } from "../../format/policy.js";
 import { formatVerifierKey, type SigningKey } from "../../format/vkey.js";
@@ -15,12 +15,13 @@ import { reindex } from "../../log/check/reindex.js";
 import { indexIsWhole } from "../../log/admit/rows.js";
 import type { Store } from "../../store/contract.js";
 import { RISK_TIERS } from "../../log/state/tier.js";
-import type { WitnessTrouble } from "../../log/witnessed/witnessing.js";
+import { RENEW_MS, type WitnessTrouble } from "../../log/witnessed/witnessing.js";
 import { type Command, FLAG, type Invocation, STRING, usageError, type Voice } from "../command.js";
 import { readBytes } from "../files.js";
 import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder, pastKeys } from "../folder.js";
 import { demandNoRollback, forgetShown, PublishedFile, readShown } from "../published-file.js";
 import { cannotListen, firstSignal, parseListen, urlOf } from "../listen.js";
+import { millisecondsOf } from "../seconds.js";
 import { version } from "../version.js";
 import { WitnessFile } from "../witness-file.js";
 
@@ -30,8 +31,8 @@ const DEFAULT_LISTEN = "127.0.0.1:6962";
 
 export const serve: Command = {
   usage:
-    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--create [--origin NAME]] [--accept-clock] [--log] [--trusted-proxy ADDRESS]… [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N]]",
-  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first where DIR is not given and there is none, or with --create. A clock that leaps, or is behind the newest entry, is not believed: --accept-clock says that it is right. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --trusted-proxy, once for each: the address, or range of addresses, of a proxy in front of it that is believed when X-Forwarded-For says whom they ask for; one address may have a quarter of what all readers may. --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it.`,
+    "writ serve [DIR] [--listen HOST:PORT] [--url URL] [--create [--origin NAME]] [--accept-clock] [--log] [--trusted-proxy ADDRESS]… [--keep-alive SECONDS] [--witness-policy FILE [--require-witnesses | --require-witnesses-tier N] [--renew-cosignatures SECONDS]]",
+  about: `Runs a log (DIR: ${DEFAULT_FOLDER}; ${DEFAULT_LISTEN}), and makes one first where DIR is not given and there is none, or with --create. A clock that leaps, or is behind the newest entry, is not believed: --accept-clock says that it is right. SIGTERM answers what was taken in, then ends; a second one ends at once. Errors go to standard error as JSON lines; --log adds starts and stops. --url: what the log is called from outside, in status lists and receipts (where it listens, unless given). --trusted-proxy, once for each: the address, or range of addresses, of a proxy in front of it that is believed when X-Forwarded-For says whom they ask for; one address may have a quarter of what all readers may. --keep-alive: how long an idle connection stays open (${KEEP_ALIVE_MS / 1000}, unless given: longer than a load balancer waits). --witness-policy names the witnesses that each checkpoint is sent to, and the quorum; --require-witnesses publishes nothing that does not meet it; --require-witnesses-tier N lets submissions for action types of that risk tier or above wait for it; --renew-cosignatures: how old the cosignatures of a log in which nothing happens get (${RENEW_MS / 1000}).`,
   options: {
     listen: STRING,
     url: STRING,
@@ -43,6 +44,8 @@ export const serve: Command = {
     "witness-policy": STRING,
     "require-witnesses": FLAG,
     "require-witnesses-tier": STRING,
+    "renew-cosignatures": STRING,
+    "keep-alive": STRING,
   },
   async run(invocation, voice) {
     const [folder = DEFAULT_FOLDER, ...rest] = invocation.words;
@@ -50,6 +53,10 @@ export const serve: Command = {
     const { host, port } = parseListen(invocation.text("listen") ?? DEFAULT_LISTEN);
     const witnesses = await witnessOptions(invocation);
     let publicUrl = publicUrlOf(invocation);
+    const keepAliveMs = millisecondsOf(invocation, "keep-alive", KEEP_ALIVE_MS / 1000);
+    const renewMs = millisecondsOf(invocation, "renew-cosignatures", RENEW_MS / 1000);
+    if (witnesses === null && invocation.text("renew-cosignatures") !== undefined)
+      throw usageError("--renew-cosignatures wants a --witness-policy");
     const askers = askersOf(invocation.texts("trusted-proxy"));
     const mayMake = invocation.words.length === 0 || invocation.flag("create");
     await makeIfMissing(folder, invocation.text("origin"), mayMake, voice);
@@ -57,6 +64,8 @@ export const serve: Command = {
       { level: invocation.flag("log") ? "info" : "warn" },
       pino.destination({ dest: 2, sync: true }),
     );
+    // Of what was not foreseen, too, one line is all there is to see.
+    process.on("uncaughtException", (error) => endNow(logger, error));
     const { store, key } = await openFolder(folder);
     await loadPolicy(store, key);
     await demandNoRollback(folder, store, key);
@@ -67,6 +76,7 @@ export const serve: Command = {
     const log = await openLog(store, {
       key,
       bundleFolder: join(folder, "bundles"),
+      mlDsaKey: second,
       acceptClock: invocation.flag("accept-clock"),
       onClock: (leapt) => tellClock(leapt, logger),
       ...(witnesses === null
@@ -76,6 +86,7 @@ export const serve: Command = {
               ...witnesses,
               ...witnessParts(folder, second, witnesses, logger),
               asksFirst: true,
+              renewMs,
               shownBefore: before,
             },
           }),
@@ -95,7 +106,7 @@ export const serve: Command = {
       service: { key, url: () => publicUrl ?? "", now: Date.now, pastKeys: await pastKeys(folder) },
       onError: (error, method, path) => logger.error({ err: error, method, path }, "request failed"),
     });
-    const server = await listen(app, host, port).catch(async (error: unknown) => {
+    const server = await listen(app, host, port, keepAliveMs).catch(async (error: unknown) => {
       // Its witnesses are being asked already: a process that serves nobody must not go on with that.
       await log.close();
       return cannotListen(host, port)(error);
@@ -252,7 +263,7 @@ function tellClock(leaptByMs: number | null, logger: Logger): void {
 }
 
 /** After a failed commit nobody knows what is on disk: end, and let the next start recover. */
-function endNow(logger: { fatal(facts: object, message: string): void }, error: WritError): void {
+function endNow(logger: { fatal(facts: object, message: string): void }, error: Error): void {
   logger.fatal({ err: error }, "the log has stopped; start it again to recover");
   setImmediate(() => process.exit(1));
 }

@@ -1,4 +1,6 @@
 /** A witness of its own: made, told which logs to cosign for, run. It needs nothing of a log's. */
+import { MAX_QPD } from "../../format/log-list.js";
+import { hasControls } from "../../format/note.js";
 import { formatVerifierKey, ML_DSA_44 } from "../../format/vkey.js";
 import { isKeyName } from "../../format/note.js";
 import { createWitnessApp } from "../../../witness/app.js";
@@ -43,19 +45,22 @@ export const witnessInit: Command = {
 };
 
 export const witnessAddLog: Command = {
-  usage: "writ witness add-log DIR VKEY [--qpd NUMBER]",
+  usage: "writ witness add-log DIR VKEY [--qpd NUMBER] [--contact TEXT]",
   about:
-    "Adds a log to the witness's list (DIR/logs, in the format of the witness network's lists; it may be edited or replaced). A running witness reads it within a second. VKEY: the log's verifier key or the file that holds it; --qpd bounds the requests a day.",
-  options: { qpd: STRING },
+    "Adds a log to the witness's list (DIR/logs, in the format of the witness network's lists; it may be edited or replaced). A running witness reads it within a second. VKEY: the log's verifier key or the file that holds it; --qpd bounds the requests a day (no bound that matters, unless given); --contact: how to reach whoever runs the log.",
+  options: { qpd: STRING, contact: STRING },
   async run(invocation) {
     const [folder, vkey, ...rest] = invocation.words;
     if (folder === undefined || vkey === undefined || rest.length > 0)
       throw usageError("want a folder and a verifier key");
     const qpdText = invocation.text("qpd");
-    const qpd = qpdText === undefined ? null : Number(qpdText);
-    if (qpd !== null && !(qpd > 0 && Number.isFinite(qpd))) throw usageError("--qpd: want a number above 0");
+    const qpd = qpdText === undefined ? MAX_QPD : Number(qpdText);
+    if (!Number.isInteger(qpd) || qpd < 1 || qpd > MAX_QPD)
+      throw usageError(`--qpd: want a whole number from 1 to ${MAX_QPD}`);
+    const contact = invocation.text("contact") ?? "not given";
+    if (contact.trim() === "" || hasControls(contact)) throw usageError("--contact: want one line of text");
     const key = await verifierKeyOf(vkey);
-    await addLog(folder, key, qpd);
+    await addLog(folder, key, { qpd, contact });
     return { ok: true, text: `cosigning for ${key.name}`, json: { origin: key.name } };
   },
 };

@@ -30,6 +30,8 @@ export interface Round {
   note: Note;
   /** Names of the policy's witnesses. */
   readonly signed: Set<string>;
+  /** Names of the keys whose lines are under it from an earlier round. */
+  readonly before: readonly string[];
   readonly asked: Set<Endpoint>;
   /** Requests under way. */
   pending: number;
@@ -37,13 +39,22 @@ export interface Round {
   met: boolean;
 }
 
-/** A round for a checkpoint; `own`: the log's further lines under it. */
-export function roundOf(published: Published, own: readonly SignatureLine[]): Round {
+/**
+ * A round for a checkpoint; `own`: the log's further lines under it. One of a checkpoint that was witnessed already renews its lines,
+ * each by the next of the same key.
+ */
+export function roundOf(
+  published: Published,
+  own: readonly SignatureLine[],
+  witnessed: Published | null = null,
+): Round {
   const note = withSignatures(parseNote(published.checkpoint), own);
+  const again = witnessed?.size === published.size ? witnessed : null;
   return {
     published,
     sent: formatNote(note),
-    note,
+    note: again === null ? note : withSignatures(parseNote(again.checkpoint), note.signatures),
+    before: again?.cosignedBy ?? [],
     signed: new Set(),
     asked: new Set(),
     pending: 0,
@@ -92,9 +103,10 @@ export function endpointsOf(policy: Policy, record: WitnessRecord): Endpoint[] {
 }
 
 /** The round's checkpoint with the lines it has. */
-export function publishedOf({ published, note, signed }: Round, policy: Policy): Published {
+export function publishedOf({ published, note, signed, before }: Round, policy: Policy): Published {
   if (signed.size === 0) return published;
   const checkpoint = formatNote(note);
   const text = new TextDecoder().decode(checkpoint);
-  return { ...published, checkpoint, text, cosignedBy: namesOf(policy, signed) };
+  const cosignedBy = [...new Set([...namesOf(policy, signed), ...before])];
+  return { ...published, checkpoint, text, cosignedBy };
 }

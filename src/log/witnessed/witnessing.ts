@@ -32,6 +32,8 @@ export interface WitnessingOptions {
   readonly silent?: ReadonlyMap<string, string>;
   /** How long one request may take, in milliseconds. */
   readonly timeoutMs?: number;
+  /** How old cosignatures of a checkpoint that has no successor get before others are asked for, in milliseconds. */
+  readonly renewMs?: number;
   /** Told what an operator should hear: forks above all. */
   readonly onTrouble?: (trouble: WitnessTrouble) => void;
 }
@@ -64,6 +66,8 @@ export interface WitnessingParts {
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
+/** So that "nothing new" can be told from "frozen": ten minutes, and never an entry for it. */
+export const RENEW_MS = 10 * 60_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 30_000;
 /** Times that one request is made again at once because the witness named another size. */
@@ -200,20 +204,26 @@ export class Witnessing {
   /** Begins the next round if it is time for one, and asks whoever is free and has not been asked in this one. */
   private advance(): void {
     if (this.stop.signal.aborted || this.opening) return;
-    if (this.mayBegin()) {
-      const pace = this.waiters.size > 0 ? WAITED_PACE_MS : PACE_MS;
-      const wait = this.openedAt + pace - performance.now();
-      if (wait <= 0) return void this.begin();
-      this.wakeIn(wait);
-    }
+    const wait = this.untilNext();
+    if (wait <= 0) return void this.begin();
+    if (wait < Number.POSITIVE_INFINITY) this.wakeIn(wait);
     this.askFree();
   }
 
-  private mayBegin(): boolean {
+  /** Milliseconds until the next round may begin; Infinity while one is under way, or there is nothing to show. */
+  private untilNext(): number {
     const { newest, round } = this;
-    if (newest === null || newest.size === 0) return false;
-    if (round === null) return true;
-    return newest.size > round.published.size && (round.met || round.pending === 0);
+    if (newest === null || newest.size === 0) return Number.POSITIVE_INFINITY;
+    const isFree = round === null || round.met || round.pending === 0;
+    if (!isFree) return Number.POSITIVE_INFINITY;
+    const isNew = round === null || newest.size > round.published.size;
+    const pace = isNew ? (this.waiters.size > 0 ? WAITED_PACE_MS : PACE_MS) : this.renewMs;
+    return this.openedAt + pace - performance.now();
+  }
+
+  /** How old cosignatures get before they are renewed, in milliseconds. */
+  get renewMs(): number {
+    return this.options.renewMs ?? RENEW_MS;
   }
 
   private async begin(): Promise<void> {
@@ -235,7 +245,7 @@ export class Witnessing {
       );
     }
     this.opening = false;
-    this.round = roundOf(published, own);
+    this.round = roundOf(published, own, this.best);
     this.advance();
   }
 
