@@ -1,5 +1,5 @@
 /** What a command is: words in, an outcome out. Only `main.ts` prints and exits. */
-import { WritError } from "../errors.js";
+import { type ErrorCode, WritError } from "../errors.js";
 
 export interface OptionSpec {
   readonly type: "string" | "boolean";
@@ -42,6 +42,8 @@ export interface Outcome {
 }
 
 export interface Command {
+  /** Errors after which neither yes nor no can be said, beyond those of every command: exit 3. */
+  readonly untold?: readonly ErrorCode[];
   /** One line: `writ init DIR --origin NAME …`. */
   readonly usage: string;
   /** What it does, for `--help`. */

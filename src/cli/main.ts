@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `writ` command. The one file that prints and exits: commands return what they have to say. */
-import { ProofError, WritError } from "../errors.js";
+import { type ErrorCode, ProofError, WritError } from "../errors.js";
 import type { Command, Outcome } from "./command.js";
 import { parseInvocation } from "./parse.js";
 import { version } from "./version.js";
@@ -48,7 +48,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
 
 const EXIT = { yes: 0, no: 1, usage: 2, unknown: 3 } as const;
 /** Nobody could be asked: that says neither yes nor no. */
-const UNTOLD: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE"]);
+const UNTOLD: readonly ErrorCode[] = ["SERVER_UNREACHABLE"];
 
 const voice = new TerminalVoice(process.stderr);
 
@@ -137,7 +137,8 @@ function complain(error: unknown, command: Command, asJson: boolean): number {
       "try again later, or look whether --log is right: sending a statement twice is safe, it keeps its one place",
     );
   if (code === "USAGE") return EXIT.usage;
-  return UNTOLD.has(code) ? EXIT.unknown : EXIT.no;
+  const untold = [...UNTOLD, ...(command.untold ?? [])];
+  return untold.some((one) => one === code) ? EXIT.unknown : EXIT.no;
 }
 
 // Whoever reads may stop reading: `writ search | head` is no failure of ours.

@@ -306,7 +306,7 @@ test("mistakes are told apart: 2 for usage, 1 for no, 3 where nobody could be as
     ],
     [["verify", "bad.json", "--proof", "bad.json"], 2, /either --key VKEY or --policy FILE/],
     [["verify", "bad.json", "--proof", "bad.json", "--key", "a.key.pub"], 1, /PROOF_MALFORMED/],
-    [["fsck", "nowhere"], 1, /LOG_MISSING: there is no log in nowhere/],
+    [["fsck", "nowhere"], 3, /LOG_MISSING: there is no log in nowhere/],
   ];
   for (const [args, code, said] of cases) {
     const { stdout, stderr, code: got } = await writ(folder, ...args);

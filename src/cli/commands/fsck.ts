@@ -12,6 +12,8 @@ export const fsck: Command = {
   usage: "writ fsck (DIR | URL) [--key VKEY]",
   about:
     "Checks a whole log: hashes every entry again, rebuilds every tile and, in a folder, every index row and stored root, and compares. A folder must not be in use.",
+  // Nothing was read: the log may be as sound as ever.
+  untold: ["SERVER_REFUSED", "SERVER_ANSWER_INVALID", "LOG_MISSING", "STORE_LOCKED", "FILE_UNREADABLE"],
   options: { key: REMOTE_OPTIONS["key"] ?? { type: "string" }, patience: { type: "string" } },
   async run(invocation, voice) {
     const target = onlyWord(invocation, "folder or URL");
