@@ -442,8 +442,8 @@ async function sequenced(
 }
 
 function withoutStatus(store: LevelStore): Store {
-  const rest = (rows: readonly StoredRow[]): StoredRow[] =>
-    rows.filter(({ table }) => !STATUS_TABLES.has(table));
+  const rest = (rows: Iterable<StoredRow>): StoredRow[] =>
+    [...rows].filter(({ table }) => !STATUS_TABLES.has(table));
   return new Proxy<Store>(store, {
     get(target, name) {
       if (name === "commit")

@@ -11,7 +11,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/crypto"],
   ["merkle"],
   ["src/errors.ts", "src/durable.ts"],
-  ["src/thread.ts"],
+  ["src/thread.ts", "src/breath.ts"],
   ["src/format", "src/statement", "src/record"],
   ["src/store"],
   ["src/index"],

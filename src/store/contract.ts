@@ -138,7 +138,8 @@ export interface Commit {
   readonly entries: readonly Uint8Array[];
   /** The tiles that became full. */
   readonly tiles: readonly StoredTile[];
-  readonly rows: readonly Row[];
+  /** Gone through once: they may be made as they are taken. */
+  readonly rows: Iterable<Row>;
 }
 
 export interface Store {

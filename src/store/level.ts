@@ -12,6 +12,7 @@
  * many tiles a level.
  */
 import { type ChainedBatch, Level } from "level";
+import { Breath } from "../breath.js";
 import { WritError } from "../errors.js";
 import { readUint64 } from "../format/bytes.js";
 import type { Commit, Head, Row, RowRange, Store, Table, TileRef } from "./contract.js";
@@ -110,9 +111,17 @@ export class LevelStore implements Store {
     let batch: ChainedBatch<Database, Uint8Array, Uint8Array>;
     try {
       batch = this.db.batch();
-      commit.entries.forEach((entry, i) => batch.put(numbered(ENTRY, size + i), entry));
+      const breath = new Breath();
+      for (const [i, entry] of commit.entries.entries()) {
+        batch.put(numbered(ENTRY, size + i), entry);
+        if (breath.isDue) await breath.take();
+      }
       for (const { level, index, data } of commit.tiles) batch.put(tileKey(level, index), data);
-      for (const { table, key, value } of commit.rows) batch.put(rowKey(table, key), value);
+      // A batch of four thousand entries makes some fifty thousand: 100 ms.
+      for (const { table, key, value } of commit.rows) {
+        batch.put(rowKey(table, key), value);
+        if (breath.isDue) await breath.take();
+      }
       batch.put(numbered(HEAD, commit.head.size), encodeHead(commit.head, size));
     } catch (error) {
       throw failed(error);

@@ -91,7 +91,7 @@ export class MemoryStore implements Store {
     this.closed = true;
   }
 
-  private put(rows: readonly Row[]): void {
+  private put(rows: Iterable<Row>): void {
     for (const row of rows) {
       const table = this.table(row.table);
       const key = toHex(row.key);

@@ -5,6 +5,7 @@
  * Groups (the statements of one request) are never split: their new entries stand in a row, under one checkpoint.
  */
 import type { Hash } from "../../../merkle/index.js";
+import { Breath } from "../../breath.js";
 import { WritError } from "../../errors.js";
 import { readUint64, toHex } from "../../format/bytes.js";
 import type { SigningKey } from "../../format/vkey.js";
@@ -126,7 +127,7 @@ export class Sequencer {
     }
     let plan: Plan;
     try {
-      plan = this.place(groups, seen);
+      plan = await this.place(groups, seen);
       await this.commit(plan);
     } catch (error) {
       return rejectAll(this.fail(error));
@@ -154,11 +155,7 @@ export class Sequencer {
       head,
       entries: fresh.map((entry) => entry.stored),
       tiles: finished.map(({ level, tile }) => ({ level, index: tile.index, data: tile.toStored() })),
-      rows: [
-        ...fresh.flatMap((entry, i) => rowsOf(entry, start + i, time)),
-        ...rows,
-        ...(changes.length === 0 ? [] : bits.plan(changes)),
-      ],
+      rows: rowsOfBatch(fresh, start, time, rows, changes.length === 0 ? [] : bits.plan(changes)),
     });
     // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
     reader.release();
@@ -187,7 +184,7 @@ export class Sequencer {
    * The same statement has one place, whether it is stored already or twice in this batch. Each new one is judged by the
    * gate at the very place it would have, with everything before it taken in.
    */
-  private place(groups: readonly Group[], { stored, time }: Seen): Plan {
+  private async place(groups: readonly Group[], { stored, time }: Seen): Promise<Plan> {
     const { gate } = this.parts;
     const { size: start } = this.current;
     const fresh: Admitted[] = [];
@@ -216,12 +213,18 @@ export class Sequencer {
       return { index, isNew: true };
     };
     let n = 0;
-    const places = groups.map((group) =>
-      group.entries.map((entry): Placement => {
+    const places: Placement[][] = [];
+    const breath = new Breath();
+    for (const { entries } of groups) {
+      const own: Placement[] = [];
+      for (const entry of entries) {
         const found = stored[n++];
-        return found === undefined ? placeNew(entry) : { index: readUint64(found), isNew: false };
-      }),
-    );
+        own.push(found === undefined ? placeNew(entry) : { index: readUint64(found), isNew: false });
+        // Nobody else asks the gate: what it has taken in so far is seen by the next entry of this batch alone.
+        if (breath.isDue) await breath.take();
+      }
+      places.push(own);
+    }
     return { fresh, places, rows, keyEvents, changes, sweeps, time };
   }
 
@@ -233,4 +236,15 @@ export class Sequencer {
     }
     return this.fatal;
   }
+}
+
+/** All rows of a batch, made as the store takes them. */
+function* rowsOfBatch(
+  fresh: readonly Admitted[],
+  start: number,
+  time: number,
+  ...more: readonly (readonly Row[])[]
+): Generator<Row> {
+  for (const [i, entry] of fresh.entries()) yield* rowsOf(entry, start + i, time);
+  for (const rows of more) yield* rows;
 }

@@ -7,6 +7,7 @@
  * others: a stranger's cost nobody anything.
  */
 import { sha256 } from "#crypto";
+import { Breath } from "../../breath.js";
 import { WritError } from "../../errors.js";
 import { concat, readUint64, toHex, uint64, utf8 } from "../../format/bytes.js";
 import type { KeyTable } from "../../index/keys.js";
@@ -81,7 +82,12 @@ export class Revocations {
     if (revocations.length === 0 && awaited.length === 0) return;
     this.applied = new Map();
     await this.loadWaiting(awaited, start);
-    const about = revocations.map(({ stored }) => targetOf(readEntry(stored).record));
+    const about: string[] = [];
+    const breath = new Breath();
+    for (const { stored } of revocations) {
+      about.push(targetOf(readEntry(stored).record));
+      if (breath.isDue) await breath.take();
+    }
     const named = new Set([...about, ...[...this.waiting.values()].flat().map(({ target }) => target)]);
     // What they are, too: the bits of a grant depend on its uses.
     await Promise.all([
@@ -340,6 +346,7 @@ export class Revocations {
   private async recordsBefore(hashes: readonly string[], start: number): Promise<Map<string, Record>> {
     const asked = [...new Set(hashes)];
     const found = new Map<string, Record>();
+    const breath = new Breath();
     for (let at = 0; at < asked.length; at += PAGE) {
       const some = asked.slice(at, at + PAGE);
       const unknown = some.filter((hash) => this.known.firstOf(hash) === undefined);
@@ -353,6 +360,7 @@ export class Revocations {
       for (const [i, { hash }] of places.entries()) {
         const bytes = stored[i];
         if (bytes !== undefined) found.set(hash, readEntry(bytes).record);
+        if (breath.isDue) await breath.take();
       }
     }
     return found;
