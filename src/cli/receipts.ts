@@ -2,7 +2,7 @@
 import { toHex } from "#crypto";
 import { ProofError } from "../errors.js";
 import { serviceOfKey } from "../statement/verify-receipt.js";
-import { printable } from "../trace/draw/model.js";
+import { printable } from "../trace/draw/text.js";
 import { judgeReceipt, type PinnedService, type ReceiptOutcome, serviceOfKeySet } from "../verify/index.js";
 import { type Invocation, usageError } from "./command.js";
 import { readAs } from "./files.js";

@@ -8,7 +8,7 @@ import { signDsse } from "../../statement/sign.js";
 import { type Command, onlyWord, required, STRING, usageError } from "../command.js";
 import { readPublicKey, readSigner } from "../key-files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
-import { printable } from "../../trace/draw/model.js";
+import { printable } from "../../trace/draw/text.js";
 
 export const domainsFound: Command = {
   usage:

@@ -13,7 +13,7 @@ import { buildRecord, RecordRef } from "../../record/build.js";
 import { type Command, FLAG, type Invocation, onlyWord, required, STRING, usageError } from "../command.js";
 import { newSigningKey, readPublicKey, readSigner, writeKeyPair } from "../key-files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
-import { printable } from "../../trace/draw/model.js";
+import { printable } from "../../trace/draw/text.js";
 import { sizeOf } from "./trace.js";
 
 export const keysNew: Command = {

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../statement/json.js";
 import type { SearchFilters, SearchHit } from "../../client/index.js";
-import { printable } from "../../trace/draw/model.js";
+import { printable } from "../../trace/draw/text.js";
 import { type Command, FLAG, type Invocation, STRING, usageError } from "../command.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
 import { sizeOf } from "./trace.js";

@@ -5,7 +5,7 @@ import { buildRecord, RecordRef, type RecordType } from "../../record/build.js";
 import { RECORD_MEDIA_TYPE } from "../../record/record.js";
 import type { JsonObject } from "../../statement/json.js";
 import { signDsse } from "../../statement/sign.js";
-import { printable } from "../../trace/draw/model.js";
+import { printable } from "../../trace/draw/text.js";
 import {
   type Command,
   FLAG,

@@ -3,10 +3,7 @@ import { type LogClient, traceFromTiles, type TilesTrace } from "../../client/in
 import { type Policy, policyOfKey } from "../../format/policy.js";
 import type { JsonObject } from "../../statement/json.js";
 import { type Bundle, bundleBytes } from "../../trace/bundle.js";
-import { mermaid } from "../../trace/draw/mermaid.js";
-import { type Picture, pictureOf, printable } from "../../trace/draw/model.js";
-import { svg } from "../../trace/draw/svg.js";
-import { textTree } from "../../trace/draw/tree.js";
+import { printable } from "../../trace/draw/text.js";
 import { evaluate, type EvaluateOptions } from "../../trace/evaluate.js";
 import { parseDecimal } from "../../format/bytes.js";
 import {
@@ -20,22 +17,21 @@ import {
 } from "../command.js";
 import { writeWhole } from "../files.js";
 import { JUDGE_OPTIONS, JUDGE_USAGE, judgeOptions, verdictOutcome } from "../judging.js";
+import { drawPictures, PICTURE_ABOUT, PICTURE_OPTIONS, PICTURE_USAGE } from "../pictures.js";
 import { REMOTE_OPTIONS, trustOf, withClient } from "../remote.js";
 
 export const trace: Command = {
   usage:
-    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY | --policy FILE] [--as-of SIZE] [--out BUNDLE.json] [--svg FILE] [--mermaid FILE] " +
-    JUDGE_USAGE,
-  about:
-    "Shows the authority trace of a record (record id, entry hash or index): everything it rests on and everything that bears on it, judged, as a tree. --from-tiles reads the whole log and builds the trace itself, trusting nobody's index; of the log it only asks when the entries came in. --checks also shows what passes and what was not asked. Exit 0 only for AUTHORIZED, and for what the --allow- flags name.",
+    "writ trace ID (--log URL | --from-tiles URL) [--key VKEY | --policy FILE] [--as-of SIZE] [--out BUNDLE.json] " +
+    `${PICTURE_USAGE} ${JUDGE_USAGE}`,
+  about: `Shows the authority trace of a record (record id, entry hash or index): everything it rests on and everything that bears on it, judged, as a tree. ${PICTURE_ABOUT} --from-tiles reads the whole log and builds the trace itself, trusting nobody's index; of the log it only asks when the entries came in. --checks also shows what passes and what was not asked. Exit 0 only for AUTHORIZED, and for what the --allow- flags name.`,
   options: {
     ...REMOTE_OPTIONS,
     ...JUDGE_OPTIONS,
+    ...PICTURE_OPTIONS,
     "from-tiles": STRING,
     "as-of": STRING,
     out: STRING,
-    svg: STRING,
-    mermaid: STRING,
   },
   async run(invocation, voice) {
     const ref = onlyWord(invocation, "record id, entry hash or index");
@@ -80,17 +76,9 @@ async function judged(
   options: EvaluateOptions,
 ): Promise<Outcome> {
   const verdict = evaluate(bundle, policy, options);
-  const picture = pictureOf(bundle, verdict);
-  const files: readonly (readonly [string, (drawn: Picture) => string | Uint8Array])[] = [
-    ["out", () => bundleBytes(bundle)],
-    ["svg", svg],
-    ["mermaid", mermaid],
-  ];
-  for (const [name, make] of files) {
-    const file = invocation.text(name);
-    if (file !== undefined) await writeWhole(file, make(picture));
-  }
-  return verdictOutcome(verdict, invocation, textTree(picture));
+  const out = invocation.text("out");
+  if (out !== undefined) await writeWhole(out, bundleBytes(bundle));
+  return verdictOutcome(verdict, invocation, await drawPictures(bundle, verdict, invocation));
 }
 
 /** The same invocation, with the URL of the tiles as that of the log. */

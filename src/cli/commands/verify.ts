@@ -35,6 +35,8 @@ import {
 import { readBytes } from "../files.js";
 import { explained, JUDGE_OPTIONS, JUDGE_USAGE, judgeOptions, verdictOutcome } from "../judging.js";
 import { readPublicKey } from "../key-files.js";
+import { drawPictures, PICTURE_ABOUT, PICTURE_OPTIONS, PICTURE_USAGE } from "../pictures.js";
+import { parseBundleFile } from "../../trace/bundle.js";
 import { demandReceipts, type NamedReceipt, outcomeJson, pinnedServices, quoted } from "../receipts.js";
 import { verifierKeyOf } from "../remote.js";
 import { receiptBeside, receiptFile } from "./receipt.js";
@@ -42,10 +44,12 @@ import { receiptBeside, receiptFile } from "./receipt.js";
 export const verify: Command = {
   usage:
     "writ verify (STATEMENT --proof FILE (--key VKEY | --policy FILE) | STATEMENT [--receipt FILE]… (--keys [URL=]FILE… | --key VKEY) [--all] | EVIDENCE.json | BUNDLE.json " +
-    JUDGE_USAGE +
+    `${PICTURE_USAGE} ${JUDGE_USAGE}` +
     ") [--issuer-key FILE.pub] [--artifact FILE]… | writ verify --explain CODE",
   about:
-    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. Of a bundle it says in a sentence what happened, then the verdict with who vouches for it, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED, and for what the --allow- flags name. --explain says what a code means. EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log; one named by --receipt must hold. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
+    "Checks offline that a statement is in a log, or judges a trace bundle: against the log's verifier key (text or file), or a policy of logs and witnesses. Fetches nothing. Of a bundle it says in a sentence what happened, then the verdict with who vouches for it, then what fails and why, then what is unknown; exit 0 only for AUTHORIZED, and for what the --allow- flags name. " +
+    PICTURE_ABOUT +
+    " --explain says what a code means. EVIDENCE.json, of a monitor or a witness, proves that a log has signed two histories: exit 0 when it does. Without --proof a statement is checked by its receipts, of this log or others: those in it, those named by --receipt, and STATEMENT.receipt beside it. --keys pins the key set of one log (/.well-known/scitt-keys), with URL= for receipts that call it that; one receipt that holds is enough, unless --all wants one of each log; one named by --receipt must hold. --issuer-key checks the statement's own signature; --artifact a file against the digests that the statement names (in-toto subjects, a hash envelope).",
   options: {
     proof: STRING,
     receipt: { type: "string", multiple: true },
@@ -56,6 +60,7 @@ export const verify: Command = {
     "issuer-key": STRING,
     artifact: { type: "string", multiple: true },
     ...JUDGE_OPTIONS,
+    ...PICTURE_OPTIONS,
     explain: STRING,
   },
   async run(invocation) {
@@ -102,7 +107,11 @@ const FORMS: Readonly<
   judged: async (invocation, file) => {
     const policy = await trustOf(invocation);
     if (looksLikeEvidence(file)) return proven(verifyEvidence(file, policy));
-    return verdictOutcome(evaluate(file, policy, judgeOptions(invocation)), invocation);
+    const bundle = parseBundleFile(file);
+    const verdict = evaluate(bundle, policy, judgeOptions(invocation));
+    const isDrawn = Object.keys(PICTURE_OPTIONS).some((name) => isGiven(invocation, name));
+    const tree = await drawPictures(bundle, verdict, invocation);
+    return verdictOutcome(verdict, invocation, isDrawn ? tree : undefined);
   },
 };
 
@@ -110,7 +119,7 @@ const FORMS: Readonly<
 const FITTING: Readonly<Record<Form, readonly string[]>> = {
   proof: ["proof", "key", "policy", "issuer-key", "artifact"],
   receipts: ["receipt", "key", "keys", "policy", "all", "issuer-key", "artifact"],
-  judged: ["key", "policy", ...Object.keys(JUDGE_OPTIONS)],
+  judged: ["key", "policy", ...Object.keys(JUDGE_OPTIONS), ...Object.keys(PICTURE_OPTIONS)],
 };
 
 function formOf(invocation: Invocation, file: Uint8Array): Form {

@@ -1,8 +1,9 @@
 /** The trace as a text tree, each finding at the node it is about. */
 import type { Finding } from "../verdict.js";
-import { type Picture, type PictureNode, printable } from "./model.js";
+import type { Picture, PictureNode } from "./model.js";
+import { printable } from "./text.js";
 
-const MARKS = {
+export const MARKS = {
   PASS: "✓",
   FAIL: "✗",
   UNKNOWN: "?",
