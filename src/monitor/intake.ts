@@ -88,6 +88,7 @@ export class Intake {
     // Reported first: a crash between the two reports them again, and never loses them.
     for (const { index, why } of faults)
       await this.reporter.find("entry-invalid", String(index), `entry ${index}: ${why}`, { index });
+    if (told === null) this.parts.state.untimedTo = start + entries.length;
     await this.parts.saveState();
     await commit();
   }

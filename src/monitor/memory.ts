@@ -25,6 +25,10 @@ export interface MonitorState {
   seen: { size: number; at: number };
   /** Has it ever answered questions, beside showing its tiles? */
   asks: boolean;
+  /** How old it said that its cosignatures get, in milliseconds; 0 when it never did. */
+  renewedMs: number;
+  /** Entries below this were taken in when nobody could be asked when they came. */
+  untimedTo: number;
   /** Since when it shows less than it did; 0 when it does not. */
   staleSince: number;
   /** Signed notes of sizes that the mirror has not reached: what the log has said must come true. */
@@ -40,6 +44,8 @@ export function freshState(): MonitorState {
     reported: {},
     seen: { size: 0, at: 0 },
     asks: false,
+    renewedMs: 0,
+    untimedTo: 0,
     staleSince: 0,
     sightings: [],
   };

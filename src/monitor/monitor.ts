@@ -61,8 +61,11 @@ export class Monitor {
   /** What nobody could be asked about in the last pass. */
   get unchecked(): readonly string[] {
     const { about, parts, gossip } = this;
+    const { untimedTo } = parts.state;
     const rules = about === null && parts.mirror.keys === null ? ["its rules"] : [];
-    return [...rules, ...(about === null ? ["times", "status"] : []), ...gossip.unheard];
+    const times =
+      untimedTo > 0 ? [`times of the ${untimedTo.toLocaleString("en")} entries that came without`] : [];
+    return [...rules, ...(about === null ? ["times", "status"] : times), ...gossip.unheard];
   }
 
   /** Does nothing that was found stand, in this pass or for good? */
@@ -101,16 +104,18 @@ export class Monitor {
     await this.demandCosignatures(shown);
     let done = true;
     try {
+      // Before it is asked for anything that it could refuse: what it has signed is compared, and kept.
+      const agrees = await this.history.agrees(shown, "the log");
+      if (agrees) await this.history.remember(shown, "the log");
       this.about = await reader.about();
       await this.demandAnswers();
       await this.demandFresh(shown);
-      if (await this.history.agrees(shown, "the log")) {
-        await this.history.remember(shown, "the log");
-        done = await this.advance(shown, (path) => reader.tile(path));
-      }
+      if (agrees) done = await this.advance(shown, (path) => reader.tile(path));
+      await this.demandPolicy();
     } catch (error) {
-      // It gave a checkpoint and not what belongs to it: silence, if it goes on.
+      // It gave a checkpoint and not what belongs to it: silence, if it goes on; and nothing was seen to be clean.
       if (!isUnreachable(error) && !isRefusal(error)) throw error;
+      this.lastSeen = `its checkpoint was had, and not all that belongs to it: ${messageOf(error)}`;
       this.reporter.keepStanding("inconsistent");
       this.reporter.keepStanding("entries-differ");
       return { shown, done };
@@ -133,12 +138,26 @@ export class Monitor {
     state.asks ||= this.about !== null;
   }
 
+  /** A log of ours begins with its policy. One that answered no questions at first was taken for one of another make. */
+  private async demandPolicy(): Promise<void> {
+    const { mirror } = this.parts;
+    if (this.about !== null && mirror.size > 0 && mirror.keys === null)
+      await this.reporter.find(
+        "entry-invalid",
+        "0",
+        "entry 0: it is not the log's policy, though it answers questions as a log of ours does",
+        { index: 0 },
+      );
+  }
+
   /** A log that renews its cosignatures and shows old ones is frozen, or somebody shows us an old copy of it. */
   private async demandFresh({ note }: Seen): Promise<void> {
-    const { policy, now, silenceMs } = this.parts;
-    const renewedMs = this.about?.renewedMs ?? null;
-    const newest = newestCosignature(note, policy);
-    if (renewedMs === null || newest === null || now() - newest <= renewedMs + silenceMs) return;
+    const { policy, now, silenceMs, state } = this.parts;
+    // What it said once it is held to: nothing but its own word for it is there.
+    state.renewedMs = this.about?.renewedMs ?? state.renewedMs;
+    const { renewedMs } = state;
+    const newest = Math.max(0, ...cosignedAt(note, policy).values());
+    if (renewedMs === 0 || newest === 0 || now() - newest <= renewedMs + silenceMs) return;
     await this.reporter.find(
       "unwitnessed",
       "frozen",
@@ -200,8 +219,11 @@ export class Monitor {
   private async wentBack(shown: Seen, kept: Seen): Promise<void> {
     const { state, now, policy } = this.parts;
     if (state.staleSince === 0) state.staleSince = now();
-    const [last, before] = [shown, kept].map(({ note }) => newestCosignature(note, policy));
-    const isLater = (last ?? 0) > (before ?? Number.POSITIVE_INFINITY);
+    // One witness, twice: the clocks of two may differ.
+    const before = cosignedAt(kept.note, policy);
+    const isLater = [...cosignedAt(shown.note, policy)].some(
+      ([witness, time]) => time > (before.get(witness) ?? Number.POSITIVE_INFINITY),
+    );
     if (!isLater && now() - state.staleSince <= STALE_MS && !this.reporter.stands("rollback", "")) return;
     const sizes = `it shows ${shown.checkpoint.size} entries, and showed ${kept.checkpoint.size} before`;
     const why = isLater
@@ -300,18 +322,16 @@ export class Monitor {
   }
 }
 
-/** When the newest line by a witness of the policy was made, in milliseconds since 1970; null where there is none that verifies. */
-function newestCosignature(note: Uint8Array, policy: Policy | null): number | null {
+/** When each witness of the policy cosigned a note, by its line in the policy: milliseconds since 1970, of the lines that verify. */
+function cosignedAt(note: Uint8Array, policy: Policy | null): ReadonlyMap<string, number> {
   const parsed = parseNote(note);
-  const times = (policy?.witnesses ?? []).flatMap(({ key }) => {
+  const times = new Map<string, number>();
+  for (const { name, key } of policy?.witnesses ?? [])
     try {
-      return verifySignatures(parsed, [key]).flatMap(({ time }) =>
-        time === null ? [] : [Number(time) * 1000],
-      );
+      for (const { time } of verifySignatures(parsed, [key]))
+        if (time !== null) times.set(name, Number(time) * 1000);
     } catch (error) {
-      if (error instanceof ProofError) return [];
-      throw error;
+      if (!(error instanceof ProofError)) throw error;
     }
-  });
-  return times.length === 0 ? null : Math.max(...times);
+  return times;
 }

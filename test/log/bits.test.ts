@@ -43,7 +43,7 @@ import {
   registration,
   signerOf,
 } from "../support/log.js";
-import { consume, grant, granted, put, revoke } from "../support/grants.js";
+import { consume, grant, granted, type GrantRef, put, revoke } from "../support/grants.js";
 import { play, START, stageOf } from "../support/story.js";
 import { RUNS } from "../support/runs.js";
 
@@ -107,6 +107,46 @@ test("each step of a grant shows at its position, as of every size, and in every
     const list = await listAsOf(store, 0, size);
     assert.equal(readBits(list, first), bits, `as of ${size}`);
   }
+  await checkStore(store, log.published.size);
+  await log.close();
+});
+
+test("what waited for a grant that is born taken back, or too far below others, makes one row of each", async () => {
+  for (const action of ["suspend", "revoke", "resume"] as const) {
+    const { log, store, stage } = await play(granted);
+    const top = grant(stage, "top", undefined, { max_uses: 100 });
+    const below = grant(stage, "below", top.ref);
+    await put(log, top.submission);
+    await put(log, revoke(stage, top.ref, "revoke", { cascade: true }));
+    await put(log, revoke(stage, below.ref, action));
+    const [place = 0] = await put(log, below.submission);
+    await swept(log);
+    assert.equal(await bitsAt(log, place), REVOKED, action);
+    await checkStore(store, log.published.size);
+    await reindex(store, logKey);
+    await checkStore(store, log.published.size);
+    await log.close();
+  }
+});
+
+test("a grant below more than are looked at is never called valid, whatever is said of it", async () => {
+  const { log, store, stage } = await play(granted);
+  let above: GrantRef | undefined;
+  for (let n = 0; n < 33; n++) {
+    const one = grant(stage, `level ${n}`, above, { max_uses: 100 });
+    await put(log, one.submission);
+    above = one.ref;
+  }
+  const deep = grant(stage, "deep", above);
+  const early = grant(stage, "early", above);
+  await put(log, revoke(stage, early.ref, "suspend"));
+  const [place = 0] = await put(log, deep.submission);
+  const [waited = 0] = await put(log, early.submission);
+  for (const action of ["suspend", "resume"] as const) {
+    await put(log, revoke(stage, deep.ref, action));
+    assert.equal(await bitsAt(log, place), REVOKED, action);
+  }
+  assert.equal(await bitsAt(log, waited), REVOKED);
   await checkStore(store, log.published.size);
   await log.close();
 });

@@ -465,6 +465,31 @@ test("cosignatures of a log in which nothing happens are renewed, for no entry; 
   await log.close();
 });
 
+test("who does not answer when cosignatures are renewed keeps those that he gave, with a quorum or without", async () => {
+  for (const quorum of ["none", 2] as const) {
+    const steady = await honest(1);
+    let isGone = false;
+    let asked = 0;
+    const leaving = await evil(2, (out, incoming, body) => {
+      asked++;
+      if (isGone) out.writeHead(503).end();
+      else cosigning(witnessKey(2))(out, incoming, body);
+    });
+    const { log, app } = await watched(policyOf(quorum, steady, leaving), { renewMs: 10 });
+    await post(app, "/v1/entries", register().bytes);
+    await until(() => log.published.cosignedBy.length === 2);
+    isGone = true;
+    const before = asked;
+    let fewest = 9;
+    await until(() => {
+      fewest = Math.min(fewest, parseNote(log.published.checkpoint).signatures.length);
+      return asked > before + 2;
+    });
+    assert.ok(fewest >= 4, `the log's two lines and both witnesses', never ${fewest}`);
+    await log.close();
+  }
+});
+
 test("a log without witnesses puts its ML-DSA line under its checkpoints, one a second at most, behind the write path", async () => {
   const log = await openLog(await newStore(), { mlDsaKey });
   const lines = (): number =>

@@ -43,6 +43,8 @@ import {
 } from "../support/log.js";
 import { type EvilServer, evilServer } from "../support/servers.js";
 import { seed } from "../support/witness.js";
+import { consume, grant as grantOf, granted, put } from "../support/grants.js";
+import { play } from "../support/story.js";
 
 const NOW = Date.parse("2026-05-01T12:00:00Z");
 
@@ -980,6 +982,96 @@ test("a log that answered questions and does not any more is said to be silent a
   server.lie = onlyFiles;
   assert.deepEqual(kinds(await look()), ["silence"]);
   server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), []);
+  await log.close();
+});
+
+test("a fork is found whatever the log answers to questions, and a pass that could not finish is not clean", async () => {
+  const [shown, other] = [await grown(6), await grown(6, 100)];
+  for (const answer of [() => new Response("busy", { status: 503 }), () => new Response("<html>")]) {
+    const server = await served(() => shown);
+    const { look, evidence, monitor } = await watch(server.url);
+    assert.deepEqual(kinds(await look()), []);
+    server.lie = (path) => {
+      if (path === "/checkpoint") return textResponse(other.published.checkpoint);
+      return path === "/v1/log" ? answer() : undefined;
+    };
+    assert.deepEqual(kinds(await look()), ["fork"]);
+    assert.equal(evidence.length, 1);
+    assert.equal(typeof monitor.seen, "string", "nothing was seen to be clean");
+  }
+  const server = await served(
+    () => shown,
+    (path) => (path.startsWith("/tile/entries/") ? new Response("busy", { status: 503 }) : undefined),
+  );
+  const { look, monitor } = await watch(server.url);
+  assert.deepEqual(kinds(await look()), []);
+  assert.ok(typeof monitor.seen === "string");
+  assert.match(monitor.seen, /its checkpoint was had, and not all that belongs to it/);
+  await shown.close();
+  await other.close();
+});
+
+test("a use beyond what a grant allows is found in a static copy too: only what a clock would say is not held against it", async () => {
+  const { log, stage } = await play(granted);
+  const { ref, submission } = grantOf(stage, 1, undefined, { not_before: "2026-05-01T11:00:00Z" });
+  await put(log, submission);
+  await put(log, consume(stage, ref, 1, "one"));
+  const extra = consume(stage, ref, 1, "two").bytes;
+  for (const [change, found] of [
+    [(all: Uint8Array[]) => all, []],
+    [(all: Uint8Array[]) => [...all, extra], ["entry-invalid"]],
+  ] as const) {
+    const { entries, note } = await rebuilt(log, change);
+    const files = operator(entries, note);
+    const server = await served(
+      () => log,
+      (path, truth) => (path.startsWith("/v1/") ? onlyFiles(path, truth) : files(path, truth)),
+    );
+    const { look } = await watch(server.url);
+    assert.deepEqual(kinds(await look()), found);
+  }
+  await log.close();
+});
+
+test("what was taken in when nobody answered stays said, and a log of ours that began as one of another make is found out", async () => {
+  const log = await grown(3);
+  const server = await served(() => log, onlyFiles);
+  const { look, monitor } = await watch(server.url);
+  await look();
+  server.lie = () => undefined;
+  assert.deepEqual(kinds(await look()), []);
+  assert.deepEqual(monitor.unchecked, ["times of the 5 entries that came without"]);
+  const { entries, note } = await rebuilt(log, (all) => [request(0).bytes, ...all.slice(1)]);
+  const files = operator(entries, note);
+  const evil = await served(
+    () => log,
+    (path, truth) => (path.startsWith("/v1/") ? onlyFiles(path, truth) : files(path, truth)),
+  );
+  const second = await watch(evil.url);
+  assert.deepEqual(kinds(await second.look()), []);
+  evil.lie = files;
+  assert.deepEqual(kinds(await second.look()), ["entry-invalid"]);
+  await log.close();
+});
+
+test("clocks of two witnesses that differ make no rollback of an old copy", async () => {
+  const log = await grown(6);
+  const older = (await log.view.checkpointAt(2)) ?? assert.fail();
+  const ahead = signingKey("witness.example/ahead", seed(62), ED25519_COSIGNATURE);
+  const server = await served(() => log);
+  const policy = parsePolicy(
+    utf8(
+      `log ${formatVerifierKey(logKey)}\nwitness W ${formatVerifierKey(w)}\nwitness A ${formatVerifierKey(ahead)}\ngroup G any W A\nquorum G\n`,
+    ),
+  );
+  const { look } = await watch(server.url, { policy });
+  server.lie = (path) =>
+    path === "/checkpoint" ? textResponse(cosigned(log.published.checkpoint, 1_700_000_100n)) : undefined;
+  assert.deepEqual(kinds(await look()), []);
+  const parsed = parseNote(cosigned(older.checkpoint, 1_700_000_090n));
+  const both = formatNote(withSignatures(parsed, [cosign(parsed.text, ahead, 1_700_000_110n)]));
+  server.lie = (path) => (path === "/checkpoint" ? textResponse(both) : undefined);
   assert.deepEqual(kinds(await look()), []);
   await log.close();
 });

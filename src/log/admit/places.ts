@@ -98,10 +98,15 @@ export interface Copy {
   readonly first: number;
 }
 
-/** The copies in list `k`, below `to`, a page at a time: at the most as many as a list has places. */
-export async function* copiesIn(store: Store, k: number, to: number): AsyncGenerator<readonly Copy[]> {
+/** The copies in list `k`, from `since` on and below `to`, a page at a time: at the most as many as a list has places. */
+export async function* copiesIn(
+  store: Store,
+  k: number,
+  to: number,
+  since = k * LIST_ENTRIES,
+): AsyncGenerator<readonly Copy[]> {
   const end = Math.min(to, (k + 1) * LIST_ENTRIES);
-  for (let from = k * LIST_ENTRIES; from < end; ) {
+  for (let from = since; from < end; ) {
     const range = { from: uint64(from), to: uint64(end), limit: PAGE };
     const rows = await store.rows("copy", NOTHING, range);
     yield rows.map(({ key, value }) => ({ index: readUint64(key), first: readUint64(value) }));

@@ -134,8 +134,8 @@ export class Replay {
       }
       // Who was believed was settled when it was admitted, at a moment that is not on record.
       const admitted = { ...entry, keyEvents: this.keys.events };
-      const refusal = this.gate.refusal(admitted, judgedAt);
-      if (refusal !== undefined && (isTimed || refusal.code !== "GRANT_NOT_YET_VALID"))
+      const refusal = this.gate.refusal(admitted, isTimed ? time : null);
+      if (refusal !== undefined)
         faults.push({ index, why: `it should have been refused: ${refusal.message}` });
       const applied = this.gate.apply(entry, index);
       for (const row of applied.rows) rows.push(row);

@@ -58,6 +58,8 @@ interface Plan {
   readonly keyEvents: readonly IndexedKeyEvent[];
   readonly changes: readonly BitChange[];
   readonly sweeps: readonly Sweep[];
+  /** Copies: in which list of bits each stands, and at which place. */
+  readonly copies: readonly { readonly list: number; readonly at: number }[];
   /** The log's clock for the whole batch. */
   readonly time: number;
 }
@@ -142,7 +144,7 @@ export class Sequencer {
     return this.queue.splice(0, fits < 0 ? this.queue.length : Math.max(1, fits));
   }
 
-  private async commit({ fresh, rows, keyEvents, changes, sweeps, time }: Plan): Promise<void> {
+  private async commit({ fresh, rows, keyEvents, changes, sweeps, copies, time }: Plan): Promise<void> {
     if (fresh.length === 0) return;
     const { store, edge, reader, key, bits } = this.parts;
     const { size: start } = this.current;
@@ -160,6 +162,7 @@ export class Sequencer {
     // From here on the batch is durable; before, a crash would have forgotten it, and nobody has been answered yet.
     reader.release();
     bits.apply();
+    for (const { list, at } of copies) bits.copied(list, at);
     this.parts.clock.committed(time);
     this.current = publish(head, key);
     this.parts.onCommit(this.current, keyEvents, sweeps);
@@ -192,6 +195,7 @@ export class Sequencer {
     const keyEvents: IndexedKeyEvent[] = [];
     const changes: BitChange[] = [];
     const sweeps: Sweep[] = [];
+    const copies: Plan["copies"][number][] = [];
     const inBatch = new Map<string, number>();
     const placeNew = (entry: Admitted): Placement => {
       const name = toHex(entry.entryHash);
@@ -207,6 +211,7 @@ export class Sequencer {
         for (const change of applied.changes) changes.push(change);
         for (const sweep of applied.sweeps) sweeps.push(sweep);
         if (applied.keyEvent !== null) keyEvents.push(applied.keyEvent);
+        if (applied.copyIn !== null) copies.push({ list: applied.copyIn, at: index });
       }
       inBatch.set(name, index);
       fresh.push(entry);
@@ -225,7 +230,7 @@ export class Sequencer {
       }
       places.push(own);
     }
-    return { fresh, places, rows, keyEvents, changes, sweeps, time };
+    return { fresh, places, rows, keyEvents, changes, sweeps, copies, time };
   }
 
   private fail(error: unknown): WritError {

@@ -20,7 +20,8 @@ import {
   writeBits,
 } from "../../index/bits.js";
 import { allRows, type Row, type Store } from "../../store/contract.js";
-import { copiesIn, type Copy } from "../admit/places.js";
+import type { Copy } from "../admit/places.js";
+import { CopyLists } from "./copy-lists.js";
 import { placed } from "../admit/rows.js";
 
 /** Entry `at` gave the entry at `position` these bits, and all copies of it, which stand in these lists. */
@@ -137,6 +138,11 @@ export class StatusBits {
     }
   }
 
+  /** A copy has come into list `k`: what it is a copy of may be anything by now. */
+  copied(k: number, at: number): void {
+    this.touch(k, at, false);
+  }
+
   private touch(k: number, at: number, isUrgent: boolean): void {
     const { changes, urgent, last, lastUrgent } = this.changesIn(k);
     this.counts.set(k, {
@@ -180,9 +186,12 @@ export async function listAsOf(
   store: Store,
   k: number,
   asOf: number,
-  { swept = true }: { readonly swept?: boolean } = {},
+  {
+    swept = true,
+    copies: known = new CopyLists(store),
+  }: { readonly swept?: boolean; readonly copies?: CopyLists } = {},
 ): Promise<Uint8Array> {
-  const copies = await copiesOf(store, k, asOf);
+  const copies = await known.below(k, asOf);
   const lists = await ownLists(store, new Set([k, ...copies.map(({ first }) => listOf(first))]), asOf);
   const list = Uint8Array.from(lists.get(k) ?? new Uint8Array(LIST_BYTES));
   for (const { index, first } of copies) {
@@ -190,29 +199,17 @@ export async function listAsOf(
     writeBits(list, index % LIST_ENTRIES, bits);
   }
   if (!swept) return list;
-  const from = uint64(k * LIST_ENTRIES);
-  const to = uint64((k + 1) * LIST_ENTRIES);
-  for (const { key, value } of await store.rows("swept", NOTHING, { from, to }))
-    if (readUint64(value) < asOf) writeBits(list, readUint64(key) % LIST_ENTRIES, REVOKED);
-  for (let at = 0; at < copies.length; at += PAGE) {
-    const some = copies.slice(at, at + PAGE);
-    const taken = await store.lookup(
-      "swept",
-      some.map(({ first }) => uint64(first)),
-    );
-    for (const [i, { index }] of some.entries()) {
-      const row = taken[i];
-      if (row !== undefined && readUint64(row) < asOf) writeBits(list, index % LIST_ENTRIES, REVOKED);
-    }
+  // What sweeps took, of this list and of those that its copies are of: a range each, of which most are empty.
+  const taken = new Set<number>();
+  for (const kk of lists.keys()) {
+    const range = { from: uint64(kk * LIST_ENTRIES), to: uint64((kk + 1) * LIST_ENTRIES) };
+    for (const { key, value } of await store.rows("swept", NOTHING, range))
+      if (readUint64(value) < asOf) taken.add(readUint64(key));
   }
+  if (taken.size === 0) return list;
+  for (const position of taken) if (listOf(position) === k) writeBits(list, position % LIST_ENTRIES, REVOKED);
+  for (const { index, first } of copies) if (taken.has(first)) writeBits(list, index % LIST_ENTRIES, REVOKED);
   return list;
-}
-
-/** All copies in list `k`, below `to`. */
-export async function copiesOf(store: Store, k: number, to: number): Promise<readonly Copy[]> {
-  const copies: Copy[] = [];
-  for await (const page of copiesIn(store, k, to)) for (const copy of page) copies.push(copy);
-  return copies;
 }
 
 /** These lists before size `asOf`, by what changed records at their first places: the changes since the last round are read once. */

@@ -1,5 +1,5 @@
 /** What an entry changes as it is applied: states of records, the bits of their entries, and what is swept after it. */
-import { type Bits, bitsOf, listOf } from "../../index/bits.js";
+import { type Bits, listOf } from "../../index/bits.js";
 import { encodeState, type RecordState, UNTOUCHED } from "../../index/state.js";
 import type { Row } from "../../store/contract.js";
 import { placed } from "../admit/rows.js";
@@ -43,10 +43,9 @@ export class Effects {
   change(hash: string, index: number, state: RecordState): Row[] {
     const before = this.known.state(hash);
     this.known.setState(hash, state);
-    const maxUses = this.known.maxUses(hash);
-    const bits = bitsOf(state, maxUses);
+    const bits = this.known.bits(hash, state);
     const position = this.known.firstOf(hash);
-    if (bits !== bitsOf(before, maxUses) && position !== undefined)
+    if (bits !== this.known.bits(hash, before) && position !== undefined)
       this.changes.push({ at: index, position, bits, copies: [...this.known.copyLists(hash)] });
     const rows: Row[] = [{ table: "state", key: placed(hashBytes(hash), index), value: encodeState(state) }];
     if (before === UNTOUCHED) rows.push({ table: "touched", key: hashBytes(hash), value: NOTHING });

@@ -13,7 +13,7 @@ import { WritError } from "../../errors.js";
 import { toHex } from "../../format/bytes.js";
 import { keyEventOf, mayBeKeyEvent } from "../../index/key-events.js";
 import type { KeyTable } from "../../index/keys.js";
-import { bitsOf, listOf, REVOKED, VALID } from "../../index/bits.js";
+import { listOf, REVOKED, VALID } from "../../index/bits.js";
 import { scopedName, TERM_BYTES } from "../../index/terms.js";
 import type { Row, Store } from "../../store/contract.js";
 import { type Admitted, demandStillBelieved } from "../admit/admit.js";
@@ -38,6 +38,8 @@ export interface Applied {
   readonly changes: readonly BitChange[];
   /** What it takes with it, to be found out later. */
   readonly sweeps: readonly Sweep[];
+  /** The list of bits in which it stands as a copy; null when it is none. */
+  readonly copyIn: number | null;
 }
 
 export class Gate {
@@ -46,6 +48,8 @@ export class Gate {
   private readonly uses: Uses;
   private readonly grants: Grants;
   private readonly effects: Effects;
+  /** The list in which the entry at hand is a copy. */
+  private copyIn: number | null = null;
   /** A gate over a store, empty or not: what it has to know of it, it reads before each batch. */
   constructor(
     store: Store,
@@ -74,10 +78,10 @@ export class Gate {
     await this.revocations.prepare(entries, start);
   }
 
-  /** Why the entry may not stand at the next place, at the log's time; undefined when it may. */
-  refusal(entry: Admitted, time: number): WritError | undefined {
+  /** Why the entry may not stand at the next place, at the log's time (null: not known); undefined when it may. */
+  refusal(entry: Admitted, time: number | null): WritError | undefined {
     try {
-      if (entry.keyEvents !== this.keys.events) demandStillBelieved(entry.stored, time, this.keys);
+      if (entry.keyEvents !== this.keys.events) demandStillBelieved(entry.stored, time ?? 0, this.keys);
     } catch (error) {
       if (error instanceof WritError) return error;
       throw error;
@@ -114,18 +118,22 @@ export class Gate {
     }
     const { changes, sweeps } = this.effects.all;
     add(sweeps.map(sweepRow));
-    if (settled < 2) return { rows, keyEvent, changes, sweeps };
-    // Several that waited may have said something of one record: what the last made of it is what it is.
+    const { copyIn } = this;
+    if (settled === 0) return { rows, keyEvent, changes, sweeps, copyIn };
+    // What waited may have said something of one record several times, or of one that is born taken back: what the last made of it
+    // is what it is, and one row.
     return {
       rows: lastOf(rows, ({ table, key }) => `${table} ${toHex(key)}`),
       keyEvent,
       changes: lastOf(changes, ({ position }) => position),
       sweeps,
+      copyIn,
     };
   }
 
   /** The record of an entry is at its place: its first, or a copy, which has the state that the record has already. */
   place(entry: Admitted, index: number): readonly Row[] {
+    this.copyIn = null;
     if (entry.recordHash === null) return [];
     const hash = hexOf(entry);
     const first = this.known.firstOf(hash);
@@ -135,19 +143,20 @@ export class Gate {
     }
     const lists = this.known.copyLists(hash);
     const list = listOf(index);
-    const bits = this.isSwept(hash) ? REVOKED : bitsOf(this.known.state(hash), this.known.maxUses(hash));
+    const bits = this.isSwept(hash) ? REVOKED : this.known.bits(hash, this.known.state(hash));
     if (bits !== VALID) this.effects.copy(index, first, bits);
     this.known.addCopy(hash, list);
+    this.copyIn = list;
     const is = { isOnly: lists.size === 0, isFirstInList: !lists.has(list) };
     return copyRows(entry.recordHash, index, first, is);
   }
 
-  /** Was a grant that is there swept, or is it too far below others? That is not among its own states. */
+  /** Was a grant that is there swept? That is not among its own states. */
   private isSwept(hash: string): boolean {
     const { known } = this;
     const grant = known.grant(hash);
     if (grant === null) return false;
-    return known.cascadeAbove(grant) !== null || known.disownedBy(hash) !== null || known.isTooDeep(grant);
+    return known.cascadeAbove(grant) !== null || known.disownedBy(hash) !== null;
   }
 
   /** The names of a record among those of its trust domain: only in a log that has others, and of its first entry. */

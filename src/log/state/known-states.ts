@@ -4,6 +4,7 @@
  */
 import { fromHex, readUint64, toHex, uint64 } from "../../format/bytes.js";
 import { disownedBy, type Signed } from "../../index/disowned.js";
+import { type Bits, bitsOf, REVOKED } from "../../index/bits.js";
 import { type GrantFacts, readGrant } from "../../index/grants.js";
 import type { KeyTable } from "../../index/keys.js";
 import { decodeState, type RecordState, UNTOUCHED } from "../../index/state.js";
@@ -80,9 +81,11 @@ export class KnownStates {
     this.states.set(hash, state);
   }
 
-  /** How often a grant may be used; null for any other record. */
-  maxUses(hash: string): number | null {
-    return this.grants.get(hash)?.maxUses ?? null;
+  /** The bits of a record in this state. Nobody looks further up than MAX_ANCESTORS: a grant below more is never called valid. */
+  bits(hash: string, state: RecordState): Bits {
+    const grant = this.grants.get(hash) ?? null;
+    if (grant !== null && this.isTooDeep(grant)) return REVOKED;
+    return bitsOf(state, grant?.maxUses ?? null);
   }
 
   limit(hash: string): Limit | null {

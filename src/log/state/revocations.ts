@@ -90,10 +90,7 @@ export class Revocations {
     }
     const named = new Set([...about, ...[...this.waiting.values()].flat().map(({ target }) => target)]);
     // What they are, too: the bits of a grant depend on its uses.
-    await Promise.all([
-      this.known.loadGrants([...named].map(hashBytes), start),
-      this.known.loadStates([...named], start),
-    ]);
+    await this.known.loadChains([...named].map(hashBytes), start, false);
     const records = await this.recordsBefore([...named], start);
     const arriving = entries.filter((entry) => entry.recordHash !== null && named.has(hexOf(entry)));
     const own = arriving.map(({ stored }) => readEntry(stored).record);

@@ -10,8 +10,9 @@ import type { KeyTable } from "../../index/keys.js";
 import type { Head, Store } from "../../store/contract.js";
 import { readStored } from "../admit/admit.js";
 import { ByteLru } from "../tree/byte-lru.js";
-import { copiesOf, listAsOf, type StatusBits } from "./bits.js";
+import { listAsOf, type StatusBits } from "./bits.js";
 import type { Published } from "../tree/publish.js";
+import { CopyLists } from "./copy-lists.js";
 import { standsOn, type RecordStatus, statusOf } from "./status.js";
 import type { Sweeps } from "./sweeps.js";
 
@@ -71,7 +72,11 @@ const SUBJECTS_BYTES = 16 * 1024 * 1024;
 export class Statuses {
   private readonly subjects = new ByteLru<number, Subject>(SUBJECTS_BYTES);
 
-  constructor(private readonly parts: StatusParts) {}
+  private readonly copies: CopyLists;
+
+  constructor(private readonly parts: StatusParts) {
+    this.copies = new CopyLists(parts.store);
+  }
 
   /**
    * The state of the record in an entry, as of a size (the newest published unless given) and a checkpoint that covers it.
@@ -168,8 +173,8 @@ export class Statuses {
     const sweptTo = Math.min(size, admission?.sweeps.pendingFrom ?? size);
     // What is in memory is what is durable, which may be more than is published.
     const isNow = (): boolean => size === published().size && size === this.parts.durableSize();
-    const copies = isNow() ? await copiesOf(store, k, size) : [];
-    const list = isNow() ? bits.list(k, copies) : await listAsOf(store, k, size);
+    const copies = isNow() ? await this.copies.below(k, size) : [];
+    const list = isNow() ? bits.list(k, copies) : await listAsOf(store, k, size, { copies: this.copies });
     return { bits: list, size, until, sweptTo };
   }
 

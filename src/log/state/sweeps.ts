@@ -102,8 +102,14 @@ async function* signedBy(store: Store, keys: KeyTable, { at, of, from }: Sweep):
   for (let next = from; ; ) {
     const rows = await store.rows("term", term, { from: uint64(next), to: uint64(at), limit: PAGE });
     const indexes = rows.map(({ key }) => readUint64(key, term.length));
-    const entries = await store.entriesAt(indexes);
-    const taken = indexes.filter((index, i) => isDisowned(entries[i], index, keys, at + 1));
+    const [entries, copies] = await Promise.all([
+      store.entriesAt(indexes),
+      store.lookup("copy", indexes.map(uint64)),
+    ]);
+    // A copy is what its record is, whoever signed it.
+    const taken = indexes.filter(
+      (index, i) => copies[i] === undefined && isDisowned(entries[i], index, keys, at + 1),
+    );
     if (taken.length > 0) yield taken;
     const last = indexes.at(-1);
     if (last === undefined || rows.length < PAGE) return;

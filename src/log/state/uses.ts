@@ -45,8 +45,8 @@ export class Uses {
     await this.loadCalls(entries, start);
   }
 
-  /** Why a consumption may not stand at its place; undefined when it may. */
-  refusal(entry: Admitted, time: number): WritError | undefined {
+  /** Why a consumption may not stand at its place; undefined when it may. `time`: null where it is not known. */
+  refusal(entry: Admitted, time: number | null): WritError | undefined {
     const earlier = this.logged.get(hexOf(entry));
     if (earlier !== undefined) {
       return refuse(
@@ -208,15 +208,15 @@ function append<T>(lists: Map<string, T[]>, name: string, element: T): void {
 function liveRefusal(
   grant: GrantFacts,
   state: RecordState,
-  time: number,
+  time: number | null,
   which: string,
 ): WritError | undefined {
   if (state.revokedBy !== null) return refuse("GRANT_REVOKED", `${which} is revoked`, state.revokedBy);
   if (state.suspendedBy !== null)
     return refuse("GRANT_SUSPENDED", `${which} is suspended`, state.suspendedBy);
-  if (time > grant.expiry)
+  if (time !== null && time > grant.expiry)
     return refuse("GRANT_EXPIRED", `${which} expired at ${timeText(grant.expiry)}`, grant.index);
-  if (time < grant.notBefore)
+  if (time !== null && time < grant.notBefore)
     return refuse(
       "GRANT_NOT_YET_VALID",
       `${which} is not valid before ${timeText(grant.notBefore)}`,

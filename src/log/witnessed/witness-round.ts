@@ -40,16 +40,16 @@ export interface Round {
 }
 
 /**
- * A round for a checkpoint; `own`: the log's further lines under it. One of a checkpoint that was witnessed already renews its lines,
- * each by the next of the same key.
+ * A round for a checkpoint; `own`: the log's further lines under it. One more of the same checkpoint renews the lines that it has
+ * (`before`), each by the next of the same key.
  */
 export function roundOf(
   published: Published,
   own: readonly SignatureLine[],
-  witnessed: Published | null = null,
+  before: Published | null = null,
 ): Round {
   const note = withSignatures(parseNote(published.checkpoint), own);
-  const again = witnessed?.size === published.size ? witnessed : null;
+  const again = before?.size === published.size ? before : null;
   return {
     published,
     sent: formatNote(note),
@@ -104,7 +104,7 @@ export function endpointsOf(policy: Policy, record: WitnessRecord): Endpoint[] {
 
 /** The round's checkpoint with the lines it has. */
 export function publishedOf({ published, note, signed, before }: Round, policy: Policy): Published {
-  if (signed.size === 0) return published;
+  if (signed.size === 0 && before.length === 0) return published;
   const checkpoint = formatNote(note);
   const text = new TextDecoder().decode(checkpoint);
   const cosignedBy = [...new Set([...namesOf(policy, signed), ...before])];

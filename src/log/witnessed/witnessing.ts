@@ -245,7 +245,7 @@ export class Witnessing {
       );
     }
     this.opening = false;
-    this.round = roundOf(published, own, this.best);
+    this.round = roundOf(published, own, this.cosigned(published));
     this.advance();
   }
 
