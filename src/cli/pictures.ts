@@ -1,4 +1,8 @@
 /** The forms in which `trace` and `verify` draw a judged bundle: files, and the tree of the terminal, all from one model. */
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { Policy } from "../format/policy.js";
+import { reportHtml } from "../report/report.js";
 import type { TraceVerdict } from "../trace/answer.js";
 import type { Bundle } from "../trace/bundle.js";
 import { mermaid } from "../trace/draw/mermaid.js";
@@ -7,18 +11,20 @@ import { svg } from "../trace/draw/svg.js";
 import { textTree } from "../trace/draw/tree.js";
 import { FLAG, type Invocation, type OptionSpec, STRING } from "./command.js";
 import { writeWhole } from "./files.js";
+import { version } from "./version.js";
 
 export const PICTURE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   svg: STRING,
   mermaid: STRING,
   text: STRING,
+  html: STRING,
   each: FLAG,
 };
 
-export const PICTURE_USAGE = "[--svg FILE] [--mermaid FILE] [--text FILE] [--each]";
+export const PICTURE_USAGE = "[--svg FILE] [--mermaid FILE] [--text FILE] [--html FILE] [--each]";
 
 export const PICTURE_ABOUT =
-  "--svg, --mermaid and --text draw it into files, from top to bottom in log order, each line with the member that names; records that are alike are one box with their count, unless --each.";
+  "--svg, --mermaid and --text draw it into files, from top to bottom in log order, each line with the member that names; records that are alike are one box with their count, unless --each. --html writes a report: one file, with the bundle in it, that checks itself again when it is opened.";
 
 const FORMS: Readonly<Record<string, (picture: Picture) => string>> = {
   svg,
@@ -26,10 +32,11 @@ const FORMS: Readonly<Record<string, (picture: Picture) => string>> = {
   text: (picture) => `${textTree(picture)}\n`,
 };
 
-/** Draws what was asked for, and answers with the tree. FILE_UNREADABLE for what cannot be written. */
+/** Draws what was asked for, and answers with the tree. `policy`: what was trusted. FILE_UNREADABLE for what cannot be written. */
 export async function drawPictures(
   bundle: Bundle,
   verdict: TraceVerdict,
+  policy: Policy,
   invocation: Invocation,
 ): Promise<string> {
   const picture = pictureOf(bundle, verdict, { aggregated: !invocation.flag("each") });
@@ -37,5 +44,22 @@ export async function drawPictures(
     const file = invocation.text(name);
     if (file !== undefined) await writeWhole(file, draw(picture));
   }
+  const report = invocation.text("html");
+  if (report !== undefined) {
+    const options = { policy, pinned: pinnedBy(invocation), version: version(), script: await pageScript() };
+    await writeWhole(report, reportHtml(bundle, verdict, options));
+  }
   return textTree(picture);
+}
+
+function pinnedBy(invocation: Invocation): string {
+  const [key, file] = [invocation.text("key"), invocation.text("policy")];
+  if (file !== undefined) return `the policy file ${basename(file)}, given by whoever made this page`;
+  if (key !== undefined) return "the log's key, given by whoever made this page";
+  return "the log's key, as the log itself told it: nobody else vouches for it";
+}
+
+/** The page's own script, as it was built. */
+async function pageScript(): Promise<string> {
+  return readFile(new URL("../page/report.js", import.meta.url), "utf8");
 }

@@ -78,7 +78,7 @@ async function judged(
   const verdict = evaluate(bundle, policy, options);
   const out = invocation.text("out");
   if (out !== undefined) await writeWhole(out, bundleBytes(bundle));
-  return verdictOutcome(verdict, invocation, await drawPictures(bundle, verdict, invocation));
+  return verdictOutcome(verdict, invocation, await drawPictures(bundle, verdict, policy, invocation));
 }
 
 /** The same invocation, with the URL of the tiles as that of the log. */

@@ -110,7 +110,7 @@ const FORMS: Readonly<
     const bundle = parseBundleFile(file);
     const verdict = evaluate(bundle, policy, judgeOptions(invocation));
     const isDrawn = Object.keys(PICTURE_OPTIONS).some((name) => isGiven(invocation, name));
-    const tree = await drawPictures(bundle, verdict, invocation);
+    const tree = await drawPictures(bundle, verdict, policy, invocation);
     return verdictOutcome(verdict, invocation, isDrawn ? tree : undefined);
   },
 };
