@@ -5,6 +5,7 @@ import type { Log } from "../src/log/log.js";
 import { Askers } from "./asker.js";
 import { Places } from "./answers.js";
 import { BodyReader } from "./body.js";
+import { explorerRoutes } from "./explorer.js";
 import { eventRoutes } from "./events.js";
 import { errorResponse } from "./error-response.js";
 import { isUnexpected } from "./problem.js";
@@ -23,6 +24,8 @@ export interface AppOptions extends LogDescription {
   readonly onError?: (error: unknown, method: string, path: string) => void;
   /** Bytes of request bodies that may be under way at once; single statements and batches have one each. */
   readonly bodyBudget?: number;
+  /** The script of the explorer's page; there is none at `/` without it. */
+  readonly explorer?: string;
   /** Who asks; by the address that he has unless given. */
   readonly askers?: Askers;
 }
@@ -47,6 +50,7 @@ export function createApp(log: Log, options: AppOptions): Hono {
     scittRoutes(app, log, service, receipts, bodies);
   }
   tileRoutes(app, log, readers);
+  if (options.explorer !== undefined) explorerRoutes(app, options.explorer);
 
   app.options("*", (c) => preflight(c.req.path, methodsAt(app, c.req.path)));
   app.notFound((c) => {

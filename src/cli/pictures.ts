@@ -1,5 +1,4 @@
 /** The forms in which `trace` and `verify` draw a judged bundle: files, and the tree of the terminal, all from one model. */
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Policy } from "../format/policy.js";
 import { reportHtml } from "../report/report.js";
@@ -11,6 +10,7 @@ import { svg } from "../trace/draw/svg.js";
 import { textTree } from "../trace/draw/tree.js";
 import { FLAG, type Invocation, type OptionSpec, STRING } from "./command.js";
 import { writeWhole } from "./files.js";
+import { pageScript } from "./page-script.js";
 import { version } from "./version.js";
 
 export const PICTURE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -46,7 +46,12 @@ export async function drawPictures(
   }
   const report = invocation.text("html");
   if (report !== undefined) {
-    const options = { policy, pinned: pinnedBy(invocation), version: version(), script: await pageScript() };
+    const options = {
+      policy,
+      pinned: pinnedBy(invocation),
+      version: version(),
+      script: await pageScript("report"),
+    };
     await writeWhole(report, reportHtml(bundle, verdict, options));
   }
   return textTree(picture);
@@ -57,9 +62,4 @@ function pinnedBy(invocation: Invocation): string {
   if (file !== undefined) return `the policy file ${basename(file)}, given by whoever made this page`;
   if (key !== undefined) return "the log's key, given by whoever made this page";
   return "the log's key, as the log itself told it: nobody else vouches for it";
-}
-
-/** The page's own script, as it was built. */
-async function pageScript(): Promise<string> {
-  return readFile(new URL("../page/report.js", import.meta.url), "utf8");
 }

@@ -80,7 +80,7 @@ function judgeAgain(): void {
 function judgeByOwn(): void {
   const text = (byId("writ-own") as HTMLTextAreaElement).value.trim();
   try {
-    const policy = /^(?:log|witness|group|quorum|#)/m.test(text)
+    const policy = /^\s*(?:(?:log|witness|group|quorum)\s|#)/m.test(text)
       ? parsePolicy(utf8(`${text}\n`))
       : policyOfKey(parseVerifierKey(text));
     const verdict = judge(policy);

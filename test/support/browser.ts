@@ -52,7 +52,7 @@ async function browse(what: string, url: string, more: readonly string[]): Promi
       "--disable-gpu",
       `--user-data-dir=${profile}`,
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-      "--virtual-time-budget=20000",
+      "--virtual-time-budget=8000",
       ...more,
       what,
       url,

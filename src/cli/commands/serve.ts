@@ -21,6 +21,7 @@ import { readBytes } from "../files.js";
 import { DEFAULT_FOLDER, holdsLog, initFolder, mlDsaKey, openFolder, pastKeys } from "../folder.js";
 import { demandNoRollback, forgetShown, PublishedFile, readShown } from "../published-file.js";
 import { cannotListen, firstSignal, parseListen, urlOf } from "../listen.js";
+import { pageScript } from "../page-script.js";
 import { millisecondsOf } from "../seconds.js";
 import { version } from "../version.js";
 import { WitnessFile } from "../witness-file.js";
@@ -101,6 +102,7 @@ export const serve: Command = {
     const verifierKey = formatVerifierKey(key);
     const app = createApp(log, {
       verifierKeys: [key, second],
+      explorer: await pageScript("explorer"),
       askers,
       version: version(),
       service: { key, url: () => publicUrl ?? "", now: Date.now, pastKeys: await pastKeys(folder) },

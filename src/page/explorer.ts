@@ -1,0 +1,446 @@
+/**
+ * The explorer: a page on every log, and the same file without one. Everything on the screen was verified in this browser; what was not
+ * yet says so. Each screen has an address after the # that opens at the same thing.
+ */
+import { toBase64 } from "../format/base64.js";
+import { fromUtf8 } from "../format/bytes.js";
+import { cardText } from "../trace/draw/card.js";
+import { isRecordEntry } from "../trace/entry.js";
+import { Graph } from "../trace/graph.js";
+import { claimsOf } from "../trace/sentence.js";
+import { evaluate, looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
+import { byId, element, facts, link, list, reasonOf, save, table } from "./dom.js";
+import { Fork, type Hit, policyFrom, SeenLog } from "./seen-log.js";
+import { placeLink, verdictView } from "./verdict-view.js";
+
+const PAGE = 25;
+const FILTERS = [
+  "type",
+  "issuer",
+  "action_type",
+  "decision",
+  "outcome",
+  "trace_id",
+  "mission_id",
+  "subject",
+  "target",
+  "signer",
+  "digest",
+  "linked",
+];
+
+let log: SeenLog | null = null;
+/** What is shown belongs to this turn: what comes late for another is dropped. */
+let turn = 0;
+
+function show(title: string, ...content: readonly (Node | string)[]): void {
+  document.title = `${title} · Writ`;
+  byId("screen").replaceChildren(element("h1", {}, title), ...content);
+}
+
+function failed(error: unknown): void {
+  if (error instanceof Fork) {
+    byId("screen").className = "alarm";
+    const { evidence } = error;
+    const button = element("button", { type: "button" }, "Save the evidence");
+    button.addEventListener("click", () => evidence !== null && save("fork.json", evidence));
+    show(
+      "TWO HISTORIES",
+      element("p", { role: "alert" }, error.message),
+      evidence === null
+        ? "Keep the address of this page, and tell whoever runs the log's witnesses."
+        : button,
+    );
+    return;
+  }
+  show(
+    "This cannot be shown",
+    element("p", { role: "alert", class: "again bad" }, `✗ ${reasonOf(error)}. Nothing of it was believed.`),
+  );
+}
+
+async function open(): Promise<void> {
+  const mine = ++turn;
+  byId("screen").className = "";
+  const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [screen = "", word = ""] = path.split("/").map(decodeURIComponent);
+  const here = (): boolean => mine === turn;
+  try {
+    if (log === null) return fileScreen();
+    if (screen === "") await home(log, here);
+    else if (screen === "entry") await entryScreen(log, Number(word), here);
+    else if (screen === "trace") await traceScreen(log, word, new URLSearchParams(query), here);
+    else if (screen === "search") await searchScreen(log, new URLSearchParams(query), here);
+    else if (screen === "file") fileScreen();
+    else if (screen === "trust") trustScreen(log);
+    else show("There is no such screen", link("#/", "Home"));
+  } catch (error) {
+    if (here()) failed(error);
+  }
+}
+
+async function home(of: SeenLog, here: () => boolean): Promise<void> {
+  const { checkpoint } = await of.checkpoint();
+  const { entries } = await of.search(new URLSearchParams({ order: "desc", limit: "10" }));
+  if (!here()) return;
+  const { about } = of;
+  show(
+    about.origin,
+    goBox(of),
+    element(
+      "p",
+      { class: "again good" },
+      `✓ Its signed checkpoint of ${checkpoint.size} entries was verified here, and extends what you saw before. ${of.isFirstSight ? "This is the first time that you see this log here: its key was taken on its own word." : ""}`,
+    ),
+    facts([
+      ["entries", String(checkpoint.size)],
+      ["root", toBase64(checkpoint.root)],
+      ["its clock", about.time],
+      [
+        "witnesses",
+        about.witnesses.length === 0
+          ? "none: the operator vouches alone"
+          : about.witnesses
+              .map(
+                ({ name, size, trouble }) =>
+                  `${name} holds ${size}${trouble === null ? "" : ` (${trouble})`}`,
+              )
+              .join("; "),
+      ],
+      ["version", about.version],
+    ]),
+    element("h2", {}, "The newest"),
+    await hits(of, entries, here),
+    element(
+      "p",
+      {},
+      link("#/search", "Search"),
+      " · ",
+      link("#/file", "Check a file"),
+      " · ",
+      link("#/trust", "What is trusted here"),
+    ),
+  );
+}
+
+function goBox(of: SeenLog): HTMLElement {
+  const input = element("input", {
+    id: "go",
+    "aria-label": "index, hash, id or trace id",
+    placeholder: "an index, a hash, a record id, a trace id",
+    autocomplete: "off",
+    spellcheck: "false",
+  }) as HTMLInputElement;
+  const form = element("form", { role: "search" }, input, element("button", {}, "Show"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const word = input.value.trim();
+    void of.find(word).then((index) => {
+      location.hash = index === null ? `#/search?trace_id=${encodeURIComponent(word)}` : `#/entry/${index}`;
+    });
+  });
+  return form;
+}
+
+/** Rows of what was found. Each is verified by itself, and says so. */
+async function hits(of: SeenLog, found: readonly Hit[], here: () => boolean): Promise<HTMLElement> {
+  const marks = found.map(() => element("span", { title: "not verified yet" }, "…"));
+  const body = table(
+    ["", "entry", "what", "by", "logged"],
+    found.map(({ index, record, received_at }, i) => [
+      marks[i] ?? null,
+      placeLink(index),
+      whatOf(record),
+      textOf(record?.["issuer"]),
+      received_at.slice(0, 19).replace("T", " "),
+    ]),
+  );
+  void (async () => {
+    for (const [i, { index }] of found.entries()) {
+      if (!here()) return;
+      const mark = marks[i];
+      const cell = body.querySelectorAll("tbody tr")[i]?.children[2];
+      try {
+        const { entry } = await of.entry(index);
+        // What stands here from now on is what was verified.
+        if (cell !== undefined)
+          cell.textContent = isRecordEntry(entry) ? claimsOf(entry.record) : "foreign content";
+        mark?.replaceChildren("✓");
+        mark?.setAttribute("title", "verified here: it is in the log");
+      } catch (error) {
+        mark?.replaceChildren("✗");
+        mark?.setAttribute("title", reasonOf(error));
+        if (cell !== undefined) cell.textContent = `not what the log proves: ${reasonOf(error)}`;
+      }
+    }
+    byId("screen").setAttribute("data-verified", String(found.length));
+  })();
+  return body;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function whatOf(record: Hit["record"]): string {
+  if (record === null) return "foreign content";
+  const words = ["type", "action_type", "decision", "outcome"]
+    .map((name) => record[name])
+    .filter((word) => typeof word === "string");
+  return words.join(" ");
+}
+
+async function entryScreen(of: SeenLog, index: number, here: () => boolean): Promise<void> {
+  const { entry, hashes, leafHash, size, witnessed } = await of.entry(index);
+  const status = await of.status(index).catch(() => "not told");
+  if (!here()) return;
+  const said = isRecordEntry(entry)
+    ? claimsOf(entry.record)
+    : "Foreign content: bytes that are no record of ours.";
+  const graph = new Graph([{ entry, mode: "leaf" }]);
+  const raw = fromUtf8(entry.stored) ?? toBase64(entry.stored);
+  const pretty = isRecordEntry(entry) ? JSON.stringify(entry.record.value, null, 2) : raw;
+  show(
+    `Entry ${index}`,
+    element(
+      "p",
+      { class: "again good" },
+      `✓ Verified here: these very bytes are entry ${index} of the tree of ${size} that the log signed${witnessed ? ", and witnesses cosigned" : "; the operator vouches alone"}.`,
+    ),
+    element("p", {}, said),
+    facts([
+      ["record id", entry.id ?? "none"],
+      ["stands", `${status} (the log's word, now)`],
+      ["signed by", (entry.statement?.signatures ?? []).map(({ keyId }) => keyId).join(", ") || "nobody"],
+      ["logged", entry.receivedAt === null ? "" : new Date(entry.receivedAt).toISOString()],
+      ["says", cardText(entry, graph, NO_VERDICT).when],
+    ]),
+    element(
+      "p",
+      {},
+      entry.id === null ? "" : link(`#/trace/${entry.id}`, "Show the authority trace"),
+      " · ",
+      link(`#/search?linked=${entry.id ?? ""}`, "What names it"),
+      " · ",
+      link(`#/entry/${Math.max(0, index - 1)}`, "before"),
+      " · ",
+      link(`#/entry/${index + 1}`, "after"),
+    ),
+    element("h2", {}, "What it says"),
+    element("pre", {}, pretty),
+    element("h2", {}, "Its place in the tree"),
+    element(
+      "p",
+      {},
+      `The leaf, then what it was hashed with, level by level, up to the root of ${size} entries:`,
+    ),
+    list([
+      `leaf ${toBase64(leafHash)}`,
+      ...hashes.map((hash, level) => `${level}: ${toBase64(hash)}`),
+      "✓ the root that is signed",
+    ]),
+    element("h2", {}, "As it is stored"),
+    element("pre", {}, raw),
+  );
+}
+
+/** For the parts of a card that a single entry has. */
+const NO_VERDICT = { withoutEffect: [], evidence: [] } as unknown as Parameters<typeof cardText>[2];
+
+async function traceScreen(
+  of: SeenLog,
+  id: string,
+  query: URLSearchParams,
+  here: () => boolean,
+): Promise<void> {
+  show("The authority trace", element("p", { role: "status" }, "Reading and verifying…"));
+  const asOf = query.get("as_of");
+  const { bundle, file } = await of.bundle(id, asOf === null ? undefined : Number(asOf));
+  const began = performance.now();
+  const verdict = evaluate(bundle, of.policy, { at: Date.now() });
+  const took = Math.round(performance.now() - began);
+  if (!here()) return;
+  const button = element("button", { type: "button" }, "Save the bundle");
+  button.addEventListener("click", () => save("bundle.json", file));
+  const each = query.get("each") === "1";
+  const address = (more: Readonly<Record<string, string>>): string =>
+    `#/trace/${encodeURIComponent(id)}?${new URLSearchParams({ ...Object.fromEntries(query), ...more }).toString()}`;
+  const slider = element("input", {
+    type: "range",
+    min: "1",
+    max: String(of.about.size),
+    value: String(bundle.asOf),
+    "aria-label": "as of so many entries",
+  }) as HTMLInputElement;
+  slider.addEventListener("change", () => {
+    location.hash = address({ as_of: slider.value });
+  });
+  show(
+    "The authority trace",
+    element(
+      "p",
+      { class: "again good" },
+      `✓ Judged here, in this browser, in ${took} ms: ${bundle.entries.length} records, every signature, proof and rule.`,
+    ),
+    element(
+      "p",
+      {},
+      `As of ${bundle.asOf} entries `,
+      slider,
+      link(address({ each: each ? "0" : "1" }), each ? "alike records as one" : "every record"),
+      " · ",
+      button,
+    ),
+    verdictView(bundle, verdict, !each),
+  );
+}
+
+async function searchScreen(of: SeenLog, query: URLSearchParams, here: () => boolean): Promise<void> {
+  const inputs = FILTERS.map((name) => {
+    const input = element("input", {
+      name,
+      id: `f-${name}`,
+      value: query.get(name) ?? "",
+      autocomplete: "off",
+    });
+    return element("label", {}, `${name.replaceAll("_", " ")} `, input);
+  });
+  const form = element(
+    "form",
+    { role: "search", class: "filters" },
+    ...inputs,
+    element("button", {}, "Search"),
+  ) as HTMLFormElement;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const wanted = [...new FormData(form)].flatMap(([name, value]) =>
+      typeof value === "string" && value !== "" ? [[name, value]] : [],
+    );
+    location.hash = `#/search?${new URLSearchParams(wanted).toString()}`;
+  });
+  const asked = new URLSearchParams([...query].filter(([, value]) => value !== ""));
+  asked.set("limit", String(PAGE));
+  if (!asked.has("order")) asked.set("order", "desc");
+  const { entries, next } = await of.search(asked);
+  if (!here()) return;
+  const more = new URLSearchParams(query);
+  if (next !== null) more.set("cursor", next);
+  show(
+    "Search",
+    form,
+    element(
+      "p",
+      {},
+      entries.length === 0
+        ? "Nothing is found: so the log says, and nobody proves it."
+        : "What is found; that there is nothing else is the log's word.",
+    ),
+    await hits(of, entries, here),
+    next === null ? "" : link(`#/search?${more.toString()}`, "More"),
+  );
+}
+
+function trustScreen(of: SeenLog): void {
+  const area = element("textarea", {
+    rows: "5",
+    id: "pin",
+    "aria-label": "a verifier key, or a policy",
+    spellcheck: "false",
+  }) as HTMLTextAreaElement;
+  area.value = of.pinned;
+  const answer = element("p", { role: "status" });
+  const button = element("button", { type: "button" }, "Trust this from now on");
+  button.addEventListener("click", () => {
+    try {
+      of.pin(area.value);
+      location.hash = "#/";
+      location.reload();
+    } catch (error) {
+      answer.textContent = `✗ ${reasonOf(error)}`;
+    }
+  });
+  show(
+    "What is trusted here",
+    element(
+      "p",
+      {},
+      of.isFirstSight
+        ? "The key below was told by the log itself, just now. Compare it with one that you had from somebody else."
+        : "Pinned when you first saw this log, or put here by you.",
+    ),
+    area,
+    button,
+    answer,
+  );
+}
+
+/** Judges a file that the reader has, by a key that the reader gives: with or without a log. */
+function fileScreen(): void {
+  const key = element("textarea", {
+    rows: "3",
+    id: "file-key",
+    "aria-label": "a verifier key, or a policy",
+    spellcheck: "false",
+  }) as HTMLTextAreaElement;
+  key.value = log?.pinned ?? "";
+  const input = element("input", {
+    type: "file",
+    id: "file",
+    "aria-label": "a trace bundle, or evidence",
+  }) as HTMLInputElement;
+  const result = element("div", { id: "file-result", role: "status" });
+  input.addEventListener("change", () => {
+    void input.files?.[0]?.arrayBuffer().then((buffer) => {
+      try {
+        const bytes = new Uint8Array(buffer);
+        const policy = policyFrom(key.value);
+        if (looksLikeEvidence(bytes)) {
+          const { log: origin, older, newer } = verifyEvidence(bytes, policy);
+          result.replaceChildren(
+            element(
+              "p",
+              { class: "again bad" },
+              `✗ Proven: ${origin} has signed two histories, of ${older.size} and of ${newer.size} entries.`,
+            ),
+          );
+          return;
+        }
+        const bundle = parseBundleFile(bytes);
+        result.replaceChildren(verdictView(bundle, evaluate(bundle, policy, { at: Date.now() }), true));
+      } catch (error) {
+        result.replaceChildren(element("p", { class: "again bad" }, `✗ ${reasonOf(error)}`));
+      }
+    });
+  });
+  show(
+    "Check a file",
+    element("p", {}, "A trace bundle, or evidence of a fork. It is judged in this page; nothing leaves it."),
+    element("label", {}, "By what you trust ", key),
+    element("label", {}, "The file ", input),
+    result,
+  );
+}
+
+async function begin(): Promise<void> {
+  try {
+    // From a disk there is no log to ask.
+    log = location.protocol === "file:" ? null : await SeenLog.open();
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  await open();
+}
+
+addEventListener("hashchange", () => void open());
+// The newest are shown as they come, while nobody looks at anything else.
+setInterval(() => {
+  if (
+    log !== null &&
+    document.visibilityState === "visible" &&
+    ["", "#/", "#"].includes(location.hash) &&
+    document.activeElement?.id !== "go"
+  )
+    void open();
+}, 10_000);
+void begin();

@@ -1,0 +1,128 @@
+/** The explorer in a real browser: each screen over a log that a story filled, and over one that lies. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createApp } from "../../api/app.js";
+import { wireTransfer } from "../../src/demo/stories.js";
+import { hashOf } from "../../src/report/report.js";
+import { domOf, skipWithoutBrowser } from "../support/browser.js";
+import { logKey } from "../support/log.js";
+import { PROJECT } from "../support/process.js";
+import { evilServer } from "../support/servers.js";
+import { play, type Played, START } from "../support/story.js";
+
+const SCRIPT = await readFile(join(PROJECT, "dist/src/page/explorer.js"), "utf8");
+
+/** A log that the worked example filled, with somebody before it who may change what it answers. */
+async function shown(
+  change: (path: string, body: Buffer) => Buffer | string = (_, body) => body,
+): Promise<{ url: string; played: Played; asked: string[] }> {
+  const played = await play(wireTransfer);
+  const service = { key: logKey, url: () => "http://log.example", now: () => START };
+  const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer: SCRIPT, service });
+  const asked: string[] = [];
+  const { url } = await evilServer((outgoing, incoming) => {
+    const path = incoming.url ?? "/";
+    asked.push(path);
+    void (async () => {
+      const response = await app.request(path);
+      const body = change(path, Buffer.from(await response.arrayBuffer()));
+      const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "content-length"));
+      outgoing.writeHead(response.status, headers).end(body);
+    })();
+  });
+  return { url, played, asked };
+}
+
+function textOf(dom: string): string {
+  const [, screen = ""] = /<main id="screen"[^>]*>(.*)<\/main>/s.exec(dom) ?? [];
+  return screen
+    .replaceAll(/<[^>]*>/g, " ")
+    .replaceAll("&quot;", '"')
+    .replaceAll(/\s+/g, " ");
+}
+
+test("the page is one file that runs only its own script, asks only its own log, and fits", async () => {
+  const played = await play(wireTransfer);
+  const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer: SCRIPT });
+  const response = await app.request("/");
+  const page = await response.text();
+  const [, style = ""] = /<style>(.*?)<\/style>/s.exec(page) ?? [];
+  assert.equal(
+    response.headers.get("content-security-policy"),
+    `default-src 'none'; script-src '${hashOf(SCRIPT)}'; style-src '${hashOf(style)}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'`,
+  );
+  const etag = response.headers.get("etag") ?? "";
+  assert.equal((await app.request("/", { headers: { "if-none-match": etag } })).status, 304);
+  const { gzipSync } = await import("node:zlib");
+  assert.ok(gzipSync(page, { level: 9 }).length <= 180 * 1024);
+  const without = createApp(played.log, { verifierKeys: [logKey], version: "test" });
+  assert.equal((await without.request("/")).status, 404);
+  await played.log.close();
+});
+
+test("home, entry, trace and search: what is shown was verified in the browser", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const { url, played, asked } = await shown();
+  const home = textOf(await domOf(`${url}/`));
+  assert.match(home, /✓ Its signed checkpoint of 30 entries was verified here/);
+  assert.match(home, /✓ #29 a record of type boundary-seal by executor:\/\/acme\/payments/);
+  const entry = textOf(await domOf(`${url}/#/entry/22`));
+  assert.match(entry, /✓ Verified here: these very bytes are entry 22 of the tree of 30/);
+  assert.match(entry, /action wire\.transfer, amount "41872\.14 USD"/);
+  assert.match(entry, /leaf \S+ .*✓ the root that is signed/);
+  const trace = textOf(await domOf(`${url}/#/trace/${played.stage.id("receipt")}`));
+  assert.match(trace, /✓ Judged here, in this browser, in \d+ ms: 30 records/);
+  assert.match(
+    trace,
+    / AUTHORIZED executor:\/\/acme\/payments did wire\.transfer with amount "41872\.14 USD"/,
+  );
+  const search = textOf(await domOf(`${url}/#/search?type=approval`));
+  assert.match(search, /✓ #25 a record of type approval by user:\/\/acme\/treasurer/);
+  // Chromium asks for an icon by itself.
+  assert.ok(
+    asked.every((path) => /^\/(?:$|checkpoint|v1\/|favicon\.ico)/.test(path)),
+    asked.join(" "),
+  );
+  await played.log.close();
+});
+
+test("a log that lies is found out by the page: another statement, another proof, another checkpoint, a changed bundle", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const lies: readonly (readonly [string, string, (path: string, body: Buffer) => Buffer | string])[] = [
+    [
+      "another statement",
+      "#/entry/22",
+      (path, body) =>
+        path === "/v1/entries/22" ? body.toString().replace(/"statement":"ey/, '"statement":"eX') : body,
+    ],
+    [
+      "the proof of another",
+      "#/entry/22",
+      (path, body) =>
+        path === "/v1/entries/22/proof" ? body.toString().replace("index 22", "index 21") : body,
+    ],
+    [
+      "a checkpoint that nobody signed",
+      "",
+      (path, body) => (path === "/checkpoint" ? body.toString().replace("\n30\n", "\n31\n") : body),
+    ],
+    [
+      "a record left out of a bundle",
+      "#/trace/",
+      (path, body) =>
+        path.startsWith("/v1/traces/") ? body.toString().replace(/\{"index":25,.*\n/, "") : body,
+    ],
+  ];
+  for (const [name, screen, lie] of lies) {
+    const { url, played } = await shown(lie);
+    const address = screen === "#/trace/" ? `${screen}${played.stage.id("receipt")}` : screen;
+    const text = textOf(await domOf(`${url}/${address}`));
+    assert.match(text, /✗ .* Nothing of it was believed\.|NOT_VERIFIED/, `${name}: ${text.slice(0, 200)}`);
+    assert.doesNotMatch(text, /✓ (?:Verified here|Its signed)| AUTHORIZED /, name);
+    await played.log.close();
+  }
+});
