@@ -81,8 +81,14 @@ export async function addLog(
     throw new WritError("LOG_MISSING", `there is no witness in ${folder}; writ witness init makes one`);
   });
   const listed = await readList(file);
-  if (listed.some((log) => log.origin === key.name))
-    throw new WritError("LOG_EXISTS", `${key.name} is on the list already`);
+  const there = listed.find((log) => log.origin === key.name);
+  if (there !== undefined) {
+    const which = formatVerifierKey(there.key) === formatVerifierKey(key) ? "" : ", with another key";
+    throw new WritError(
+      "LOG_EXISTS",
+      `${key.name} is on the list already${which}; to change it, edit ${file}`,
+    );
+  }
   if (key.type === ED25519_COSIGNATURE)
     throw new WritError("KEY_MALFORMED", `${key.name} is the key of a witness, not of a log (type 1 or 6)`);
   const entry = utf8(`\n${formatListedLog({ key, origin: key.name, qpd, contact })}`);

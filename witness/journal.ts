@@ -36,6 +36,12 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+export interface JournalOptions {
+  readonly create?: boolean;
+  /** Told how many bytes at the end were no whole batch, and were cut off. */
+  readonly onCut?: (bytes: number) => void;
+}
+
 export class Journal {
   private waiting: Waiting[] = [];
   /** Records that may be lost: they go with the next that may not. */
@@ -60,7 +66,7 @@ export class Journal {
     path: string,
     onRecord: (body: Uint8Array) => void,
     snapshot: () => Iterable<Uint8Array>,
-    { create = false }: { readonly create?: boolean } = {},
+    { create = false, onCut = () => {} }: JournalOptions = {},
   ): Promise<Journal> {
     // What an interrupted rewrite left is not the journal.
     await rm(`${path}.new`, { force: true });
@@ -70,6 +76,7 @@ export class Journal {
       const bytes = await file.readFile();
       const { chain, end } = readBatches(path, bytes, onRecord);
       if (end < bytes.length) {
+        onCut(bytes.length - end);
         await file.truncate(end);
         await file.sync();
       }

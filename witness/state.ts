@@ -31,7 +31,12 @@ export class WitnessState {
     {
       create = false,
       onFatal = () => {},
-    }: { readonly create?: boolean; readonly onFatal?: (error: WritError) => void } = {},
+      onCut = () => {},
+    }: {
+      readonly create?: boolean;
+      readonly onFatal?: (error: WritError) => void;
+      readonly onCut?: (bytes: number) => void;
+    } = {},
   ): Promise<WitnessState> {
     const slots = new Map<string, Slot>();
     const durable = Promise.resolve();
@@ -42,7 +47,7 @@ export class WitnessState {
         slots.set(origin, { held, durable });
       },
       () => [...slots.values()].map(({ held }) => formatNote(held.note)),
-      { create },
+      { create, onCut },
     );
     return new WitnessState(slots, journal, onFatal);
   }

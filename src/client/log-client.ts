@@ -25,7 +25,9 @@ import { serviceOfKey, storedForm, verifyReceipt } from "../statement/verify-rec
 import type { Form } from "../statement/statement.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { DSSE_MEDIA_TYPE } from "../statement/statement.js";
-import { openBundle } from "../trace/open.js";
+import { entriesIn, openBundle } from "../trace/open.js";
+import type { TraceEntry } from "../trace/entry.js";
+import { prefixProof } from "./tile-proof.js";
 import { sha256 } from "#crypto";
 import {
   bytesAt,
@@ -339,14 +341,18 @@ export class LogClient {
     const [problem] = problems;
     if (problem !== undefined)
       throw new ProofError(`the log answered with a bundle that is not sound: ${problem.detail}`);
-    const entryHash = `sha256:${toHex(sha256(subject.stored))}`;
-    if (![String(subject.index), subject.id, entryHash].includes(String(ref)))
+    if (!namesOf(bundle, subject.id).includes(String(ref)) && !(await this.carries(ref, subject)))
       throw new ProofError(
         `the log answered ${String(ref)} with the trace of another record, ${bundle.subject}`,
       );
     if (asOf !== undefined && bundle.asOf !== asOf)
       throw new ProofError(`the log answered as of ${bundle.asOf}, not of ${asOf}`);
     return bundle;
+  }
+
+  /** Is the record of a trace in this entry, too: one of more envelopes than a bundle has? */
+  private async carries(ref: string | number, { id }: TraceEntry): Promise<boolean> {
+    return id !== null && (await this.entry(ref)).recordId === id;
   }
 
   /** The verifier key of the log that is trusted. */
@@ -548,6 +554,20 @@ export class LogClient {
     }
   }
 
+  /** Where nobody answers questions, the tiles of a log prove as much. */
+  private async proofByTiles(older: SizedRoot, newer: SizedRoot, refused: WritError): Promise<Hash[]> {
+    try {
+      const { hashes } = await prefixProof((path) => this.tile(path), older.size, newer.size, newer.root);
+      return [...hashes];
+    } catch (error) {
+      if (!(error instanceof WritError) || error.code !== "SERVER_REFUSED") throw error;
+      throw new ProofError(
+        `the log cannot show that its checkpoint of ${newer.size} extends that of ${older.size}: ${refused.message}`,
+        { cause: refused },
+      );
+    }
+  }
+
   private async demandConsistency(a: SizedRoot, b: SizedRoot): Promise<void> {
     const [older, newer] = a.size <= b.size ? [a, b] : [b, a];
     if (older.size === 0) {
@@ -562,10 +582,7 @@ export class LogClient {
         hashes = hashesAt(parseObject(await this.transport.get(path, "application/json")), "hashes");
       } catch (error) {
         if (!(error instanceof WritError) || error.code !== "SERVER_REFUSED") throw error;
-        throw new ProofError(
-          `the log cannot show that its checkpoint of ${newer.size} extends that of ${older.size}: ${error.message}`,
-          { cause: error },
-        );
+        hashes = await this.proofByTiles(older, newer, error);
       }
     }
     try {
@@ -578,4 +595,13 @@ export class LogClient {
       );
     }
   }
+}
+
+/** What an entry that carries this record may be called: its index, its hash; and the record's id. */
+function namesOf(bundle: Bundle, id: string | null): string[] {
+  const entries = entriesIn(bundle).filter((entry) =>
+    id === null ? `sha256:${toHex(sha256(entry.stored))}` === bundle.subject : entry.id === id,
+  );
+  const names = entries.flatMap(({ index, stored }) => [String(index), `sha256:${toHex(sha256(stored))}`]);
+  return id === null ? names : [...names, id];
 }

@@ -100,7 +100,8 @@ function readLog(lines: Lines): ListedLog {
   const key = keyOf(lines.want("vkey", "a vkey line, with which a log begins"), lines.number);
   const other = lines.take("origin");
   const origin = other === undefined ? key.name : originOf(other, lines.number);
-  const order = "vkey, then origin if it is not the key's name, qpd and contact, in this order";
+  const order =
+    "vkey, then origin if it is not the key's name, qpd and contact, in this order; lists of version 0.6 want `qpd 2147483647` and `contact …` added";
   const qpd = qpdOf(lines.want("qpd", `qpd, the requests a day (${order})`), lines.number);
   const contact = lines.want("contact", `contact (${order})`);
   if (contact === "") fail(lines.number, "contact: want how to reach whoever runs the log");

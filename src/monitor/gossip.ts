@@ -39,14 +39,23 @@ export class Gossip {
     const unheard = answers.filter(
       ({ peer, answer }) => answer.kind === "none" && peer.witnesses.some((name) => cosigned.has(name)),
     );
-    this.unheard = unheard.map(
-      ({ peer: { name, url } }) =>
-        `${name} (it cosigns, and answers 404 at ${url}; --witness-at NAME=URL says where it shows what it holds)`,
-    );
+    this.unheard = [
+      ...unheard.map(
+        ({ peer: { name, url } }) =>
+          `${name} (it cosigns, and answers 404 at ${url}; --witness-at NAME=URL says where it shows what it holds)`,
+      ),
+      ...answers.flatMap(({ peer: { name }, answer }) =>
+        answer.kind === "failure" ? [`${name} (${answer.why})`] : [],
+      ),
+    ];
     for (const { peer, answer } of answers) {
       const known = (state.peers[peer.name] ??= { heardAt: now(), aheadOf: 0, aheadSince: 0 });
-      if (answer.kind === "failure" || unheard.some((one) => one.peer === peer)) continue;
+      if (answer.kind === "failure" || unheard.some((one) => one.peer === peer)) {
+        known.failedSince ??= now();
+        continue;
+      }
       known.heardAt = now();
+      delete known.failedSince;
       const held = answer.kind === "note" ? await this.open(peer, answer.note) : null;
       if (held === null) continue;
       this.count(held, sizes);
@@ -59,8 +68,9 @@ export class Gossip {
   async listen(): Promise<void> {
     const { state, now, silenceMs } = this.parts;
     for (const { name } of this.peers) {
-      const heardAt = state.peers[name]?.heardAt ?? now();
-      if (now() - heardAt > silenceMs)
+      const { heardAt = now(), failedSince = now() } = state.peers[name] ?? {};
+      // From the first look that failed: between two looks nobody asked.
+      if (now() - failedSince > silenceMs)
         await this.reporter.find("silence", name, `${name} has not answered since ${timeText(heardAt)}`);
     }
   }

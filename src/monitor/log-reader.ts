@@ -3,6 +3,7 @@ import type { Hash } from "../../merkle/index.js";
 import { hashesAt, invalid, listAt, numberAt, parseObject, textAt } from "../client/answers.js";
 import { readTile } from "../client/tile-reading.js";
 import { isRefusal, Transport } from "../client/transport.js";
+import { WritError } from "../errors.js";
 import { MAX_ENTRY_BYTES, parseBundle } from "../format/bundle.js";
 import { MAX_NOTE_BYTES } from "../format/note.js";
 import { formatTilePath, TILE_WIDTH, tileWidth } from "../format/tile-path.js";
@@ -80,7 +81,7 @@ export class LogReader {
 
   /**
    * What the log says of itself; null where nobody answers questions, only files: a log of another make, or a copy. Such a
-   * server refuses (404, and 403 of some buckets).
+   * server refuses (404, and 403 of some buckets), or shows a page for people.
    */
   async about(): Promise<AboutLog | null> {
     try {
@@ -91,7 +92,8 @@ export class LogReader {
         renewedMs: typeof renewed === "number" && renewed > 0 ? renewed * 1000 : null,
       };
     } catch (error) {
-      if (isRefusal(error)) return null;
+      const isPage = error instanceof WritError && error.code === "SERVER_ANSWER_INVALID";
+      if (isPage || isRefusal(error)) return null;
       throw error;
     }
   }

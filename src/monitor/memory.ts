@@ -6,6 +6,8 @@ import { isMissing } from "../durable.js";
 export interface PeerState {
   /** When it last answered; milliseconds since 1970. */
   heardAt: number;
+  /** When the first look since then failed; 0 when none has: nobody is silent while nobody asks. */
+  failedSince?: number;
   /** The size that it holds and the log has not shown since then; 0 when there is none. */
   aheadOf: number;
   aheadSince: number;
@@ -14,6 +16,8 @@ export interface PeerState {
 export interface MonitorState {
   /** When a checkpoint with its entries was last had from the log; 0 for never. */
   heardAt: number;
+  /** When the first look since then failed; 0 when none has. */
+  failedSince: number;
   peers: Record<string, PeerState>;
   /** The newest size that the quorum holds, as far as we see, and since when it has been behind. */
   quorum: { size: number; behindSince: number };
@@ -38,6 +42,7 @@ export interface MonitorState {
 export function freshState(): MonitorState {
   return {
     heardAt: 0,
+    failedSince: 0,
     peers: {},
     quorum: { size: 0, behindSince: 0 },
     alertedTo: 0,

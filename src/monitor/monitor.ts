@@ -43,6 +43,7 @@ export class Monitor {
   private readonly intake: Intake;
   private readonly gossip: Gossip;
   private lastSeen: Sight | string = "it was not asked yet";
+  private wasHeard = false;
   /** What the log says of itself; null where it answers no questions. */
   private about: AboutLog | null = null;
 
@@ -81,6 +82,7 @@ export class Monitor {
     const { saveState } = this.parts;
     this.reporter.begin();
     const { shown, done } = await this.follow();
+    this.wasHeard = shown !== null && typeof this.lastSeen !== "string";
     await this.gossip.ask(shown);
     await this.history.settle();
     await this.alert();
@@ -121,6 +123,7 @@ export class Monitor {
       return { shown, done };
     }
     state.heardAt = now();
+    state.failedSince = 0;
     // What an old copy does not have may have been there long ago.
     if (state.staleSince === 0) state.seen = { size: shown.checkpoint.size, at: askedAt };
     return { shown, done };
@@ -133,7 +136,7 @@ export class Monitor {
       await this.reporter.find(
         "silence",
         "questions",
-        "it answered about times and status before, and does not now: there are only its tiles",
+        "it answered about times and status before, and does not now: there are only its tiles (if this is another server than before, give it a --state of its own)",
       );
     state.asks ||= this.about !== null;
   }
@@ -312,7 +315,9 @@ export class Monitor {
   private async listen(): Promise<void> {
     const { state, silenceMs, now, key } = this.parts;
     if (state.heardAt === 0) state.heardAt = now();
-    if (now() - state.heardAt > silenceMs)
+    if (!this.wasHeard && state.failedSince === 0) state.failedSince = now();
+    // From the first look that failed: between two looks nobody asked.
+    if (state.failedSince > 0 && now() - state.failedSince > silenceMs)
       await this.reporter.find(
         "silence",
         "log",

@@ -6,6 +6,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Hono } from "hono";
 import { createApp } from "../../api/app.js";
 import { listen } from "../../api/server.js";
 import {
@@ -210,5 +211,53 @@ test("a submission is retried until the answer is definite: lost connections, 50
   );
   for (const one of [client, impatient]) await one.close();
   await close();
+  await log.close();
+});
+
+test("a static copy that has grown, or is behind, extends what was seen: its tiles prove it, and a fork in them is found", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "writ-client-"));
+  const files = async (log: Log): Promise<{ readonly url: string; readonly close: () => Promise<void> }> => {
+    const inner = createApp(log, { verifierKeys: [logKey], version: "test" });
+    const app = new Hono();
+    app.all("*", (c) => (c.req.path.startsWith("/v1/") ? c.text("Not Found", 404) : inner.fetch(c.req.raw)));
+    const server = await listen(app, "127.0.0.1", 0);
+    return { url: `http://127.0.0.1:${server.port}`, close: () => server.close() };
+  };
+  const log = await logWithAgent();
+  const copy = await files(log);
+  const client = new LogClient({ url: copy.url, key: vkey, memory: new FolderMemory(folder) });
+  for (let n = 0; n < 3; n++) {
+    await log.submit(Array.from({ length: 200 }, (_, i) => request(1000 * n + i)));
+    assert.deepEqual(await fsckRemote(client, () => {}), { size: log.published.size, faults: [] });
+  }
+  await copy.close();
+  await client.close();
+  const fork = await openLog(await newStore());
+  await fork.submit([registration(agent, ["agent"], [AGENT])]);
+  for (let n = 0; n < 4; n++)
+    await fork.submit(Array.from({ length: 200 }, (_, i) => request(77_000 + 1000 * n + i)));
+  const forked = await files(fork);
+  const again = new LogClient({ url: forked.url, key: vkey, memory: new FolderMemory(folder) });
+  await assert.rejects(again.checkpoint(), ProofError);
+  await again.close();
+  await forked.close();
+  await fork.close();
+  await log.close();
+});
+
+test("the trace of a record's second envelope is the record's, by its index and its hash; another's is refused", async () => {
+  const log = await logWithAgent();
+  const server = await serve(log);
+  const client = new LogClient({ url: server.url, key: vkey });
+  const bytes = record({ trace_id: "twice" });
+  await client.submit(dsse(bytes, agent).bytes);
+  const second = await client.submit(cose(bytes).bytes);
+  const { subject } = await client.trace(second.index);
+  assert.equal(subject, second.recordId);
+  assert.equal((await client.trace(second.entryHash)).subject, subject);
+  const other = await client.submit(request(5).bytes);
+  assert.notEqual((await client.trace(other.index)).subject, subject);
+  await client.close();
+  await server.close();
   await log.close();
 });

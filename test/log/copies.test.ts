@@ -4,6 +4,7 @@ import { generateKeyPairSync, sign as signBytes } from "node:crypto";
 import { test } from "node:test";
 import { CONSUMED, LIST_ENTRIES, readBits, REVOKED, SUSPENDED, VALID } from "../../src/index/bits.js";
 import type { Submission } from "../../src/log/admit/verifiers.js";
+import { fsckStore } from "../../src/log/check/fsck.js";
 import { reindex } from "../../src/log/check/reindex.js";
 import type { Log } from "../../src/log/log.js";
 import { listAsOf } from "../../src/log/state/bits.js";
@@ -177,6 +178,22 @@ test("what is found by a record's name are all its entries, in order, forwards, 
           const want = (reverse ? inSpan.toReversed() : inSpan).slice(0, limit);
           assert.deepEqual(await placesOf(store, name, { from, to, limit, reverse }), want);
         }
+  await log.close();
+});
+
+test("an index of another version is said in a line, and the entries are checked all the same", async () => {
+  const store = new MemoryStore();
+  const { log, signer } = await logWithFickle(store);
+  await submitAll(log, [dsse(record({ trace_id: "one" }), signer)]);
+  await store.putRows([{ table: "meta", key: Buffer.from("index-version"), value: Uint8Array.of(1) }]);
+  const { faults } = await fsckStore(store, logKey);
+  assert.equal(faults.length, 1);
+  assert.match(
+    faults[0] ?? "",
+    /^the index is missing, unfinished or of another version: a start makes it again/,
+  );
+  await reindex(store, logKey);
+  await checkStore(store, log.published.size);
   await log.close();
 });
 

@@ -925,6 +925,28 @@ test("less than it showed, and cosigned later, is a rollback at once", async () 
   await log.close();
 });
 
+test("one look that fails accuses nobody, however long ago the last was; one that goes on failing is silence", async () => {
+  const log = await grown(2);
+  const server = await served(() => log);
+  const witness = await served(
+    () => log,
+    () => textResponse(cosigned(log.published.checkpoint)),
+  );
+  const { look, clock, monitor } = await watch(server.url, { policy: witnessPolicy(witness.url) });
+  assert.deepEqual(kinds(await look()), []);
+  clock.now += 86_400_000;
+  server.lie = () => new Response("busy", { status: 503 });
+  witness.lie = () => new Response("busy", { status: 503 });
+  assert.deepEqual(kinds(await look()), []);
+  assert.equal(typeof monitor.seen, "string");
+  assert.match(monitor.unchecked.join(), /witness W \(status 503\)/);
+  clock.now += 600_000;
+  assert.deepEqual(kinds(await look()), []);
+  clock.now += 1;
+  assert.deepEqual(kinds(await look()), ["silence", "silence"]);
+  await log.close();
+});
+
 /** The files of a log, and nobody who answers questions. */
 const onlyFiles: Lie = (path) =>
   path.startsWith("/v1/") ? new Response("<h1>Not Found</h1>", { status: 404 }) : undefined;
@@ -988,7 +1010,11 @@ test("a log that answered questions and does not any more is said to be silent a
 
 test("a fork is found whatever the log answers to questions, and a pass that could not finish is not clean", async () => {
   const [shown, other] = [await grown(6), await grown(6, 100)];
-  for (const answer of [() => new Response("busy", { status: 503 }), () => new Response("<html>")]) {
+  for (const [answer, found, isSeen] of [
+    [() => new Response("busy", { status: 503 }), ["fork"], "string"],
+    // A page for people: that is nobody who answers questions.
+    [() => new Response("<html>"), ["fork", "silence"], "object"],
+  ] as const) {
     const server = await served(() => shown);
     const { look, evidence, monitor } = await watch(server.url);
     assert.deepEqual(kinds(await look()), []);
@@ -996,9 +1022,9 @@ test("a fork is found whatever the log answers to questions, and a pass that cou
       if (path === "/checkpoint") return textResponse(other.published.checkpoint);
       return path === "/v1/log" ? answer() : undefined;
     };
-    assert.deepEqual(kinds(await look()), ["fork"]);
+    assert.deepEqual(kinds(await look()), found);
     assert.equal(evidence.length, 1);
-    assert.equal(typeof monitor.seen, "string", "nothing was seen to be clean");
+    assert.equal(typeof monitor.seen, isSeen);
   }
   const server = await served(
     () => shown,

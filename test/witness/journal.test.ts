@@ -84,6 +84,27 @@ test("a byte changed anywhere but in the last batch is refused", async () => {
   }
 });
 
+test("what is cut off is told, in bytes; what is whole is not", async () => {
+  const path = join(await mkdtemp(join(tmpdir(), "writ-journal-")), "state");
+  const cuts: number[] = [];
+  const options = { create: true, onCut: (bytes: number) => cuts.push(bytes) };
+  const open = async () =>
+    Journal.open(
+      path,
+      () => {},
+      () => [],
+      options,
+    );
+  const journal = await open();
+  await journal.append(Uint8Array.of(1, 2, 3));
+  await journal.close();
+  await (await open()).close();
+  assert.deepEqual(cuts, []);
+  await appendFile(path, "WRJ1 torn");
+  await (await open()).close();
+  assert.deepEqual(cuts, [9]);
+});
+
 test("a batch that is blank or torn at the end is no damage, a blank one in the middle is", async () => {
   const path = await place();
   await write(path, "first");

@@ -76,6 +76,10 @@ export const witnessServe: Command = {
     const unlock = await lockFolder(lockPath(folder));
     const logs = new Logs(listFile(folder));
     const state = await WitnessState.open(stateFile(folder), {
+      onCut: (bytes) =>
+        voice.say(
+          `the last ${bytes} bytes of ${stateFile(folder)} are no whole write, and were cut off: after a crash or a power cut that is as it should be (nobody was answered for them); if there was none, the file was damaged, and what it cosigned there is forgotten`,
+        ),
       onFatal: (error) => {
         voice.say(`${error.message}; start it again to recover`);
         setImmediate(() => process.exit(1));
