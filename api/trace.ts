@@ -41,9 +41,18 @@ const FILTERS = {
 } as const satisfies Record<string, Term["field"]>;
 type Filter = keyof typeof FILTERS;
 
+/** The same of what stands in one field or another: a call, evidence that was written or relied on, a party in any role. */
+const EITHER = {
+  tool_call_hash: ["call"],
+  evidence: ["writes", "cites"],
+  party: ["issuer", "party"],
+} as const satisfies Record<string, readonly Term["field"][]>;
+type EitherFilter = keyof typeof EITHER;
+
 const OTHER_MEMBERS = ["linked", "from", "to", "since", "until", "order", "limit", "cursor"] as const;
-const MEMBERS: readonly (Filter | (typeof OTHER_MEMBERS)[number])[] = [
+const MEMBERS: readonly (Filter | EitherFilter | (typeof OTHER_MEMBERS)[number])[] = [
   ...(Object.keys(FILTERS) as Filter[]),
+  ...(Object.keys(EITHER) as EitherFilter[]),
   ...OTHER_MEMBERS,
 ];
 const MAX_LIMIT = 1000;
@@ -183,6 +192,12 @@ function searchOf(members: Partial<Record<(typeof MEMBERS)[number], string>>): {
     if (field === "content_type" && isOwnContentType(value)) own = true;
     else terms.push({ field, value });
   }
+  const either = (Object.entries(EITHER) as [EitherFilter, readonly Term["field"][]][]).flatMap(
+    ([name, fields]) => {
+      const value = members[name];
+      return value === undefined ? [] : [fields.map((field) => ({ field, value }))];
+    },
+  );
   const { linked, cursor } = members;
   if (linked !== undefined && !isRecordId(linked)) throw invalid("linked", "a record id", linked);
   const order = members.order ?? "asc";
@@ -193,6 +208,7 @@ function searchOf(members: Partial<Record<(typeof MEMBERS)[number], string>>): {
   if (limit < 1 || limit > MAX_LIMIT) throw invalid("limit", `1 to ${MAX_LIMIT}`, String(limit));
   const search: SearchQuery = {
     terms,
+    either,
     order,
     limit,
     ...defined("linked", linked),

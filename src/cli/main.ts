@@ -28,6 +28,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["search", async () => (await import("./commands/search.js")).search],
   ["trace", async () => (await import("./commands/trace.js")).trace],
   ["impact", async () => (await import("./commands/trace.js")).impact],
+  ["approve", async () => (await import("./commands/approve.js")).approve],
+  ["reject", async () => (await import("./commands/approve.js")).reject],
   ["revoke", async () => (await import("./commands/standing.js")).revoke],
   ["suspend", async () => (await import("./commands/standing.js")).suspend],
   ["resume", async () => (await import("./commands/standing.js")).resume],

@@ -88,6 +88,12 @@ export interface SearchFilters {
   readonly target?: string;
   /** Of an artifact that foreign content is about: `sha256:` and hex. */
   readonly digest?: string;
+  /** Of a consumption, a receipt or a grant's use. */
+  readonly tool_call_hash?: string;
+  /** An evidence hash: who wrote it down, or relied on it. */
+  readonly evidence?: string;
+  /** An id in any role: as the issuer, or named as a party. */
+  readonly party?: string;
   /** A record id, in whichever member. */
   readonly linked?: string;
   /** Indexes [from, to). */

@@ -26,6 +26,9 @@ const FILTERS = [
   "target",
   "signer",
   "digest",
+  "tool_call_hash",
+  "evidence",
+  "party",
   "linked",
 ];
 

@@ -57,6 +57,43 @@ test("every filter, by its own name and its short one, alone and together", asyn
   assert.deepEqual(await found("target=DE02"), at("request", "grant", "receipt"));
   assert.deepEqual(await found(`linked=${stage.id("grant")}`), at("consumption", "receipt"));
   assert.deepEqual(await found(`linked=${stage.id("profile")}`), at("confirmation"));
+  // What stands in one field or another: a call, evidence that was written or relied on, a party in any role.
+  const call = (await get<Found>(`/v1/search?type=consumption&trace_id=wire-4812`)).entries[0]
+    ?.record as unknown as {
+    tool_call_hash: string;
+  };
+  assert.deepEqual(await found(`tool_call_hash=${call.tool_call_hash}`), at("consumption", "receipt"));
+  const asked = (await get<Found>("/v1/search?type=action-request&trace_id=wire-4812")).entries[0]
+    ?.record as unknown as {
+    evidence_hashes: Record<string, string>;
+  };
+  const [hash = ""] = Object.values(asked.evidence_hashes);
+  const both = await found(`evidence=${hash}`);
+  assert.ok(
+    at("profile", "request").every((index) => both.includes(index)),
+    "who wrote it and who relied on it",
+  );
+  const everything = (await get<Found>("/v1/search?limit=1000")).entries;
+  const named = everything.filter(({ record }) => {
+    const value = (record ?? {}) as unknown as Record<string, unknown>;
+    const members = [
+      "issuer",
+      "delegator_id",
+      "delegate_id",
+      "agent_id",
+      "approver_id",
+      "executor_id",
+      "audience",
+      "writer_id",
+      "owner",
+    ];
+    return members.some((member) => [value[member]].flat().includes("user://acme/cfo"));
+  });
+  assert.deepEqual(
+    await found("party=user%3A%2F%2Facme%2Fcfo"),
+    named.map(({ index }) => index),
+  );
+  assert.ok(named.length > 3);
   assert.deepEqual(await found("content_type=text/plain"), [log.published.size - 1]);
   assert.equal(
     (await found("content_type=application/vnd.writ.record%2Bjson")).length,

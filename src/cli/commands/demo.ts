@@ -26,23 +26,34 @@ import { textTree } from "../../trace/draw/tree.js";
 import { type TraceVerdict } from "../../trace/answer.js";
 import { evaluate } from "../../trace/evaluate.js";
 import type { Bundle } from "../../trace/bundle.js";
-import { type Command, type Invocation, required, STRING, usageError, type Voice } from "../command.js";
+import {
+  type Command,
+  FLAG,
+  type Invocation,
+  type Outcome,
+  required,
+  STRING,
+  usageError,
+  type Voice,
+} from "../command.js";
 import { writeWhole } from "../files.js";
 import { initFolder, keyFile, openFolder } from "../folder.js";
 import { type NamedSigner, readSigner } from "../key-files.js";
-import { urlOf } from "../listen.js";
+import { firstSignal, urlOf } from "../listen.js";
+import { pageScript } from "../page-script.js";
 import { pinnedKey, REMOTE_OPTIONS } from "../remote.js";
 import { version } from "../version.js";
 
 export const demo: Command = {
-  usage: "writ demo [--log URL --registrar FILE [--key VKEY]] [--out DIR]",
+  usage: "writ demo [--open | --log URL --registrar FILE [--key VKEY]] [--out DIR]",
   about:
-    "Plays the worked examples (a wire transfer, a staging clean-up, a retention campaign) and shows each trace, verdict and picture; a grant as two credentials, before and after it is revoked; then the same stories each with one change, and what is found. Without --log it starts a log of its own in a temporary folder. --out keeps the bundles, pictures and credentials.",
-  options: { ...REMOTE_OPTIONS, registrar: STRING, out: STRING },
+    "Plays the worked examples (a wire transfer, a staging clean-up, a retention campaign) and shows each trace, verdict and picture; a grant as two credentials, before and after it is revoked; then the same stories each with one change, and what is found. Without --log it starts a log of its own in a temporary folder. --out keeps the bundles, pictures and credentials. --open plays the examples and one that went wrong, says where they are to be looked at in a browser, and waits.",
+  options: { ...REMOTE_OPTIONS, registrar: STRING, out: STRING, open: FLAG },
   async run(invocation, voice) {
     if (invocation.words.length > 0) throw usageError("want no words here");
     const theatre = await openTheatre(invocation, voice);
     try {
+      if (invocation.flag("open")) return await exhibit(theatre, voice);
       return await perform(theatre, invocation.text("out"), voice);
     } finally {
       await theatre.close();
@@ -57,12 +68,34 @@ interface Theatre {
   readonly registrar: NamedSigner;
   /** A log of the demo's own: nobody else's names can be in the way. */
   readonly isOwn: boolean;
+  /** Where it is to be looked at. */
+  readonly url: string;
   close(): Promise<void>;
 }
 
 interface Told {
   readonly text: string;
   readonly verdict: TraceVerdict;
+}
+
+/** The examples, and one that went wrong, to be looked at until somebody ends it. */
+async function exhibit(theatre: Theatre, voice: Voice): Promise<Outcome> {
+  if (!theatre.isOwn) throw usageError("--open shows a log of its own: the page of another is at its URL");
+  voice.say(`the log's page: ${theatre.url}/`);
+  const wrong = TWISTS.filter(({ title }) => title === "an expired grant").map(({ story, title }) => ({
+    ...story,
+    title,
+  }));
+  for (const story of [...STORIES, ...wrong]) {
+    const isPlain = story.name !== "essay-drop" && !wrong.includes(story);
+    const bundle = await played(theatre, story, isPlain ? "" : nonce());
+    voice.say(
+      `${judge(theatre, bundle).verdict}: ${story.title}\n  ${theatre.url}/#/trace/${bundle.subject}`,
+    );
+  }
+  voice.say("Ctrl-C ends it, and the log with it");
+  await firstSignal();
+  return { ok: true, json: { url: theatre.url } };
 }
 
 async function perform(theatre: Theatre, out: string | undefined, voice: Voice) {
@@ -214,7 +247,7 @@ async function openTheatre(invocation: Invocation, voice: Voice): Promise<Theatr
     const registrar = await readSigner(required(invocation, "registrar"));
     const key = await pinnedKey(invocation, voice);
     const client = new LogClient({ url, key });
-    return { client, key, registrar, isOwn: false, close: () => client.close() };
+    return { client, key, registrar, isOwn: false, url, close: () => client.close() };
   }
   const place = await mkdtemp(join(tmpdir(), "writ-demo-"));
   const folder = join(place, "log");
@@ -223,7 +256,12 @@ async function openTheatre(invocation: Invocation, voice: Voice): Promise<Theatr
   const log = await openLog(store, { key });
   let own = "";
   const service = { key, url: () => own, now: Date.now };
-  const app = createApp(log, { verifierKeys: [key], version: version(), service });
+  const app = createApp(log, {
+    verifierKeys: [key],
+    version: version(),
+    service,
+    explorer: await pageScript("explorer"),
+  });
   const server = await listen(app, "127.0.0.1", 0);
   own = urlOf(server);
   voice.say(`playing against a log of its own at ${own}`);
@@ -233,6 +271,7 @@ async function openTheatre(invocation: Invocation, voice: Voice): Promise<Theatr
     key,
     registrar: await readSigner(keyFile(folder, "registrar")),
     isOwn: true,
+    url: own,
     close: async () => {
       await client.close();
       await server.close();

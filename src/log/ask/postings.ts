@@ -39,7 +39,12 @@ export class Postings {
 
   /** Links to a record, whichever member they are in. */
   linked(id: string): Posting {
-    const lists = LINK_MEMBERS.map((member) => this.term({ field: "link", value: id, member }));
+    return this.either(LINK_MEMBERS.map((member) => ({ field: "link", value: id, member })));
+  }
+
+  /** Entries that have one of these terms at least. */
+  either(terms: readonly Term[]): Posting {
+    const lists = terms.map((term) => this.term(term));
     return async (span) => {
       const found = new Set((await Promise.all(lists.map((list) => list(span)))).flat());
       const inOrder = [...found].toSorted((a, b) => (span.reverse === true ? b - a : a - b));

@@ -9,6 +9,8 @@ import type { Posting, Postings } from "./postings.js";
 
 export interface SearchQuery {
   readonly terms: readonly Term[];
+  /** Of each list, one term at least. */
+  readonly either?: readonly (readonly Term[])[];
   /** A record id: in whichever member. */
   readonly linked?: string;
   /** Indexes [from, to). */
@@ -56,6 +58,7 @@ export async function search(
     ? [first, Math.min(last, cursor?.at ?? last)]
     : [Math.max(first, cursor?.at ?? first), last];
   const lists = query.terms.map((term) => postings.term(term));
+  for (const terms of query.either ?? []) lists.push(postings.either(terms));
   if (query.linked !== undefined) lists.push(postings.linked(query.linked));
   const found: number[] = [];
   for (let stretch = 0; from < to && found.length < limit && stretch < MAX_STRETCHES; stretch++) {
