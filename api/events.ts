@@ -63,6 +63,7 @@ interface Wanted {
  */
 export function eventRoutes(app: Hono, log: Log, readers: Readers): void {
   const hub = new Hub(log.feed, log.policy.admission === "raw", readers);
+  // Costs what is said above, for as long as somebody listens.
   app.get("/v1/events", (c) => {
     const members = query(c, [...FILTER_FIELDS, "linked", "events", "from"]);
     negotiate(c.req.header("accept"), ["text/event-stream"]);

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Hono } from "hono";
 import { explorerPage } from "../src/report/explorer.js";
 
-/** Costs a file from memory. `script`: of the page, as it was built. */
+/** `script`: of the page, as it was built. */
 export function explorerRoutes(app: Hono, script: string): void {
   const { html, policy } = explorerPage(script);
   const etag = `"${createHash("sha256").update(html).digest("hex").slice(0, 32)}"`;
@@ -14,6 +14,7 @@ export function explorerRoutes(app: Hono, script: string): void {
     "referrer-policy": "no-referrer",
     etag,
   };
+  // Costs a file of 350 KB from memory.
   app.get("/", (c) =>
     c.req.header("if-none-match") === etag
       ? new Response(null, { status: 304, headers })

@@ -54,6 +54,7 @@ export function readRoutes(
   places: Places,
 ): void {
   // One entry; or the entries that carry one record, 4 MiB of them at most.
+  // Costs an entry of 64 KiB, or of one record as many as 4 MiB hold, and a head each.
   app.get("/v1/entries/:ref", async (c) => {
     query(c, []);
     const [index, ...others] = await indexesOf(log, c.req.param("ref"));
@@ -75,6 +76,7 @@ export function readRoutes(
     });
   });
 
+  // Costs an entry of 64 KiB and a proof of 63 hashes; with `wait`, a place among those who wait for witnesses.
   app.get("/v1/entries/:ref/proof", async (c) => {
     const members = query(c, [...WAIT_MEMBERS, "size"]);
     const wait = waitOf(log, members);
@@ -99,6 +101,7 @@ export function readRoutes(
     });
   });
 
+  // Costs a proof of 63 hashes.
   app.get("/v1/consistency", async (c) => {
     const { from: fromText, to: toText } = query(c, ["from", "to"]);
     const from = requiredSize(fromText, "from");
@@ -128,6 +131,7 @@ export function readRoutes(
     });
   });
 
+  // Costs what is in memory: a line for each witness.
   app.get("/v1/log", (c) => {
     query(c, []);
     const { published, policy } = log;
@@ -167,6 +171,7 @@ export function readRoutes(
     return new Response(JSON.stringify(body), { headers: JSON_HEADERS });
   });
 
+  // Costs nothing.
   app.get("/healthz", (c) => {
     query(c, []);
     const body = JSON.stringify({ status: "ok", size: log.published.size });

@@ -41,6 +41,7 @@ export function scittRoutes(
 
   // A raw log takes bytes and no statements: there is nothing that it could have verified.
   if (log.policy.admission !== "raw")
+    // Costs a body of 128 KiB, one signature to verify in a thread, a share of a batch, and a receipt to sign; the pool bounds what waits.
     app.post("/entries", async (c) => {
       query(c, []);
       const type = receiptType(c);
@@ -59,6 +60,7 @@ export function scittRoutes(
       });
     });
 
+  // Costs three look-ups, a proof of 63 hashes, and a signature.
   app.get("/entries/:id", async (c) => {
     const size = sizeParam(query(c, ["size"]).size, "size");
     const type = receiptType(c);
@@ -82,11 +84,13 @@ export function scittRoutes(
   const keys = [own, ...(service.pastKeys ?? []).filter(({ keyId }) => keyId !== own.keyId)];
   const keySet = formatCoseKeySet(keys);
 
+  // Costs the keys of this log and of those before it, from memory.
   app.get("/.well-known/scitt-keys", (c) => {
     query(c, []);
     return keyAnswer(c, keySet, "application/cose-key-set");
   });
 
+  // Costs one of them.
   app.get("/.well-known/scitt-keys/:kid", (c) => {
     query(c, []);
     const kid = parseBase64url(c.req.param("kid"));

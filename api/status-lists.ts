@@ -69,6 +69,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions, r
   const jwt: Kind = { name: "jwt", write: (list, made) => utf8(token(statusListJwt, list, made)) };
   const cwt: Kind = { name: "cwt", write: (list, made) => token(statusListCwt, list, made) };
 
+  // Costs a URL for each 131,072 entries.
   app.get("/v1/status/lists", (c) => {
     query(c, []);
     negotiate(c.req.header("accept"), ["application/json"]);
@@ -76,6 +77,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions, r
     return answer(c, utf8(JSON.stringify({ status_lists: uris })), "application/json");
   });
 
+  // Costs a list of 32 KiB and its signature when it has changed, or is of the past; then as many copies as stand in it, once.
   app.get("/v1/status/lists/:k", async (c) => {
     const { time } = query(c, ["time"]);
     const type = negotiate(c.req.header("accept"), [JWT_MEDIA_TYPE, CWT_MEDIA_TYPE]);
@@ -86,6 +88,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions, r
     return answer(c, found.body, type, found);
   });
 
+  // Costs the same, and a credential around it.
   app.get("/v1/status/bitstring/:purpose/:k", async (c) => {
     try {
       const { timestamp } = query(c, ["timestamp"]);
@@ -105,6 +108,7 @@ export function statusListRoutes(app: Hono, log: Log, options: ServiceOptions, r
     }
   });
 
+  // Costs a key from memory.
   app.get("/.well-known/jwks.json", (c) => {
     query(c, []);
     return answer(c, utf8(JSON.stringify({ keys: [listJwk(options.key)] })), "application/json");

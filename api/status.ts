@@ -14,6 +14,7 @@ const HEADERS = {
 };
 
 export function statusRoutes(app: Hono, log: Log): void {
+  // Costs at worst the 32 grants above a grant, with the state of each, and two proofs of 63 hashes.
   app.get("/v1/entries/:ref/status", async (c) => {
     const { as_of: text } = query(c, ["as_of"]);
     negotiate(c.req.header("accept"), ["application/json"]);

@@ -54,6 +54,7 @@ export function submitRoutes(
 ): void {
   const raw = log.policy.admission === "raw";
 
+  // Costs a body of 128 KiB, up to 16 signatures to verify in a thread, and a share of a batch; the pool bounds what waits.
   app.post("/v1/entries", async (c) => {
     // Everything about the request that can be wrong is settled before anything is stored.
     const wait = waitOf(log, query(c, WAIT_MEMBERS));
@@ -64,6 +65,7 @@ export function submitRoutes(
     return answerOne(log, group, answer, wait, places);
   });
 
+  // Costs a body of 16 MiB with 10,000 statements, which the pool has room for or not; bodies of batches have a budget of their own.
   app.post("/v1/entries/batch", async (c) => {
     const wait = waitOf(log, query(c, WAIT_MEMBERS));
     negotiate(c.req.header("accept"), ["application/json"]);
@@ -77,6 +79,7 @@ export function submitRoutes(
   });
 
   if (raw) {
+    // Costs a body of 64 KiB and a share of a batch.
     app.post("/add", async (c) => {
       const wait = waitOf(log, query(c, WAIT_MEMBERS));
       const group = await log.submitRaw([await bodies.read(c, MAX_ENTRY_BYTES)]);

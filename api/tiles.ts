@@ -20,6 +20,7 @@ const TILE_HEADERS = {
 };
 
 export function tileRoutes(app: Hono, log: Log, readers: Readers): void {
+  // Costs a note from memory, 16 KiB at worst.
   app.get("/checkpoint", (c) => {
     query(c, []);
     const { checkpoint } = log.published;
@@ -33,6 +34,7 @@ export function tileRoutes(app: Hono, log: Log, readers: Readers): void {
     return known ? new Response(null, { status: 304, headers }) : new Response(checkpoint, { headers });
   });
 
+  // Costs a tile of 8 KiB, or a bundle of 256 entries, 16 MiB, as is said below.
   app.get("/tile/*", async (c) => {
     query(c, []);
     const id = parseTilePath(rawPath(c).slice(1));

@@ -184,3 +184,24 @@ test("no room imports in circles", () => {
   };
   for (const file of FILES) visit(file, []);
 });
+
+test("every route says above its path what it costs at worst", () => {
+  const silent = FILES.filter((file) => file.startsWith("api/")).flatMap((file) => {
+    const lines = readFileSync(join(PROJECT, file), "utf8").split("\n");
+    return lines.flatMap((line, i) => {
+      if (!/^\s*app\.(?:get|post)\("/.test(line)) return [];
+      const said = lines.slice(0, i).findLast((one) => !/^\s*if \(/.test(one)) ?? "";
+      return /^\s*\/\/ (?:Costs|The same)|^\s*\/\/ .*\bcosts?\b/.test(said) || isLongComment(lines, i)
+        ? []
+        : [`${file}: ${line.trim()}`];
+    });
+  });
+  assert.deepEqual(silent, []);
+});
+
+/** Does a comment of several lines above a place begin with what it costs? */
+function isLongComment(lines: readonly string[], at: number): boolean {
+  let first = at;
+  while (/^\s*\/\//.test(lines[first - 1] ?? "")) first--;
+  return /^\s*\/\/ Costs/.test(lines[first] ?? "");
+}
