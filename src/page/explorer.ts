@@ -73,6 +73,8 @@ async function open(): Promise<void> {
     if (screen === "") await home(log, here);
     else if (screen === "entry") await entryScreen(log, Number(word), here);
     else if (screen === "trace") await traceScreen(log, word, new URLSearchParams(query), here);
+    else if (screen === "impact") await impactScreen(log, word, here);
+    else if (screen === "party") await searchScreen(log, new URLSearchParams({ party: word }), here);
     else if (screen === "search") await searchScreen(log, new URLSearchParams(query), here);
     else if (screen === "file") fileScreen();
     else if (screen === "trust") trustScreen(log);
@@ -225,6 +227,8 @@ async function entryScreen(of: SeenLog, index: number, here: () => boolean): Pro
       " · ",
       link(`#/search?linked=${entry.id ?? ""}`, "What names it"),
       " · ",
+      link(`#/impact/${entry.id ?? index}`, "What relied on it"),
+      " · ",
       link(`#/entry/${Math.max(0, index - 1)}`, "before"),
       " · ",
       link(`#/entry/${index + 1}`, "after"),
@@ -294,9 +298,53 @@ async function traceScreen(
       " · ",
       button,
     ),
-    verdictView(bundle, verdict, !each),
+    compareBox(address),
+    ...(await besides(of, query, verdictView(bundle, verdict, !each), !each)),
   );
 }
+
+/** Two traces beside one another: the second is verified as the first was. */
+async function besides(
+  of: SeenLog,
+  query: URLSearchParams,
+  first: HTMLElement,
+  aggregated: boolean,
+): Promise<HTMLElement[]> {
+  const other = query.get("with");
+  if (other === null || other === "") return [first];
+  const { bundle } = await of.bundle(other);
+  const second = verdictView(bundle, evaluate(bundle, of.policy, { at: Date.now() }), aggregated);
+  return [element("div", { class: "two" }, first, second)];
+}
+
+function compareBox(address: (more: Readonly<Record<string, string>>) => string): HTMLElement {
+  const input = element("input", { "aria-label": "compare with the trace of" }) as HTMLInputElement;
+  const form = element("form", {}, element("label", {}, "Compare with the trace of ", input));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.hash = address({ with: input.value.trim() });
+  });
+  return form;
+}
+
+/** Who relied on something: so the log says, and each record is verified by itself. */
+async function impactScreen(of: SeenLog, ref: string, here: () => boolean): Promise<void> {
+  const found = await of.impact(ref);
+  if (!here()) return;
+  show(
+    "What relied on it",
+    element(
+      "p",
+      {},
+      `${found.length} records relied on ${ref}, as the log says; that there are no others is its word.`,
+    ),
+    await hits(of, found.slice(0, MAX_IMPACT), here),
+    found.length > MAX_IMPACT ? element("p", {}, `The first ${MAX_IMPACT} are shown.`) : "",
+  );
+}
+
+/** Dependants that are verified one after another. */
+const MAX_IMPACT = 100;
 
 async function searchScreen(of: SeenLog, query: URLSearchParams, here: () => boolean): Promise<void> {
   const inputs = FILTERS.map((name) => {

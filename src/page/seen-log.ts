@@ -164,6 +164,20 @@ export class SeenLog {
     };
   }
 
+  /** Who relied on something, as the log says, nearest first. */
+  async impact(ref: string): Promise<readonly Hit[]> {
+    const lines = (await (await get(`/v1/impact/${encodeURIComponent(ref)}`)).text()).split("\n");
+    return lines.flatMap((line) => {
+      if (line === "") return [];
+      const { index, type, issuer } = JSON.parse(line) as {
+        readonly index?: number;
+        readonly type?: string;
+        readonly issuer?: string;
+      };
+      return index === undefined ? [] : [{ index, record: { type, issuer }, received_at: "" }];
+    });
+  }
+
   /** The indexes that a reference names. */
   async find(ref: string): Promise<number | null> {
     const response = await fetch(`v1/entries/${encodeURIComponent(ref)}`);

@@ -10,6 +10,8 @@ form { margin: .5rem 0; }
 td[data-label="entry"], td[data-label="logged"] { white-space: nowrap; }
 td[data-label="by"] { min-width: 9rem; }
 #screen { max-width: 62rem; }
+#screen:has(.two) { max-width: none; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
 #screen.alarm { border: 8px solid #b3261e; background: #fdecea; }
 .finding { display: inline-block; margin-bottom: .4rem; }
 `;
