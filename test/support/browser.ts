@@ -41,6 +41,10 @@ export async function printPage(url: string, pdf: string): Promise<void> {
   await browse(`--print-to-pdf=${pdf}`, url, ["--no-pdf-header-footer"]);
 }
 
+export async function pictureOfPage(url: string, png: string): Promise<void> {
+  await browse(`--screenshot=${png}`, url, ["--window-size=1000,1300", "--hide-scrollbars"]);
+}
+
 /** Without a network: nothing but files can be had. */
 async function browse(what: string, url: string, more: readonly string[]): Promise<string> {
   const profile = await mkdtemp(join(tmpdir(), "writ-browser-"));
