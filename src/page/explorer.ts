@@ -8,8 +8,10 @@ import { cardText } from "../trace/draw/card.js";
 import { isRecordEntry } from "../trace/entry.js";
 import { Graph } from "../trace/graph.js";
 import { claimsOf } from "../trace/sentence.js";
-import { evaluate, looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
+import type { Policy } from "../format/policy.js";
+import { looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
 import { byId, element, facts, link, list, reasonOf, save, table } from "./dom.js";
+import { answerAsWorker, isWorker, judge } from "./judging.js";
 import { Fork, type Hit, policyFrom, SeenLog } from "./seen-log.js";
 import { placeLink, verdictView } from "./verdict-view.js";
 
@@ -264,7 +266,7 @@ async function traceScreen(
   const asOf = query.get("as_of");
   const { bundle, file } = await of.bundle(id, asOf === null ? undefined : Number(asOf));
   const began = performance.now();
-  const verdict = evaluate(bundle, of.policy, { at: Date.now() });
+  const verdict = await judge(file, of.policy, Date.now());
   const took = Math.round(performance.now() - began);
   if (!here()) return;
   const button = element("button", { type: "button" }, "Save the bundle");
@@ -312,8 +314,8 @@ async function besides(
 ): Promise<HTMLElement[]> {
   const other = query.get("with");
   if (other === null || other === "") return [first];
-  const { bundle } = await of.bundle(other);
-  const second = verdictView(bundle, evaluate(bundle, of.policy, { at: Date.now() }), aggregated);
+  const { bundle, file } = await of.bundle(other);
+  const second = verdictView(bundle, await judge(file, of.policy, Date.now()), aggregated);
   return [element("div", { class: "two" }, first, second)];
 }
 
@@ -441,27 +443,17 @@ function fileScreen(): void {
   }) as HTMLInputElement;
   const result = element("div", { id: "file-result", role: "status" });
   input.addEventListener("change", () => {
-    void input.files?.[0]?.arrayBuffer().then((buffer) => {
-      try {
-        const bytes = new Uint8Array(buffer);
-        const policy = policyFrom(key.value);
-        if (looksLikeEvidence(bytes)) {
-          const { log: origin, older, newer } = verifyEvidence(bytes, policy);
-          result.replaceChildren(
-            element(
-              "p",
-              { class: "again bad" },
-              `✗ Proven: ${origin} has signed two histories, of ${older.size} and of ${newer.size} entries.`,
-            ),
-          );
-          return;
-        }
-        const bundle = parseBundleFile(bytes);
-        result.replaceChildren(verdictView(bundle, evaluate(bundle, policy, { at: Date.now() }), true));
-      } catch (error) {
-        result.replaceChildren(element("p", { class: "again bad" }, `✗ ${reasonOf(error)}`));
-      }
-    });
+    const [file] = input.files ?? [];
+    if (file === undefined) return;
+    result.replaceChildren("Verifying…");
+    file
+      .arrayBuffer()
+      .then(async (buffer) => judged(new Uint8Array(buffer), policyFrom(key.value)))
+      .catch((error: unknown) => element("p", { class: "again bad" }, `✗ ${reasonOf(error)}`))
+      .then(
+        (shown) => result.replaceChildren(shown),
+        () => {},
+      );
   });
   show(
     "Check a file",
@@ -470,6 +462,17 @@ function fileScreen(): void {
     element("label", {}, "The file ", input),
     result,
   );
+}
+
+/** What a file proves, by what the reader trusts. */
+async function judged(bytes: Uint8Array, policy: Policy): Promise<HTMLElement> {
+  if (!looksLikeEvidence(bytes)) {
+    const bundle = parseBundleFile(bytes);
+    return verdictView(bundle, await judge(bytes, policy, Date.now()), true);
+  }
+  const { log: origin, older, newer } = verifyEvidence(bytes, policy);
+  const proven = `✗ Proven: ${origin} has signed two histories, of ${older.size} and of ${newer.size} entries.`;
+  return element("p", { class: "again bad" }, proven);
 }
 
 async function begin(): Promise<void> {
@@ -483,15 +486,16 @@ async function begin(): Promise<void> {
   await open();
 }
 
-addEventListener("hashchange", () => void open());
-// The newest are shown as they come, while nobody looks at anything else.
-setInterval(() => {
-  if (
-    log !== null &&
-    document.visibilityState === "visible" &&
-    ["", "#/", "#"].includes(location.hash) &&
-    document.activeElement?.id !== "go"
-  )
+function live(): void {
+  // The newest are shown as they come, while nobody looks at anything else.
+  const isHome = ["", "#/", "#"].includes(location.hash);
+  if (log !== null && isHome && document.visibilityState === "visible" && document.activeElement?.id !== "go")
     void open();
-}, 10_000);
-void begin();
+}
+
+if (isWorker()) answerAsWorker();
+else {
+  addEventListener("hashchange", () => void open());
+  setInterval(live, 10_000);
+  void begin();
+}

@@ -25,7 +25,7 @@ export interface ExplorerPage {
 /** `script`: of the page, as it was built (`src/page/explorer`). */
 export function explorerPage(script: string): ExplorerPage {
   const style = STYLE + MORE_STYLE;
-  const policy = `default-src 'none'; script-src '${hashOf(script)}'; style-src '${hashOf(style)}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'`;
+  const policy = `default-src 'none'; script-src '${hashOf(script)}'; style-src '${hashOf(style)}'; connect-src 'self'; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'`;
   const html = [
     "<!doctype html>",
     `<html lang="en"><head><meta charset="utf-8">`,

@@ -51,7 +51,7 @@ test("the page is one file that runs only its own script, asks only its own log,
   const [, style = ""] = /<style>(.*?)<\/style>/s.exec(page) ?? [];
   assert.equal(
     response.headers.get("content-security-policy"),
-    `default-src 'none'; script-src '${hashOf(SCRIPT)}'; style-src '${hashOf(style)}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'`,
+    `default-src 'none'; script-src '${hashOf(SCRIPT)}'; style-src '${hashOf(style)}'; connect-src 'self'; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'`,
   );
   const etag = response.headers.get("etag") ?? "";
   assert.equal((await app.request("/", { headers: { "if-none-match": etag } })).status, 304);
@@ -66,20 +66,23 @@ test("home, entry, trace and search: what is shown was verified in the browser",
   skip: skipWithoutBrowser,
 }, async () => {
   const { url, played, asked } = await shown();
-  const home = textOf(await domOf(`${url}/`));
+  const VERIFIED = `document.getElementById("screen").dataset.verified`;
+  const home = textOf(await domOf(`${url}/`, VERIFIED));
   assert.match(home, /✓ Its signed checkpoint of 30 entries was verified here/);
   assert.match(home, /✓ #29 a record of type boundary-seal by executor:\/\/acme\/payments/);
-  const entry = textOf(await domOf(`${url}/#/entry/22`));
+  const entry = textOf(await domOf(`${url}/#/entry/22`, `document.querySelector("h1")`));
   assert.match(entry, /✓ Verified here: these very bytes are entry 22 of the tree of 30/);
   assert.match(entry, /action wire\.transfer, amount "41872\.14 USD"/);
   assert.match(entry, /leaf \S+ .*✓ the root that is signed/);
-  const trace = textOf(await domOf(`${url}/#/trace/${played.stage.id("receipt")}`));
+  const trace = textOf(
+    await domOf(`${url}/#/trace/${played.stage.id("receipt")}`, `document.querySelector(".word")`),
+  );
   assert.match(trace, /✓ Judged here, in this browser, in \d+ ms: 30 records/);
   assert.match(
     trace,
     / AUTHORIZED executor:\/\/acme\/payments did wire\.transfer with amount "41872\.14 USD"/,
   );
-  const search = textOf(await domOf(`${url}/#/search?type=approval`));
+  const search = textOf(await domOf(`${url}/#/search?type=approval`, VERIFIED));
   assert.match(search, /✓ #25 a record of type approval by user:\/\/acme\/treasurer/);
   // Chromium asks for an icon by itself.
   assert.ok(
@@ -120,7 +123,9 @@ test("a log that lies is found out by the page: another statement, another proof
   for (const [name, screen, lie] of lies) {
     const { url, played } = await shown(lie);
     const address = screen === "#/trace/" ? `${screen}${played.stage.id("receipt")}` : screen;
-    const text = textOf(await domOf(`${url}/${address}`));
+    const text = textOf(
+      await domOf(`${url}/${address}`, `document.querySelector("[role=alert], .again, .word")`),
+    );
     assert.match(text, /✗ .* Nothing of it was believed\.|NOT_VERIFIED/, `${name}: ${text.slice(0, 200)}`);
     assert.doesNotMatch(text, /✓ (?:Verified here|Its signed)| AUTHORIZED /, name);
     await played.log.close();

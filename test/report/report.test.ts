@@ -65,7 +65,10 @@ function twist(title: string): Story {
 async function opened(page: string): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), "writ-report-")), "report.html");
   await writeFile(file, page);
-  const dom = await domOf(pathToFileURL(file).href);
+  const dom = await domOf(
+    pathToFileURL(file).href,
+    `document.getElementById("writ-again").classList.length > 1`,
+  );
   return (
     /<p id="writ-again"[^>]*class="([^"]*)"[^>]*>([^<]*)</.exec(dom)?.slice(1).join(": ") ?? dom.slice(0, 200)
   );

@@ -1,10 +1,11 @@
 /** A real browser, where there is one: Chromium without a window. */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { accessSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { WebSocket } from "undici";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 const CHROMIUM = pathOf(NAMES);
@@ -31,11 +32,99 @@ function pathOf(names: readonly string[]): string | null {
 }
 
 const run = promisify(execFile);
+/** Every page of ours is done within it, on a machine that does other things too. */
+const MAX_MS = 60_000;
+const POLL_MS = 50;
 
-/** What a page is when its scripts have run: its DOM as HTML. `more`: further arguments of the browser. */
-export async function domOf(url: string, ...more: readonly string[]): Promise<string> {
-  return browse("--dump-dom", url, more);
+/** What a page is once `ready`, an expression in it, is true: its DOM as HTML. As it is after a minute, where it never was. */
+export async function domOf(url: string, ready = "true"): Promise<string> {
+  const profile = await mkdtemp(join(tmpdir(), "writ-browser-"));
+  const child = spawn(
+    CHROMIUM ?? "chromium",
+    [...FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  try {
+    const page = await Page.open(await portOf(child));
+    await page.ask("Page.navigate", { url });
+    const until = Date.now() + MAX_MS;
+    while (Date.now() < until && !(await page.isTrue(`document.readyState === "complete" && (${ready})`)))
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    return await page.value("document.documentElement.outerHTML");
+  } finally {
+    child.kill("SIGKILL");
+  }
 }
+
+async function portOf(child: ChildProcess): Promise<string> {
+  let said = "";
+  return new Promise((resolve, reject) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      const [, port] = /DevTools listening on ws:\/\/127\.0\.0\.1:(\d+)\//.exec(said) ?? [];
+      if (port !== undefined) resolve(port);
+    });
+    child.once("exit", () => reject(new Error(said)));
+  });
+}
+
+/** A tab, by the DevTools protocol. */
+class Page {
+  private nextId = 1;
+  private readonly waiting = new Map<number, (answer: Answer) => void>();
+
+  private constructor(private readonly socket: WebSocket) {
+    socket.addEventListener("message", ({ data }) => {
+      const answer = JSON.parse(String(data)) as Answer;
+      this.waiting.get(answer.id)?.(answer);
+    });
+  }
+
+  static async open(port: string): Promise<Page> {
+    const response = await fetch(`http://127.0.0.1:${port}/json/new?about:blank`, { method: "PUT" });
+    const { webSocketDebuggerUrl: url } = (await response.json()) as { webSocketDebuggerUrl: string };
+    const socket = new WebSocket(url);
+    await new Promise((resolve, reject) => {
+      socket.addEventListener("open", resolve);
+      socket.addEventListener("error", reject);
+    });
+    return new Page(socket);
+  }
+
+  async ask(method: string, params: object): Promise<Answer> {
+    const id = this.nextId++;
+    return new Promise((resolve) => {
+      this.waiting.set(id, resolve);
+      this.socket.send(JSON.stringify({ id, method, params }));
+    });
+  }
+
+  async isTrue(expression: string): Promise<boolean> {
+    return (await this.evaluate(`Boolean(${expression})`)) === true;
+  }
+
+  async value(expression: string): Promise<string> {
+    return String(await this.evaluate(expression));
+  }
+
+  private async evaluate(expression: string): Promise<unknown> {
+    const { result } = await this.ask("Runtime.evaluate", { expression, returnByValue: true });
+    return result?.result?.value;
+  }
+}
+
+interface Answer {
+  readonly id: number;
+  readonly result?: { readonly result?: { readonly value?: unknown } };
+}
+
+/** Without a network: nothing but files and this machine can be had. */
+const FLAGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
 
 export async function printPage(url: string, pdf: string): Promise<void> {
   await browse(`--print-to-pdf=${pdf}`, url, ["--no-pdf-header-footer"]);
@@ -45,23 +134,10 @@ export async function pictureOfPage(url: string, png: string): Promise<void> {
   await browse(`--screenshot=${png}`, url, ["--window-size=1000,1300", "--hide-scrollbars"]);
 }
 
-/** Without a network: nothing but files can be had. */
-async function browse(what: string, url: string, more: readonly string[]): Promise<string> {
+/** One page, and what is to be done with it once it has been still for a while. */
+async function browse(what: string, url: string, more: readonly string[]): Promise<void> {
   const profile = await mkdtemp(join(tmpdir(), "writ-browser-"));
-  const { stdout } = await run(
-    CHROMIUM ?? "chromium",
-    [
-      "--headless=new",
-      "--no-sandbox",
-      "--disable-gpu",
-      `--user-data-dir=${profile}`,
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-      "--virtual-time-budget=8000",
-      ...more,
-      what,
-      url,
-    ],
-    { maxBuffer: 64 * 1024 * 1024, timeout: 90_000 },
-  );
-  return stdout;
+  const waiting = "--virtual-time-budget=8000";
+  const args = [...FLAGS, `--user-data-dir=${profile}`, waiting, ...more, what, url];
+  await run(CHROMIUM ?? "chromium", args, { timeout: 90_000 });
 }
