@@ -6,6 +6,7 @@ import { guessForm, parseStatement } from "../statement/parse.js";
 import type { Statement } from "../statement/statement.js";
 import { WritError } from "../errors.js";
 import { type PublicKey, verifierOf } from "../statement/key.js";
+import { Memory } from "./memory.js";
 
 export interface TraceEntry {
   readonly index: number;
@@ -53,9 +54,16 @@ export function isRecordEntry(entry: TraceEntry): entry is RecordEntry {
 /** Does the signature, one of the statement's own, verify by this key? Worked out once: it is most of what a verdict costs. */
 export function isVerified(
   { signedBytes }: Statement,
-  { signature }: Statement["signatures"][number],
+  signature: Statement["signatures"][number],
   key: PublicKey,
 ): boolean {
+  return ASKED.of(signature, key.keyId, () => verifies(signature.signature, signedBytes, key));
+}
+
+/** By the signature at hand: one verdict asks for the same thousands of times. */
+const ASKED = new Memory<Statement["signatures"][number], boolean>();
+
+function verifies(signature: Uint8Array, signedBytes: Uint8Array, key: PublicKey): boolean {
   const name = toHex(sha256(concat(utf8(key.keyId), sha256(signature), sha256(signedBytes))));
   if (VERIFIED.has(name)) return true;
   if (!verifierOf(key)(signature, signedBytes)) return false;
@@ -65,8 +73,8 @@ export function isVerified(
 }
 
 /**
- * What was found to be signed, last: every trace of a log has the same registrations, policies and action types, and a verdict
- * asks for some twice. 64 hex digits each, 1 MiB in all.
+ * What was found to be signed, last: every trace of a log has the same registrations, policies and action types. 64 hex digits
+ * each, 1 MiB in all.
  */
 const VERIFIED = new Set<string>();
 const MAX_VERIFIED = 8192;
