@@ -1,5 +1,5 @@
 /** A real browser, where there is one: Chromium without a window. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { accessSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,17 +7,36 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { WebSocket } from "undici";
 
+/** Without a network: nothing but files and this machine can be had. */
+const FLAGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
-const CHROMIUM = pathOf(NAMES);
+const CHROMIUM = working(pathOf(NAMES));
 export const PDFTOTEXT = pathOf(["pdftotext"]);
 
 /** For `skip`: why a test with a browser is not run; false where it is. */
 export const skipWithoutBrowser =
-  CHROMIUM === null ? "no Chromium here: .ci/run installs one (apt-get install chromium)" : false;
+  CHROMIUM === null ? "no Chromium that runs here: .ci/run installs one (apt-get install chromium)" : false;
 export const skipWithoutPdf =
   CHROMIUM === null || PDFTOTEXT === null
     ? "no Chromium, or no pdftotext here: .ci/run installs them (chromium, poppler-utils)"
     : false;
+
+/** One that cannot open an empty page here is none. */
+function working(path: string | null): string | null {
+  if (path === null) return null;
+  try {
+    execFileSync(path, [...FLAGS, "--dump-dom", "about:blank"], { stdio: "ignore", timeout: 30_000 });
+    return path;
+  } catch {
+    return null;
+  }
+}
 
 function pathOf(names: readonly string[]): string | null {
   for (const folder of (process.env["PATH"] ?? "").split(":"))
@@ -117,14 +136,6 @@ interface Answer {
   readonly id: number;
   readonly result?: { readonly result?: { readonly value?: unknown } };
 }
-
-/** Without a network: nothing but files and this machine can be had. */
-const FLAGS = [
-  "--headless=new",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
 
 export async function printPage(url: string, pdf: string): Promise<void> {
   await browse(`--print-to-pdf=${pdf}`, url, ["--no-pdf-header-footer"]);
