@@ -1,9 +1,9 @@
 /** The script of a report: judges the bundle that is in the page, again, by what the page pinned; and by a key that the reader has. */
 import { parseBase64 } from "../format/base64.js";
-import { fromUtf8, utf8 } from "../format/bytes.js";
+import { utf8 } from "../format/bytes.js";
 import { parsePolicy, type Policy, policyOfKey } from "../format/policy.js";
 import { parseVerifierKey } from "../format/vkey.js";
-import { AGAIN_ID, DATA_ID, type ReportData } from "../report/report.js";
+import { AGAIN_ID, bodyHtml, DATA_ID, type ReportData } from "../report/report.js";
 import { evaluate, parseBundleFile, PROFILES, type TraceVerdict } from "../verify/index.js";
 
 function byId(id: string): HTMLElement {
@@ -32,7 +32,9 @@ function judge(policy: Policy): TraceVerdict {
 function differences(verdict: TraceVerdict): string[] {
   const { stated } = data;
   const codes = (findings: TraceVerdict["findings"]): string =>
-    findings.map(({ check, outcome, code, nodes }) => [check, outcome, code, nodes].join(" ")).join("\n");
+    findings
+      .map(({ check, outcome, code, nodes, detail }) => [check, outcome, code, nodes, detail].join(" "))
+      .join("\n");
   return [
     ...(verdict.verdict === stated.verdict
       ? []
@@ -54,25 +56,44 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What is read here is made from the records, now: whatever stood in the file before is gone. */
+function makeAgain(verdict: TraceVerdict, policy: Policy): void {
+  const { pinned, version } = data;
+  const main = document.createElement("template");
+  main.innerHTML = bodyHtml(parseBundleFile(bytesOf(data.bundle)), verdict, {
+    policy,
+    pinned: `${pinned} (so this file says)`,
+    version,
+  });
+  document.body.replaceChildren(main.content);
+  document.title = `${verdict.verdict}: ${verdict.actionType ?? "a record"}`;
+  listen();
+}
+
 function judgeAgain(): void {
   const began = performance.now();
   try {
-    const verdict = judge(parsePolicy(bytesOf(data.policy)));
+    const policy = parsePolicy(bytesOf(data.policy));
+    const verdict = judge(policy);
     const wrong = differences(verdict);
+    makeAgain(verdict, policy);
     const ms = Math.round(performance.now() - began);
     if (wrong.length === 0)
       say(
         AGAIN_ID,
-        `✓ Checked again in this page, just now, in ${ms} ms: its records say ${verdict.verdict}. Every signature, every proof and every rule, was looked at, by the key that this file pinned.`,
+        `✓ Checked again in this page, just now, in ${ms} ms: its records say ${verdict.verdict}. Every signature, every proof and every rule was looked at, by the key that this file pinned, and what you read was made from them.`,
         true,
       );
     else
       say(
         AGAIN_ID,
-        `✗ This page is not what its records say: ${wrong.join("; ")}. Do not rely on it.`,
+        `✗ This file was not what its records say: ${wrong.join("; ")}. What you read now was made from the records.`,
         false,
       );
   } catch (error) {
+    const nothing = document.createElement("p");
+    nothing.id = AGAIN_ID;
+    document.body.replaceChildren(nothing);
     say(AGAIN_ID, `✗ The records in this page do not hold: ${reasonOf(error)}. Do not rely on it.`, false);
   }
 }
@@ -105,10 +126,11 @@ function save(name: string, bytes: Uint8Array): void {
   link.click();
 }
 
-byId("writ-judge").addEventListener("click", judgeByOwn);
-byId("writ-save").addEventListener("click", () => save("bundle.json", bytesOf(data.bundle)));
-byId("writ-save-policy").addEventListener("click", () =>
-  save("policy", utf8(fromUtf8(bytesOf(data.policy)) ?? "")),
-);
+function listen(): void {
+  byId("writ-judge").addEventListener("click", judgeByOwn);
+  byId("writ-save").addEventListener("click", () => save("bundle.json", bytesOf(data.bundle)));
+  byId("writ-save-policy").addEventListener("click", () => save("policy", bytesOf(data.policy)));
+}
+
 // After the page was painted.
 setTimeout(judgeAgain, 0);

@@ -37,6 +37,9 @@ export interface ReportData {
   readonly at: number;
   readonly profile: string;
   readonly complete: boolean;
+  /** In the words of whoever made the page. */
+  readonly pinned: string;
+  readonly version: string;
   /** What this file says, in the interface's spelling. */
   readonly stated: ReturnType<typeof verdictJson>;
 }
@@ -52,6 +55,8 @@ export function reportHtml(bundle: Bundle, verdict: TraceVerdict, options: Repor
     at: verdict.at,
     profile: verdict.profile.name,
     complete: verdict.complete,
+    pinned: options.pinned,
+    version: options.version,
     stated: verdictJson(verdict),
   };
   const csp = `default-src 'none'; script-src '${hashOf(script)}'; style-src '${hashOf(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'`;
@@ -62,7 +67,7 @@ export function reportHtml(bundle: Bundle, verdict: TraceVerdict, options: Repor
     `<meta name="viewport" content="width=device-width, initial-scale=1">`,
     `<title>${escaped(`${verdict.verdict}: ${verdict.actionType ?? "a record"}`)}</title>`,
     `<style>${STYLE}</style></head><body>`,
-    bodyOf(bundle, verdict, options).text,
+    bodyHtml(bundle, verdict, options),
     `<script type="application/json" id="${DATA_ID}">${scriptSafe(JSON.stringify(data))}</script>`,
     `<script>${script}</script>`,
     "</body></html>",
@@ -80,7 +85,16 @@ export function scriptSafe(json: string): string {
   return json.replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 
-function bodyOf(bundle: Bundle, verdict: TraceVerdict, options: ReportOptions): Html {
+/** Everything that is read in a report: the page makes it again from its records when it is opened. */
+export function bodyHtml(
+  bundle: Bundle,
+  verdict: TraceVerdict,
+  options: Omit<ReportOptions, "script">,
+): string {
+  return bodyOf(bundle, verdict, options).text;
+}
+
+function bodyOf(bundle: Bundle, verdict: TraceVerdict, options: Omit<ReportOptions, "script">): Html {
   const whole = pictureOf(bundle, verdict);
   return html`
 <main>
@@ -242,7 +256,11 @@ function checks({ findings }: TraceVerdict): Html {
 <details open><summary>What was not asked, and why</summary>${list("NOT_APPLICABLE")}</details>`;
 }
 
-function foundation(verdict: TraceVerdict, { policy, pinned, version }: ReportOptions, bundle: Bundle): Html {
+function foundation(
+  verdict: TraceVerdict,
+  { policy, pinned, version }: Omit<ReportOptions, "script">,
+  bundle: Bundle,
+): Html {
   const { tree, cosigners, log, asOf, at, profile, trusted, toleranceS, rulesVersion, walk } = verdict;
   const rows: readonly (readonly [string, string])[] = [
     ["log", log],
@@ -273,9 +291,10 @@ function escapedLines(text: string): string {
 
 function repeating({ at, profile }: TraceVerdict): Html {
   const command = `writ verify bundle.json --policy policy --at ${timeText(at) ?? ""} --profile ${profile.name}`;
-  return html`<p>Open this page again: it judges the bundle that is in it, with nothing from anywhere else. To judge it by a key that you had from
-somebody you trust and not from this file, put it here:</p>
-<p><label>Key, or policy <textarea id="writ-own" rows="3" spellcheck="false"></textarea></label> <button id="writ-judge" type="button">Judge</button></p>
+  return html`<p>Open this page again: it judges the bundle that is in it, and makes everything above from it anew, with nothing from anywhere else.
+Whoever made the page chose the key, and could have changed its script: if that matters, save the bundle, and judge it with a program that you had from
+somebody else (below), or with the page of a log that you know ("Check a file"), by a key that you had from somebody you trust.</p>
+<p><label>Another key, or policy, for this page's own script <textarea id="writ-own" rows="3" spellcheck="false"></textarea></label> <button id="writ-judge" type="button">Judge</button></p>
 <p id="writ-own-answer" role="status"></p>
 <p><button id="writ-save" type="button">Save the bundle</button> <button id="writ-save-policy" type="button">Save the policy</button> On a machine with the program:</p>
 <pre>${command}</pre>`;

@@ -22,7 +22,7 @@ dt { color: #3c4043; }
 dd { margin: 0; }
 pre { white-space: pre-wrap; background: #f1f3f4; padding: .6rem; font-size: .8rem; }
 .picture { overflow-x: auto; }
-.picture > svg { max-width: 100%; min-width: 40rem; height: auto; }
+.picture > svg { max-width: 100%; min-width: 48rem; height: auto; }
 textarea, input { width: 100%; font: inherit; }
 button { font: inherit; padding: .3rem .8rem; }
 :focus-visible { outline: 3px solid #1558b0; outline-offset: 2px; }

@@ -144,7 +144,7 @@ test("a report that lies, or whose records were changed, says so itself when it 
   const liar = await reported(expired, (verdict) => ({ ...verdict, verdict: "AUTHORIZED" }));
   assert.match(
     await opened(liar.page),
-    /^again bad: ✗ This page is not what its records say: it says AUTHORIZED, and the records say VIOLATION/,
+    /^again bad: ✗ This file was not what its records say: it says AUTHORIZED, and the records say VIOLATION/,
   );
   const teller = await reported(expired, (verdict) => ({ ...verdict, sentence: "Nothing happened." }));
   assert.match(await opened(teller.page), /another story than the records/);
@@ -162,6 +162,27 @@ test("a report that lies, or whose records were changed, says so itself when it 
   assert.match(await opened(withData(page, changed)), /^again bad: ✗/);
   const cut = { ...data, bundle: data.bundle.slice(0, 4000) };
   assert.match(await opened(withData(page, cut)), /^again bad: ✗ The records in this page do not hold/);
+});
+
+test("what was written over in the file is made anew from the records: nobody reads it", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const { page } = await reported(twist("an expired grant"));
+  const forged = page
+    .replaceAll("41872.14 USD", "99.00 USD")
+    .replace('class="word VIOLATION">VIOLATION<', 'class="word AUTHORIZED">AUTHORIZED<');
+  const file = join(await mkdtemp(join(tmpdir(), "writ-report-")), "report.html");
+  await writeFile(
+    file,
+    withData(forged, dataIn(page)).replace(/<script>.*<\/script>/s, () => `<script>${SCRIPT}</script>`),
+  );
+  const dom = await domOf(
+    pathToFileURL(file).href,
+    `document.getElementById("writ-again").classList.length > 1`,
+  );
+  const [body = ""] = dom.split("<body>").slice(1);
+  assert.match(body, /class="word VIOLATION">VIOLATION</);
+  assert.ok(body.includes("41872.14 USD") && !body.includes("99.00 USD"));
 });
 
 test("on paper it says the same", { skip: skipWithoutPdf }, async () => {

@@ -145,14 +145,19 @@ function standingOf(entry: RecordEntry, graph: Graph, verdict: TraceVerdict): st
   const taking = graph
     .naming(entry.id, "target", "revocation")
     .filter(({ index }) => !withoutEffect.includes(index));
-  const last = taking.at(-1);
+  // What is revoked stays so, whatever is said of it afterwards.
+  const last = taking.find(({ record }) => revocationAction(record) === "revoke") ?? taking.at(-1);
   const words = { revoke: "REVOKED", suspend: "SUSPENDED", resume: "resumed" } as const;
   const newer = graph.naming(entry.id, "supersedes");
   const uses = graph.naming(entry.id, "capability_hash", "consumption");
   const most = entry.record.value["max_uses"];
   const trust = evidence.find(({ fact }) => fact === entry.index)?.trust;
   return [
-    ...(last === undefined ? [] : [`${words[revocationAction(last.record)]} by #${last.index}`]),
+    ...(last === undefined
+      ? []
+      : [
+          `${words[revocationAction(last.record)]} by #${last.index}${uses.some(({ index }) => index < last.index) ? ", after a use" : ""}`,
+        ]),
     ...newer.map(({ index }) => `superseded by #${index}`),
     ...(entry.record.type === "capability-grant"
       ? [`consumed ${uses.length} of ${typeof most === "number" ? most : 1}`]

@@ -146,7 +146,7 @@ function count(names: readonly string[]): ReadonlyMap<string, number> {
 function rowsOf({ isSmall, what, who, when, standing, findings }: Card): string[] {
   if (isSmall) return [[...what, who].join(" · ")];
   return [
-    ...what.flatMap((line) => wrapped(line, BOX_CHARACTERS).slice(0, 3)),
+    ...what.flatMap((line) => wrapped(line, BOX_CHARACTERS, 3)),
     who === "" ? "" : `by ${who}`,
     when,
     ...standing,
@@ -156,7 +156,7 @@ function rowsOf({ isSmall, what, who, when, standing, findings }: Card): string[
 
 function boxOf({ card, y, height, rows }: Box): string {
   const { title, word, tone, mark, findings, indexes, isSubject, kind } = card;
-  const details = findings.map(({ code, detail }) => `${code}: ${detail}`).join("\n");
+  const details = findings.map(({ code, detail }) => escaped(`${code}: ${detail}`)).join("\n");
   const places =
     indexes.length > 1 ? `#${indexes[0]} … #${indexes.at(-1)}` : indexes.map((index) => `#${index}`).join("");
   const stroke = isSubject || mark === "FAIL" ? 2.5 : 1;
@@ -165,7 +165,7 @@ function boxOf({ card, y, height, rows }: Box): string {
   const standing = new Set(card.standing);
   return [
     `<svg x="${MARGIN}" y="${y}" width="${BOX}" height="${height}" data-card="${escaped(card.name)}">`,
-    details === "" ? "" : `<title>${escaped(details)}</title>`,
+    details === "" ? "" : `<title>${details}</title>`,
     `<rect x="1.5" y="1.5" width="${BOX - 3}" height="${height - 3}" rx="4" fill="${FILLS[mark]}" stroke="${STROKES[mark]}" stroke-width="${stroke}"${dash}/>`,
     text(
       PAD,

@@ -11,11 +11,12 @@ export function cut(text: string, most: number): string {
   return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : characters.join("");
 }
 
-/** In lines of at most so many characters, broken at spaces where there are any. */
-export function wrapped(text: string, most: number): string[] {
+/** In lines of at most so many characters, broken at spaces where there are any; what is beyond `mostLines` of them is cut. */
+export function wrapped(text: string, most: number, mostLines = 40): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of printable(text).split(" ")) {
+  // Cut first: other people's texts may be long, and nobody reads the rest here.
+  for (const word of cut(text.slice(0, 4 * most * mostLines), most * mostLines).split(" ")) {
     const pieces = Array.from(word).reduce<string[]>((found, char) => {
       const last = found.at(-1);
       if (last === undefined || Array.from(last).length >= most) found.push(char);
@@ -29,7 +30,7 @@ export function wrapped(text: string, most: number): string[] {
       } else line = line === "" ? piece : `${line} ${piece}`;
     }
   }
-  return line === "" ? lines : [...lines, line];
+  return (line === "" ? lines : [...lines, line]).slice(0, mostLines);
 }
 
 /** For XML and HTML, in text and between quotes. */
