@@ -2,6 +2,13 @@
 
 type Child = Node | string | number | null;
 
+/** Without what turns or hides text: other people's, on one screen with ours. Lines stay. */
+function visible(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) =>
+    char === "\n" ? char : `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
 export function element(
   tag: string,
   attributes: Readonly<Record<string, string>> = {},
@@ -10,7 +17,7 @@ export function element(
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   for (const child of children)
-    if (child !== null) made.append(typeof child === "number" ? String(child) : child);
+    if (child !== null) made.append(child instanceof Node ? child : visible(String(child)));
   return made;
 }
 

@@ -4,9 +4,7 @@
  */
 import { toBase64 } from "../format/base64.js";
 import { fromUtf8 } from "../format/bytes.js";
-import { cardText } from "../trace/draw/card.js";
 import { isRecordEntry } from "../trace/entry.js";
-import { Graph } from "../trace/graph.js";
 import { claimsOf } from "../trace/sentence.js";
 import type { Policy } from "../format/policy.js";
 import { looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
@@ -40,6 +38,10 @@ let turn = 0;
 
 function show(title: string, ...content: readonly (Node | string)[]): void {
   document.title = `${title} · Writ`;
+  byId("pinned").textContent =
+    log === null
+      ? ""
+      : `${log.name}${log.isFirstSight ? ": seen here for the first time, its key taken on its own word" : ""}`;
   byId("screen").replaceChildren(element("h1", {}, title), ...content);
 }
 
@@ -87,18 +89,25 @@ async function open(): Promise<void> {
 }
 
 async function home(of: SeenLog, here: () => boolean): Promise<void> {
-  const { checkpoint } = await of.checkpoint();
+  const { checkpoint, seenBefore } = await of.checkpoint();
   const { entries } = await of.search(new URLSearchParams({ order: "desc", limit: "10" }));
   if (!here()) return;
   const { about } = of;
+  const said = `Its signed checkpoint of ${checkpoint.size} entries was verified here${checkpoint.witnessed ? ", with the witnesses that you ask for" : ""}`;
   show(
-    about.origin,
+    of.name,
     goBox(of),
-    element(
-      "p",
-      { class: "again good" },
-      `✓ Its signed checkpoint of ${checkpoint.size} entries was verified here, and extends what you saw before. ${of.isFirstSight ? "This is the first time that you see this log here: its key was taken on its own word." : ""}`,
-    ),
+    checkpoint.size < seenBefore
+      ? element(
+          "p",
+          { class: "again bad" },
+          `✗ ${said}, and you saw ${seenBefore} before: it shows you less than it did, an old copy or worse.`,
+        )
+      : element(
+          "p",
+          { class: "again good" },
+          `✓ ${said}${seenBefore === 0 ? "; it is the first that you see here." : ", and extends what you saw before."}`,
+        ),
     facts([
       ["entries", String(checkpoint.size)],
       ["root", toBase64(checkpoint.root)],
@@ -153,7 +162,7 @@ function goBox(of: SeenLog): HTMLElement {
 async function hits(of: SeenLog, found: readonly Hit[], here: () => boolean): Promise<HTMLElement> {
   const marks = found.map(() => element("span", { title: "not verified yet" }, "…"));
   const body = table(
-    ["", "entry", "what", "by", "logged"],
+    ["", "entry", "what", "by", "logged, by its clock"],
     found.map(({ index, record, received_at }, i) => [
       marks[i] ?? null,
       placeLink(index),
@@ -166,12 +175,14 @@ async function hits(of: SeenLog, found: readonly Hit[], here: () => boolean): Pr
     for (const [i, { index }] of found.entries()) {
       if (!here()) return;
       const mark = marks[i];
-      const cell = body.querySelectorAll("tbody tr")[i]?.children[2];
+      const [, , cell, by] = body.querySelectorAll("tbody tr")[i]?.children ?? [];
       try {
         const { entry } = await of.entry(index);
         // What stands here from now on is what was verified.
-        if (cell !== undefined)
-          cell.textContent = isRecordEntry(entry) ? claimsOf(entry.record) : "foreign content";
+        cell?.replaceChildren(
+          element("span", {}, isRecordEntry(entry) ? claimsOf(entry.record) : "foreign content"),
+        );
+        by?.replaceChildren(element("span", {}, entry.record?.issuer ?? ""));
         mark?.replaceChildren("✓");
         mark?.setAttribute("title", "verified here: it is in the log");
       } catch (error) {
@@ -204,7 +215,6 @@ async function entryScreen(of: SeenLog, index: number, here: () => boolean): Pro
   const said = isRecordEntry(entry)
     ? claimsOf(entry.record)
     : "Foreign content: bytes that are no record of ours.";
-  const graph = new Graph([{ entry, mode: "leaf" }]);
   const raw = fromUtf8(entry.stored) ?? toBase64(entry.stored);
   const pretty = isRecordEntry(entry) ? JSON.stringify(entry.record.value, null, 2) : raw;
   show(
@@ -219,8 +229,7 @@ async function entryScreen(of: SeenLog, index: number, here: () => boolean): Pro
       ["record id", entry.id ?? "none"],
       ["stands", `${status} (the log's word, now)`],
       ["signed by", (entry.statement?.signatures ?? []).map(({ keyId }) => keyId).join(", ") || "nobody"],
-      ["logged", entry.receivedAt === null ? "" : new Date(entry.receivedAt).toISOString()],
-      ["says", cardText(entry, graph, NO_VERDICT).when],
+      ["logged (the log's word)", entry.receivedAt === null ? "" : new Date(entry.receivedAt).toISOString()],
     ]),
     element(
       "p",
@@ -252,9 +261,6 @@ async function entryScreen(of: SeenLog, index: number, here: () => boolean): Pro
     element("pre", {}, raw),
   );
 }
-
-/** For the parts of a card that a single entry has. */
-const NO_VERDICT = { withoutEffect: [], evidence: [] } as unknown as Parameters<typeof cardText>[2];
 
 async function traceScreen(
   of: SeenLog,
@@ -289,7 +295,7 @@ async function traceScreen(
     element(
       "p",
       { class: "again good" },
-      `✓ Judged here, in this browser, in ${took} ms: ${bundle.entries.length} records, every signature, proof and rule.`,
+      `✓ Judged here, in this browser, in ${took} ms: ${bundle.entries.length} records, every signature, proof and rule, of ${bundle.subject}.`,
     ),
     element(
       "p",

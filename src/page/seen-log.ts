@@ -2,19 +2,19 @@
  * A log as the page sees it: nothing is shown that was not verified here. Its key is pinned at first sight, and kept; the last checkpoint,
  * too, and every later one has to extend it.
  */
-import { type Hash, verifyConsistency } from "../../merkle/index.js";
-import { asHash } from "../../merkle/index.js";
+import { sha256 } from "#crypto";
+import { asHash, type Hash, sameHash, verifyConsistency } from "../../merkle/index.js";
 import { parseBase64 } from "../format/base64.js";
-import { fromUtf8, utf8 } from "../format/bytes.js";
+import { fromUtf8, toHex, utf8 } from "../format/bytes.js";
 import type { Checkpoint } from "../format/checkpoint.js";
-import { openCheckpoint } from "../format/cosignature.js";
 import { forkEvidence, formatEvidence } from "../format/evidence.js";
 import { parsePolicy, type Policy, policyOfKey } from "../format/policy.js";
 import { parseVerifierKey } from "../format/vkey.js";
 import { ProofError } from "../errors.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
-import { parseTlogProof, verifyEntry } from "../verify/index.js";
+import { entriesIn } from "../trace/open.js";
+import { parseTlogProof, type VerifiedCheckpoint, verifyCheckpoint, verifyEntry } from "../verify/index.js";
 
 /** Two histories, both signed: the file proves it. */
 export class Fork extends Error {
@@ -41,9 +41,17 @@ export interface LogAnswer {
   }[];
 }
 
-export interface Shown {
-  readonly checkpoint: Checkpoint;
-  readonly note: Uint8Array;
+export interface Accepted {
+  readonly checkpoint: VerifiedCheckpoint;
+  /** The size of the largest that was seen here before. */
+  readonly seenBefore: number;
+}
+
+const STATES: readonly string[] = ["active", "suspended", "revoked", "consumed", "expired", "unknown"];
+
+function evidenceOf(older: Uint8Array, newer: Uint8Array): Uint8Array {
+  const evidence: string | Uint8Array = formatEvidence(forkEvidence(older, newer));
+  return typeof evidence === "string" ? utf8(evidence) : evidence;
 }
 
 export interface SeenEntry {
@@ -60,7 +68,8 @@ export interface Hit {
   readonly received_at: string;
 }
 
-const KEPT = "writ-log ";
+/** By the address of the page, which nobody but its reader chooses. */
+const KEPT = `writ ${location.origin}${location.pathname}`;
 
 export class SeenLog {
   private constructor(
@@ -71,61 +80,73 @@ export class SeenLog {
     readonly isFirstSight: boolean,
   ) {}
 
+  /** ProofError when it calls itself something else than the key that is pinned. */
   static async open(): Promise<SeenLog> {
     const about = (await json("/v1/log")) as LogAnswer;
-    const kept = localStorage.getItem(KEPT + about.origin);
-    const told = about.verifier_keys[0] ?? "";
-    const pinned = kept ?? told;
-    if (kept === null) localStorage.setItem(KEPT + about.origin, told);
-    return new SeenLog(about, pinned, policyFrom(pinned), kept === null);
+    const kept = localStorage.getItem(KEPT);
+    const pinned = kept ?? about.verifier_keys[0] ?? "";
+    // Before it is kept: what cannot be read would stand in the way for good.
+    const policy = policyFrom(pinned);
+    const seen = new SeenLog(about, pinned, policy, kept === null);
+    if (kept === null) localStorage.setItem(KEPT, pinned);
+    return seen;
+  }
+
+  /** The name in the key that is pinned: what a log calls itself is its own word. */
+  get name(): string {
+    return this.policy.logs[0]?.key.name ?? "";
   }
 
   /** Trusts this from now on: a verifier key, or a policy. */
   pin(text: string): void {
     policyFrom(text);
-    localStorage.setItem(KEPT + this.about.origin, text);
+    localStorage.setItem(KEPT, text);
+    localStorage.removeItem(`${KEPT} checkpoint`);
   }
 
-  /** The newest checkpoint, which extends the last that was seen here. */
-  async checkpoint(): Promise<Shown> {
-    const note = await bytes("/checkpoint");
-    const log = this.policy.logs[0];
-    if (log === undefined) throw new ProofError("no log is pinned");
-    const { checkpoint } = openCheckpoint(note, log.key);
-    await this.demandOneHistory({ checkpoint, note });
-    return { checkpoint, note };
+  /** The newest checkpoint: by the policy's quorum, and of one history with the last that was seen here. */
+  async checkpoint(): Promise<Accepted> {
+    return this.accept(await bytes("/checkpoint"));
   }
 
-  private async demandOneHistory(now: Shown): Promise<void> {
-    const name = `${KEPT}${this.about.origin} checkpoint`;
-    const kept = localStorage.getItem(name);
-    const log = this.policy.logs[0];
-    if (kept !== null && log !== undefined) {
-      const before = openCheckpoint(utf8(kept), log.key).checkpoint;
-      const [older, newer] =
-        before.size <= now.checkpoint.size ? [before, now.checkpoint] : [now.checkpoint, before];
-      const same = older.size === newer.size && fromUtf8(older.root) === fromUtf8(newer.root);
-      try {
-        if (older.size > 0 && !same) await this.demandExtends(older, newer);
-      } catch (error) {
-        if (!(error instanceof ProofError)) throw error;
-        const evidence =
-          older.size === newer.size ? formatEvidence(forkEvidence(utf8(kept), now.note)) : null;
-        throw new Fork(
-          `This log showed you a tree of ${before.size} entries, and shows one of ${now.checkpoint.size} now that is not of the same history: ${error.message}`,
-          evidence === null ? null : typeof evidence === "string" ? utf8(evidence) : evidence,
-        );
-      }
-      if (before.size > now.checkpoint.size) return;
+  /** A checkpoint, wherever it came with. ProofError, Fork. */
+  private async accept(note: Uint8Array): Promise<Accepted> {
+    const checkpoint = verifyCheckpoint(note, this.policy);
+    const place = `${KEPT} checkpoint`;
+    const kept = localStorage.getItem(place);
+    if (kept === null) {
+      localStorage.setItem(place, fromUtf8(note) ?? "");
+      return { checkpoint, seenBefore: 0 };
     }
-    localStorage.setItem(name, fromUtf8(now.note) ?? "");
+    const before = verifyCheckpoint(utf8(kept), this.policy);
+    try {
+      await this.demandOneHistory(before, checkpoint);
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error;
+      throw new Fork(
+        `This log showed you a tree of ${before.size} entries, and shows one of ${checkpoint.size} now that is not of the same history: ${error.message}`,
+        before.size === checkpoint.size ? evidenceOf(utf8(kept), note) : null,
+      );
+    }
+    if (checkpoint.size > before.size) localStorage.setItem(place, fromUtf8(note) ?? "");
+    return { checkpoint, seenBefore: before.size };
   }
 
-  private async demandExtends(older: Checkpoint, newer: Checkpoint): Promise<void> {
+  private async demandOneHistory(a: Checkpoint, b: Checkpoint): Promise<void> {
+    const [older, newer] = a.size <= b.size ? [a, b] : [b, a];
+    if (older.size === 0) return;
+    if (older.size === newer.size) {
+      if (!sameHash(older.root, newer.root)) throw new ProofError("another root of one size");
+      return;
+    }
     const answer = (await json(`/v1/consistency?from=${older.size}&to=${newer.size}`)) as {
       readonly hashes: readonly string[];
     };
-    const hashes = answer.hashes.map((text) => asHash(parseBase64(text) ?? new Uint8Array(0)));
+    const hashes = answer.hashes.map((text) => {
+      const hash = parseBase64(text);
+      if (hash?.length !== 32) throw new Error("its consistency proof is no list of hashes");
+      return asHash(hash);
+    });
     verifyConsistency(older.size, newer.size, hashes, older.root, newer.root);
   }
 
@@ -139,6 +160,7 @@ export class SeenLog {
     const stored = parseBase64(answer.statement) ?? new Uint8Array(0);
     const proof = await bytes(`/v1/entries/${index}/proof`);
     const verified = verifyEntry(stored, proof, this.policy);
+    await this.accept(parseTlogProof(proof).checkpoint);
     if (verified.index !== index)
       throw new ProofError(`asked for entry ${index}, got the proof of ${verified.index}`);
     const { hashes } = parseTlogProof(proof);
@@ -147,11 +169,23 @@ export class SeenLog {
     return { entry, hashes, leafHash: verified.leafHash, size, witnessed };
   }
 
+  /** The trace of this record, and of no other; as of now unless told. ProofError, Fork. */
   async bundle(id: string, asOf?: number): Promise<{ readonly bundle: Bundle; readonly file: Uint8Array }> {
     const file = await bytes(
       `/v1/traces/${encodeURIComponent(id)}${asOf === undefined ? "" : `?as_of=${asOf}`}`,
     );
-    return { bundle: parseBundleFile(file), file };
+    const bundle = parseBundleFile(file);
+    const { seenBefore } = await this.accept(utf8(bundle.checkpoint));
+    const entries = entriesIn(bundle);
+    const names = entries
+      .filter((entry) => entry.id === bundle.subject)
+      .flatMap(({ index, stored }) => [String(index), `sha256:${toHex(sha256(stored))}`]);
+    if (![bundle.subject, ...names].includes(id))
+      throw new ProofError(`asked for the trace of ${id}, got that of ${bundle.subject}`);
+    const least = asOf ?? seenBefore;
+    if (bundle.asOf < least || (asOf !== undefined && bundle.asOf !== asOf))
+      throw new ProofError(`wanted it as of ${least} entries, got it as of ${bundle.asOf}`);
+    return { bundle, file };
   }
 
   /** What the log says is there: each of it is verified when it is looked at. */
@@ -190,6 +224,7 @@ export class SeenLog {
       readonly state: string;
       readonly decided_by?: readonly number[];
     };
+    if (!STATES.includes(state)) throw new Error("no state that there is");
     return by.length === 0 ? state : `${state}, by ${by.map((one) => `#${one}`).join(", ")}`;
   }
 }

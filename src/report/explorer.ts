@@ -7,7 +7,7 @@ nav { padding: .4rem 1rem; border-bottom: 1px solid #dadce0; }
 form { margin: .5rem 0; }
 .filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .4rem 1rem; }
 .sentence { font-weight: 600; }
-td[data-label="entry"], td[data-label="logged"] { white-space: nowrap; }
+td[data-label="entry"], td[data-label="logged, by its clock"] { white-space: nowrap; }
 td[data-label="by"] { min-width: 9rem; }
 #screen { max-width: 62rem; }
 #screen:has(.two) { max-width: none; }
@@ -33,7 +33,7 @@ export function explorerPage(script: string): ExplorerPage {
     `<meta name="viewport" content="width=device-width, initial-scale=1">`,
     "<title>Writ</title>",
     `<style>${style}</style></head><body>`,
-    `<nav><a href="#/">Home</a> · <a href="#/search">Search</a> · <a href="#/file">Check a file</a> · <a href="#/trust">Trust</a></nav>`,
+    `<nav><a href="#/">Home</a> · <a href="#/search">Search</a> · <a href="#/file">Check a file</a> · <a href="#/trust">Trust</a> <span id="pinned"></span></nav>`,
     `<main id="screen"><p>Everything here is verified in this browser. It wants scripts for that; nothing is fetched but from this log.</p></main>`,
     `<script>${script}</script>`,
     "</body></html>",

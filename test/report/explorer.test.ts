@@ -17,6 +17,7 @@ const SCRIPT = await readFile(join(PROJECT, "dist/src/page/explorer.js"), "utf8"
 /** A log that the worked example filled, with somebody before it who may change what it answers. */
 async function shown(
   change: (path: string, body: Buffer) => Buffer | string = (_, body) => body,
+  instead: (path: string) => string = (path) => path,
 ): Promise<{ url: string; played: Played; asked: string[] }> {
   const played = await play(wireTransfer);
   const service = { key: logKey, url: () => "http://log.example", now: () => START };
@@ -26,7 +27,7 @@ async function shown(
     const path = incoming.url ?? "/";
     asked.push(path);
     void (async () => {
-      const response = await app.request(path);
+      const response = await app.request(instead(path));
       const body = change(path, Buffer.from(await response.arrayBuffer()));
       const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "content-length"));
       outgoing.writeHead(response.status, headers).end(body);
@@ -91,6 +92,36 @@ test("home, entry, trace and search: what is shown was verified in the browser",
   );
   await played.log.close();
 });
+
+test("an answer about something else is refused: the trace of another record, or of an earlier time, and a checkpoint of a quorum that is not there", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const refusals: readonly (readonly [(path: string) => string, RegExp])[] = [
+    [
+      (path) => (path.startsWith("/v1/traces/") ? "/v1/traces/17" : path),
+      /asked for the trace of sha256:\S+, got that of/,
+    ],
+    [
+      (path) => (path.startsWith("/v1/traces/") ? `${path}?as_of=29` : path),
+      /wanted it as of 30 entries, got it as of 29/,
+    ],
+  ];
+  for (const [instead, why] of refusals) {
+    const { url, played } = await shown(undefined, instead);
+    const ready = `document.querySelector("[role=alert], .word")`;
+    // First the newest checkpoint, as a reader sees it, then the trace.
+    const text = textOf(await domOf(`${url}/`, seenThen(`#/trace/${played.stage.id("receipt")}`, ready)));
+    assert.match(text, why);
+    assert.doesNotMatch(text, / AUTHORIZED /);
+    await played.log.close();
+  }
+});
+
+/** Home first; once that is verified, another screen. */
+function seenThen(hash: string, ready: string): string {
+  const move = `document.getElementById("screen").dataset.verified && location.hash === "" && (location.hash = ${JSON.stringify(hash)}, false)`;
+  return `(${move}) || (location.hash !== "" && ${ready})`;
+}
 
 test("a log that lies is found out by the page: another statement, another proof, another checkpoint, a changed bundle", {
   skip: skipWithoutBrowser,
