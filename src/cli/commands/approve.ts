@@ -6,8 +6,11 @@ import { buildRecord, RecordRef } from "../../record/build.js";
 import { RECORD_MEDIA_TYPE } from "../../record/record.js";
 import { signDsse } from "../../statement/sign.js";
 import type { Bundle } from "../../trace/bundle.js";
+import type { TraceVerdict } from "../../trace/answer.js";
+import { findingText } from "../../trace/draw/tree.js";
+import { objectMember } from "../../record/links.js";
 import { printable } from "../../trace/draw/text.js";
-import { isRecordEntry, type RecordEntry } from "../../trace/entry.js";
+import type { RecordEntry } from "../../trace/entry.js";
 import { evaluate } from "../../trace/evaluate.js";
 import { actionOf, Graph, textMember } from "../../trace/graph.js";
 import { entriesIn } from "../../trace/open.js";
@@ -19,7 +22,7 @@ import { millisecondsOf } from "../seconds.js";
 type Answer = "approve" | "reject";
 
 const ABOUT =
-  "Shows the request exactly as it was signed, what was decided about it, the evidence with its facts, and what a grant would allow, all of it verified; then asks, and signs the answer with FILE, a key that is registered as an approver's. The signature is over the id of what was shown. --seat: the role that it is given in. --yes asks nothing.";
+  "Shows the request exactly as it was signed, what was decided about it, each fact that it names as evidence, and how it stands by the rules, all of it verified; then asks, and signs the answer with FILE, a key that is registered as an approver's. The signature is over the id of what was shown. --seat: the role that it is given in. --yes asks nothing: whoever says it has read what is shown.";
 
 function answering(answer: Answer): Command {
   return {
@@ -37,10 +40,10 @@ function answering(answer: Answer): Command {
         invocation.text("expires") === undefined ? null : millisecondsOf(invocation, "expires", 1);
       return withClient(invocation, voice, async (client) => {
         const bundle = await client.trace(ref);
-        const { sentence } = evaluate(bundle, policyOfKey(client.logKey), { at: Date.now() });
+        const verdict = evaluate(bundle, policyOfKey(client.logKey), { at: Date.now() });
         const graph = new Graph(entriesIn(bundle).map((entry) => ({ entry, mode: "leaf" as const })));
         const request = requestIn(graph, bundle, ref);
-        for (const line of [...shownOf(graph, request), "", sentence]) voice.say(line);
+        for (const line of [...shownOf(graph, request), ...judgedOf(verdict)]) voice.say(line);
         if (!invocation.flag("yes") && !(await isMeant(answer, voice)))
           return { ok: false, text: "nothing was signed", json: { signed: false } };
         const now = new Date();
@@ -89,7 +92,18 @@ function requestIn(graph: Graph, { subject }: Bundle, ref: string): RecordEntry 
 function shownOf(graph: Graph, request: RecordEntry): string[] {
   const action = actionOf(graph, request.id);
   const { decisions, approvals, grants } = action;
-  const facts = graph.all("fact").filter(isRecordEntry);
+  const { value } = request.record;
+  const evidence = Object.entries(objectMember(value, "evidence_hashes")).flatMap(([name, hash]) => {
+    const facts =
+      typeof hash === "string" ? graph.writers(hash).filter(({ record }) => record.type === "fact") : [];
+    if (facts.length === 0) return [printable(`  ${name}: nothing in the log says what it is`)];
+    return facts.flatMap((fact) => [
+      printable(`  ${name}: #${fact.index}, by ${fact.record.issuer}:`),
+      ...JSON.stringify(fact.record.value, null, 2)
+        .split("\n")
+        .map((line) => `    ${printable(line)}`),
+    ]);
+  });
   const said = ({ index, record }: RecordEntry, word: string): string =>
     printable(
       `  #${index} ${record.type} by ${record.issuer}: ${textMember(record.value, word) ?? ""} ${textMember(record.value, "reason") ?? textMember(record.value, "approver_role") ?? ""}`.trimEnd(),
@@ -101,10 +115,19 @@ function shownOf(graph: Graph, request: RecordEntry): string[] {
     ...(decisions.length === 0 ? ["  nothing yet"] : decisions.map((one) => said(one, "decision"))),
     "approvals so far:",
     ...(approvals.length === 0 ? ["  none"] : approvals.map((one) => said(one, "approval"))),
-    "facts that it relies on:",
-    ...(facts.length === 0 ? ["  none in the log"] : facts.map((one) => said(one, "fact_type"))),
+    "the evidence that it names:",
+    ...(evidence.length === 0 ? ["  none"] : evidence),
+    "a grant for it may allow no more than its action, target, parameters and constraints above.",
     ...(grants.length === 0 ? [] : ["it was granted already:", ...grants.map((one) => said(one, "nonce"))]),
   ];
+}
+
+/** How it stands before the answer: what the rules would say of it now. */
+function judgedOf({ verdict, sentence, findings }: TraceVerdict): string[] {
+  const told = findings.filter(
+    ({ outcome }) => outcome === "FAIL" || outcome === "UNKNOWN" || outcome === "REMARK",
+  );
+  return ["", sentence, `as it stands: ${verdict}`, ...told.map((finding) => `  ${findingText(finding)}`)];
 }
 
 async function isMeant(answer: Answer, voice: Voice): Promise<boolean> {
