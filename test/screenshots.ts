@@ -24,6 +24,9 @@ const screens: readonly (readonly [string, string])[] = [
   ["trace", `#/trace/${played.stage.id("receipt")}`],
   ["search", "#/search?type=approval"],
   ["impact", `#/impact/${played.stage.id("profile")}`],
+  ["open", "#/open"],
+  ["status", "#/status/0"],
+  ["witnesses", "#/witnesses"],
   ["file", "#/file"],
   ["trust", "#/trust"],
 ];

@@ -25,6 +25,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["get", async () => (await import("./commands/look.js")).get],
   ["prove", async () => (await import("./commands/look.js")).prove],
   ["verify", async () => (await import("./commands/verify.js")).verify],
+  ["open-items", async () => (await import("./commands/open-items.js")).openItems],
   ["search", async () => (await import("./commands/search.js")).search],
   ["trace", async () => (await import("./commands/trace.js")).trace],
   ["impact", async () => (await import("./commands/trace.js")).impact],

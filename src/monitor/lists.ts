@@ -3,7 +3,8 @@ import { isRefusal } from "../client/transport.js";
 import { ProofError } from "../errors.js";
 import { LIST_ENTRIES, listOf, readBits } from "../index/bits.js";
 import { listAsOf } from "../log/state/bits.js";
-import { openStatusListJwt, type OpenedList } from "../status-list/token.js";
+import type { OpenedList } from "../status-list/open.js";
+import { openStatusListJwt } from "../status-list/token.js";
 import { isUnreachable, type MonitorParts } from "./parts.js";
 import type { Unjustified } from "./status.js";
 

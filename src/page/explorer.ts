@@ -8,10 +8,12 @@ import { isRecordEntry } from "../trace/entry.js";
 import { claimsOf } from "../trace/sentence.js";
 import type { Policy } from "../format/policy.js";
 import { looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
-import { byId, element, facts, link, list, reasonOf, save, table } from "./dom.js";
+import { byId, element, facts, link, list, reasonOf, save } from "./dom.js";
+import { hits } from "./hits.js";
 import { answerAsWorker, isWorker, judge } from "./judging.js";
-import { Fork, type Hit, policyFrom, SeenLog } from "./seen-log.js";
-import { placeLink, verdictView } from "./verdict-view.js";
+import { Fork, policyFrom, SeenLog } from "./seen-log.js";
+import { openItemsView, statusView, witnessesView } from "./watch.js";
+import { verdictView } from "./verdict-view.js";
 
 const PAGE = 25;
 const FILTERS = [
@@ -80,12 +82,27 @@ async function open(): Promise<void> {
     else if (screen === "impact") await impactScreen(log, word, here);
     else if (screen === "party") await searchScreen(log, new URLSearchParams({ party: word }), here);
     else if (screen === "search") await searchScreen(log, new URLSearchParams(query), here);
-    else if (screen === "file") fileScreen();
+    else if (["open", "status", "witnesses"].includes(screen)) {
+      const view = await watchView(log, screen, word, here);
+      if (here()) show(...view);
+    } else if (screen === "file") fileScreen();
     else if (screen === "trust") trustScreen(log);
     else show("There is no such screen", link("#/", "Home"));
   } catch (error) {
     if (here()) failed(error);
   }
+}
+
+/** What somebody keeps an eye on. */
+async function watchView(
+  of: SeenLog,
+  screen: string,
+  word: string,
+  here: () => boolean,
+): Promise<[string, ...Node[]]> {
+  if (screen === "open") return ["Open items", ...(await openItemsView(of, here))];
+  if (screen === "status") return ["Status list", ...(await statusView(of, word === "" ? 0 : Number(word)))];
+  return ["Witnesses", ...witnessesView(await of.told())];
 }
 
 async function home(of: SeenLog, here: () => boolean): Promise<void> {
@@ -126,11 +143,17 @@ async function home(of: SeenLog, here: () => boolean): Promise<void> {
       ["version", about.version],
     ]),
     element("h2", {}, "The newest"),
-    await hits(of, entries, here),
+    hits(of, entries, here),
     element(
       "p",
       {},
       link("#/search", "Search"),
+      " · ",
+      link("#/open", "Open items"),
+      " · ",
+      link("#/status/0", "Status"),
+      " · ",
+      link("#/witnesses", "Witnesses"),
       " · ",
       link("#/file", "Check a file"),
       " · ",
@@ -156,56 +179,6 @@ function goBox(of: SeenLog): HTMLElement {
     });
   });
   return form;
-}
-
-/** Rows of what was found. Each is verified by itself, and says so. */
-async function hits(of: SeenLog, found: readonly Hit[], here: () => boolean): Promise<HTMLElement> {
-  const marks = found.map(() => element("span", { title: "not verified yet" }, "…"));
-  const body = table(
-    ["", "entry", "what", "by", "logged, by its clock"],
-    found.map(({ index, record, received_at }, i) => [
-      marks[i] ?? null,
-      placeLink(index),
-      whatOf(record),
-      textOf(record?.["issuer"]),
-      received_at.slice(0, 19).replace("T", " "),
-    ]),
-  );
-  void (async () => {
-    for (const [i, { index }] of found.entries()) {
-      if (!here()) return;
-      const mark = marks[i];
-      const [, , cell, by] = body.querySelectorAll("tbody tr")[i]?.children ?? [];
-      try {
-        const { entry } = await of.entry(index);
-        // What stands here from now on is what was verified.
-        cell?.replaceChildren(
-          element("span", {}, isRecordEntry(entry) ? claimsOf(entry.record) : "foreign content"),
-        );
-        by?.replaceChildren(element("span", {}, entry.record?.issuer ?? ""));
-        mark?.replaceChildren("✓");
-        mark?.setAttribute("title", "verified here: it is in the log");
-      } catch (error) {
-        mark?.replaceChildren("✗");
-        mark?.setAttribute("title", reasonOf(error));
-        if (cell !== undefined) cell.textContent = `not what the log proves: ${reasonOf(error)}`;
-      }
-    }
-    byId("screen").setAttribute("data-verified", String(found.length));
-  })();
-  return body;
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function whatOf(record: Hit["record"]): string {
-  if (record === null) return "foreign content";
-  const words = ["type", "action_type", "decision", "outcome"]
-    .map((name) => record[name])
-    .filter((word) => typeof word === "string");
-  return words.join(" ");
 }
 
 async function entryScreen(of: SeenLog, index: number, here: () => boolean): Promise<void> {
@@ -346,7 +319,7 @@ async function impactScreen(of: SeenLog, ref: string, here: () => boolean): Prom
       {},
       `${found.length} records relied on ${ref}, as the log says; that there are no others is its word.`,
     ),
-    await hits(of, found.slice(0, MAX_IMPACT), here),
+    hits(of, found.slice(0, MAX_IMPACT), here),
     found.length > MAX_IMPACT ? element("p", {}, `The first ${MAX_IMPACT} are shown.`) : "",
   );
 }
@@ -394,7 +367,7 @@ async function searchScreen(of: SeenLog, query: URLSearchParams, here: () => boo
         ? "Nothing is found: so the log says, and nobody proves it."
         : "What is found; that there is nothing else is the log's word.",
     ),
-    await hits(of, entries, here),
+    hits(of, entries, here),
     next === null ? "" : link(`#/search?${more.toString()}`, "More"),
   );
 }

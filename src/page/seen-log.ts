@@ -9,8 +9,10 @@ import { fromUtf8, toHex, utf8 } from "../format/bytes.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { forkEvidence, formatEvidence } from "../format/evidence.js";
 import { parsePolicy, type Policy, policyOfKey } from "../format/policy.js";
-import { parseVerifierKey } from "../format/vkey.js";
+import { ED25519, parseVerifierKey } from "../format/vkey.js";
 import { ProofError } from "../errors.js";
+import { LIST_BYTES } from "../index/bits.js";
+import { type OpenedList, openedList, readListJwt } from "../status-list/open.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import { entriesIn } from "../trace/open.js";
@@ -32,12 +34,16 @@ export interface LogAnswer {
   readonly size: number;
   readonly time: string;
   readonly version: string;
+  readonly witnesses_required: string | null;
+  readonly cosignatures_renewed_after_s: number | null;
   readonly witnesses: readonly {
     readonly name: string;
+    readonly url: string | null;
     readonly size: number;
     readonly cosigned_at: string | null;
     readonly trouble: string | null;
     readonly fork_alarms: number;
+    readonly fork_alarm: { readonly first_at: string; readonly last_at: string; readonly why: string } | null;
   }[];
 }
 
@@ -47,6 +53,7 @@ export interface Accepted {
   readonly seenBefore: number;
 }
 
+const JWT_TYPE = "application/statuslist+jwt";
 const STATES: readonly string[] = ["active", "suspended", "revoked", "consumed", "expired", "unknown"];
 
 function evidenceOf(older: Uint8Array, newer: Uint8Array): Uint8Array {
@@ -102,6 +109,19 @@ export class SeenLog {
     policyFrom(text);
     localStorage.setItem(KEPT, text);
     localStorage.removeItem(`${KEPT} checkpoint`);
+  }
+
+  /** What the log says of itself now; nothing of it is proven. */
+  async told(): Promise<LogAnswer> {
+    return (await json("/v1/log")) as LogAnswer;
+  }
+
+  /** A status list: two bits for each of 131,072 entries, signed by the log's key. ProofError; WritError for what another signed. */
+  async statusList(k: number): Promise<OpenedList> {
+    const key = this.policy.logs.find((one) => one.key.type === ED25519)?.key;
+    if (key === undefined) throw new Error("what is trusted here has no Ed25519 key of the log");
+    const read = readListJwt(await bytes(`/v1/status/lists/${k}`, JWT_TYPE), key);
+    return openedList(read, await inflated(read.lst));
   }
 
   /** The newest checkpoint: by the policy's quorum, and of one history with the last that was seen here. */
@@ -236,9 +256,28 @@ export function policyFrom(text: string): Policy {
     : policyOfKey(parseVerifierKey(text.trim()));
 }
 
-async function get(path: string): Promise<Response> {
+/** zlib, as long as a list is and no longer; null when it is no such thing. */
+async function inflated(lst: Uint8Array): Promise<Uint8Array | null> {
+  const source = new Blob([lst as Uint8Array<ArrayBuffer>]).stream();
+  const out = new Uint8Array(LIST_BYTES);
+  let length = 0;
+  try {
+    const reader = source.pipeThrough(new DecompressionStream("deflate")).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return length === LIST_BYTES ? out : null;
+      if (length + value.length > LIST_BYTES) return null;
+      out.set(value, length);
+      length += value.length;
+    }
+  } catch {
+    return null;
+  }
+}
+
+async function get(path: string, accept = "*/*"): Promise<Response> {
   // Beside the page, whatever path it stands under.
-  const response = await fetch(path.replace(/^\//, ""));
+  const response = await fetch(path.replace(/^\//, ""), { headers: { accept } });
   if (!response.ok)
     throw new Error(
       `the log answers ${response.status} to ${path}: ${(await response.text()).slice(0, 300)}`,
@@ -250,6 +289,6 @@ async function json(path: string): Promise<unknown> {
   return (await get(path)).json();
 }
 
-async function bytes(path: string): Promise<Uint8Array> {
-  return new Uint8Array(await (await get(path)).arrayBuffer());
+async function bytes(path: string, accept?: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await get(path, accept)).arrayBuffer());
 }

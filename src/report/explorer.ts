@@ -13,6 +13,7 @@ td[data-label="by"] { min-width: 9rem; }
 #screen:has(.two) { max-width: none; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
 #screen.alarm { border: 8px solid #b3261e; background: #fdecea; }
+canvas { width: 100%; image-rendering: pixelated; border: 1px solid #5f6368; }
 .finding { display: inline-block; margin-bottom: .4rem; }
 `;
 
@@ -33,7 +34,7 @@ export function explorerPage(script: string): ExplorerPage {
     `<meta name="viewport" content="width=device-width, initial-scale=1">`,
     "<title>Writ</title>",
     `<style>${style}</style></head><body>`,
-    `<nav><a href="#/">Home</a> · <a href="#/search">Search</a> · <a href="#/file">Check a file</a> · <a href="#/trust">Trust</a> <span id="pinned"></span></nav>`,
+    `<nav><a href="#/">Home</a> · <a href="#/search">Search</a> · <a href="#/open">Open items</a> · <a href="#/status/0">Status</a> · <a href="#/witnesses">Witnesses</a> · <a href="#/file">Check a file</a> · <a href="#/trust">Trust</a> <span id="pinned"></span></nav>`,
     `<main id="screen"><p>Everything here is verified in this browser. It wants scripts for that; nothing is fetched but from this log.</p></main>`,
     `<script>${script}</script>`,
     "</body></html>",

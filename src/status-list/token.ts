@@ -3,18 +3,17 @@
  * significant first, compressed with zlib; signed as a JWT (§5.1) or a CWT (§5.2) with the log's Ed25519 key.
  */
 import { deflateSync, inflateSync } from "node:zlib";
-import { ed25519Sign, ed25519Verify } from "#crypto";
-import { ProofError, WritError } from "../errors.js";
-import { parseBase64url, toBase64, toBase64url } from "../format/base64.js";
-import { fromHex, fromUtf8, utf8 } from "../format/bytes.js";
+import { ed25519Sign } from "#crypto";
+import { toBase64, toBase64url } from "../format/base64.js";
+import { fromHex, utf8 } from "../format/bytes.js";
 import type { SigningKey, VerifierKey } from "../format/vkey.js";
 import { LIST_BYTES } from "../index/bits.js";
 import { encodeCbor } from "../statement/cbor.js";
 import { formatSign1, sigStructure } from "../statement/sign1.js";
 import { publicKey, toJwk } from "../statement/key.js";
 import { ALG, EDDSA, IAT, ISS, KID, SUB, TYP } from "../statement/labels.js";
-import { isJsonObject, type JsonObject, parseJson } from "../statement/json.js";
-import { listRoot } from "./root.js";
+import type { JsonObject } from "../statement/json.js";
+import { openedList, type OpenedList, readListJwt } from "./open.js";
 
 export const JWT_MEDIA_TYPE = "application/statuslist+jwt";
 export const CWT_MEDIA_TYPE = "application/statuslist+cwt";
@@ -67,46 +66,19 @@ export function statusListJwt(lst: Uint8Array, facts: ListFacts, key: SigningKey
   return `${input}.${toBase64url(ed25519Sign(utf8(input), key.seed))}`;
 }
 
-/** A token that was read: signed by the key, and of that log. */
-export interface OpenedList {
-  /** Two bits an entry: 32 KiB. */
-  readonly bits: Uint8Array;
-  readonly treeSize: number;
-  readonly sweptTo: number;
-  /** Milliseconds since 1970. */
-  readonly issuedAt: number;
-}
-
-/**
- * Reads a list's JWT. SERVER_ANSWER_INVALID for what this key has not signed: anybody can have put that there. ProofError for
- * what it has signed and is no list of this log.
- */
+/** Reads a list's JWT, inflated. Errors: as of `readListJwt` and `openedList`. */
 export function openStatusListJwt(token: Uint8Array, key: VerifierKey): OpenedList {
-  const [header = "", claims = "", signature = "", ...rest] = (fromUtf8(token) ?? "").split(".");
-  const [signed, over] = [parseBase64url(signature), utf8(`${header}.${claims}`)];
-  if (rest.length > 0 || signed?.length !== 64 || !ed25519Verify(signed, over, key.publicKey))
-    throw new WritError("SERVER_ANSWER_INVALID", "no JWT that is signed by the log's key");
-  const value = parseJson(parseBase64url(claims) ?? new Uint8Array(0), "SERVER_ANSWER_INVALID");
-  const { status_list: list, tlog, iat } = isJsonObject(value) ? value : {};
-  if (!isJsonObject(list) || !isJsonObject(tlog) || list["bits"] !== 2)
-    throw new ProofError("it lacks status_list with two bits an entry, or tlog");
-  if (tlog["origin"] !== key.name) throw new ProofError("it is of another log");
-  const { tree_size: treeSize, swept_to: sweptTo, list_root: root } = tlog;
-  if (typeof treeSize !== "number" || typeof sweptTo !== "number" || typeof iat !== "number")
-    throw new ProofError("it names no tree size, or no time");
-  const bits = inflated(parseBase64url(typeof list["lst"] === "string" ? list["lst"] : ""));
-  if (toBase64(listRoot(bits)) !== root) throw new ProofError("its root is not that of its bits");
-  return { bits, treeSize, sweptTo, issuedAt: iat * 1000 };
+  const read = readListJwt(token, key);
+  return openedList(read, inflated(read.lst));
 }
 
-function inflated(lst: Uint8Array | undefined): Uint8Array {
+/** Null when it is not zlib of a list's size. */
+function inflated(lst: Uint8Array): Uint8Array | null {
   try {
-    const bits = inflateSync(lst ?? new Uint8Array(0), { maxOutputLength: LIST_BYTES });
-    if (bits.length === LIST_BYTES) return bits;
+    return inflateSync(lst, { maxOutputLength: LIST_BYTES });
   } catch {
-    // What cannot be read is said below.
+    return null;
   }
-  throw new ProofError(`its bits are not ${LIST_BYTES} bytes, compressed`);
 }
 
 /** CWT claims that only status lists have here (RFC 8392 §4, the draft's §14). */

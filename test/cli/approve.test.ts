@@ -54,6 +54,9 @@ test("an approver is shown exactly what is asked, and signs a yes or a no over i
   const sent = await writ(folder, "submit", "request.json", "--sign", "agent.key", ...at, "--json");
   assert.equal(sent.code, 0, sent.stderr);
   const [{ record_id: id }] = [JSON.parse(sent.stdout)].flat() as [{ record_id: string }];
+  const open = await writ(folder, "open-items", ...at);
+  assert.equal(open.code, 0, open.stderr);
+  assert.equal(open.stdout.trim(), "0 open, 0 of them overdue");
   const who = ["--sign", "boss.key", "--seat", "finance", ...at];
   const unasked = await writ(folder, "approve", id, ...who);
   assert.equal(unasked.code, 2, "nobody was asked");

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createApp } from "../../api/app.js";
 import { wireTransfer } from "../../src/demo/stories.js";
+import type { Story } from "../../src/demo/stage.js";
+import { TWISTS } from "../../src/demo/twists.js";
 import { hashOf } from "../../src/report/report.js";
 import { domOf, skipWithoutBrowser } from "../support/browser.js";
 import { logKey } from "../support/log.js";
@@ -18,8 +20,9 @@ const SCRIPT = await readFile(join(PROJECT, "dist/src/page/explorer.js"), "utf8"
 async function shown(
   change: (path: string, body: Buffer) => Buffer | string = (_, body) => body,
   instead: (path: string) => string = (path) => path,
+  story: Story = wireTransfer,
 ): Promise<{ url: string; played: Played; asked: string[] }> {
-  const played = await play(wireTransfer);
+  const played = await play(story);
   const service = { key: logKey, url: () => "http://log.example", now: () => START };
   const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer: SCRIPT, service });
   const asked: string[] = [];
@@ -35,6 +38,8 @@ async function shown(
   });
   return { url, played, asked };
 }
+
+const VERIFIED = `document.getElementById("screen").dataset.verified`;
 
 function textOf(dom: string): string {
   const [, screen = ""] = /<main id="screen"[^>]*>(.*)<\/main>/s.exec(dom) ?? [];
@@ -67,7 +72,6 @@ test("home, entry, trace and search: what is shown was verified in the browser",
   skip: skipWithoutBrowser,
 }, async () => {
   const { url, played, asked } = await shown();
-  const VERIFIED = `document.getElementById("screen").dataset.verified`;
   const home = textOf(await domOf(`${url}/`, VERIFIED));
   assert.match(home, /✓ Its signed checkpoint of 30 entries was verified here/);
   assert.match(home, /✓ #29 a record of type boundary-seal by executor:\/\/acme\/payments/);
@@ -91,6 +95,34 @@ test("home, entry, trace and search: what is shown was verified in the browser",
     asked.join(" "),
   );
   await played.log.close();
+});
+
+test("open items, the status list and the witnesses: verified where they can be, and said whose word it is where not", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const story = TWISTS.find(({ title }) => title === "an exception in force")?.story;
+  const { url, played } = await shown(undefined, undefined, story);
+  const open = textOf(await domOf(`${url}/#/open`, VERIFIED));
+  assert.match(open, /1 are open, as the log says; that there are no others is its word/);
+  assert.match(
+    open,
+    /exception expired: 1 .* ✓ #\d+ excused EVIDENCE_STALE until 2026-\S+; owner user:\S+: renew it/,
+  );
+  const status = textOf(await domOf(`${url}/#/status/0`, `document.querySelector("canvas")`));
+  assert.match(status, /✓ Verified here: list 0, signed by the log at .* of a tree of 31 entries/);
+  const used = played.stage.index("grant");
+  assert.match(status, new RegExp(`used up: 2 #\\d+ #${used} `));
+  const witnesses = textOf(await domOf(`${url}/#/witnesses`, `document.querySelector("h1")`));
+  assert.match(witnesses, /This log has no witnesses: its operator vouches alone/);
+  await played.log.close();
+  const lies = await shown((path, body) =>
+    path === "/v1/status/lists/0" ? `${body.toString().slice(0, -90)}${body.toString().slice(-89)}A` : body,
+  );
+  const found = textOf(
+    await domOf(`${lies.url}/#/status/0`, `document.querySelector("[role=alert], canvas")`),
+  );
+  assert.match(found, /✗ no JWT that is signed by the log's key\. Nothing of it was believed\./);
+  await lies.played.log.close();
 });
 
 test("an answer about something else is refused: the trace of another record, or of an earlier time, and a checkpoint of a quorum that is not there", {

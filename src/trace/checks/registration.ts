@@ -11,7 +11,8 @@ import { fails, type Problem, unknown } from "../verdict.js";
 
 const DAY_MS = 86_400_000;
 
-const TO_BE_FILLED = [
+/** What a registration has to settle. */
+export const TO_BE_FILLED = [
   "owner",
   "escalation_path",
   "conflict_rule",
