@@ -1,5 +1,5 @@
 /** `npm run screenshots [-- FOLDER]`: each screen of the explorer, over a log that the worked example filled, as PNG. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readFile } from "node:fs/promises";
 import { createApp } from "../api/app.js";
@@ -24,15 +24,18 @@ const screens: readonly (readonly [string, string])[] = [
   ["trace", `#/trace/${played.stage.id("receipt")}`],
   ["search", "#/search?type=approval"],
   ["impact", `#/impact/${played.stage.id("profile")}`],
+  ["approve", `#/approve/${played.stage.id("request")}`],
   ["open", "#/open"],
   ["status", "#/status/0"],
   ["witnesses", "#/witnesses"],
   ["file", "#/file"],
   ["trust", "#/trust"],
 ];
+/** Shown, and its rows verified. */
+const READY = `document.querySelector("h1") && !document.querySelector("[role=status]:not(:empty)") && ![...document.querySelectorAll("td span")].some(({ textContent }) => textContent === "…")`;
 for (const [name, hash] of screens) {
   const file = join(folder, `${name}.png`);
-  await pictureOfPage(`http://127.0.0.1:${server.port}/${hash}`, file);
+  await writeFile(file, await pictureOfPage(`http://127.0.0.1:${server.port}/${hash}`, READY));
   process.stdout.write(`${file}\n`);
 }
 await server.close();

@@ -8,6 +8,7 @@ import { isRecordEntry } from "../trace/entry.js";
 import { claimsOf } from "../trace/sentence.js";
 import type { Policy } from "../format/policy.js";
 import { looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
+import { approveView } from "./approve.js";
 import { byId, element, facts, link, list, reasonOf, save } from "./dom.js";
 import { hits } from "./hits.js";
 import { answerAsWorker, isWorker, judge } from "./judging.js";
@@ -82,7 +83,8 @@ async function open(): Promise<void> {
     else if (screen === "impact") await impactScreen(log, word, here);
     else if (screen === "party") await searchScreen(log, new URLSearchParams({ party: word }), here);
     else if (screen === "search") await searchScreen(log, new URLSearchParams(query), here);
-    else if (["open", "status", "witnesses"].includes(screen)) {
+    else if (["open", "status", "witnesses", "approve"].includes(screen)) {
+      show("Reading and verifying", element("p", { role: "status" }, "…"));
       const view = await watchView(log, screen, word, here);
       if (here()) show(...view);
     } else if (screen === "file") fileScreen();
@@ -93,13 +95,14 @@ async function open(): Promise<void> {
   }
 }
 
-/** What somebody keeps an eye on. */
+/** What somebody keeps an eye on, or is asked. */
 async function watchView(
   of: SeenLog,
   screen: string,
   word: string,
   here: () => boolean,
 ): Promise<[string, ...Node[]]> {
+  if (screen === "approve") return ["Approve or reject", ...(await approveView(of, word))];
   if (screen === "open") return ["Open items", ...(await openItemsView(of, here))];
   if (screen === "status") return ["Status list", ...(await statusView(of, word === "" ? 0 : Number(word)))];
   return ["Witnesses", ...witnessesView(await of.told())];
@@ -212,6 +215,10 @@ async function entryScreen(of: SeenLog, index: number, here: () => boolean): Pro
       link(`#/search?linked=${entry.id ?? ""}`, "What names it"),
       " · ",
       link(`#/impact/${entry.id ?? index}`, "What relied on it"),
+      " · ",
+      entry.record?.type === "action-request"
+        ? link(`#/approve/${entry.id ?? index}`, "Approve or reject")
+        : "",
       " · ",
       link(`#/entry/${Math.max(0, index - 1)}`, "before"),
       " · ",

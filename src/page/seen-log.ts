@@ -16,6 +16,7 @@ import { type OpenedList, openedList, readListJwt } from "../status-list/open.js
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
 import { entriesIn } from "../trace/open.js";
+import { DSSE_MEDIA_TYPE } from "../statement/statement.js";
 import { parseTlogProof, type VerifiedCheckpoint, verifyCheckpoint, verifyEntry } from "../verify/index.js";
 
 /** Two histories, both signed: the file proves it. */
@@ -122,6 +123,20 @@ export class SeenLog {
     if (key === undefined) throw new Error("what is trusted here has no Ed25519 key of the log");
     const read = readListJwt(await bytes(`/v1/status/lists/${k}`, JWT_TYPE), key);
     return openedList(read, await inflated(read.lst));
+  }
+
+  /** Hands in a signed statement: the index that the log says it has. */
+  async submit(statement: Uint8Array): Promise<number> {
+    const response = await fetch("v1/entries", {
+      method: "POST",
+      headers: { "content-type": DSSE_MEDIA_TYPE },
+      body: statement as Uint8Array<ArrayBuffer>,
+    });
+    const answer = (await response.json()) as { readonly index?: number; readonly detail?: string };
+    if (answer.index !== undefined) return answer.index;
+    throw new Error(
+      `the log answers ${response.status}: ${answer.detail ?? "it may be taken in later; look again"}`,
+    );
   }
 
   /** The newest checkpoint: by the policy's quorum, and of one history with the last that was seen here. */

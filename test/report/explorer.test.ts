@@ -112,7 +112,7 @@ test("open items, the status list and the witnesses: verified where they can be,
   assert.match(status, /✓ Verified here: list 0, signed by the log at .* of a tree of 31 entries/);
   const used = played.stage.index("grant");
   assert.match(status, new RegExp(`used up: 2 #\\d+ #${used} `));
-  const witnesses = textOf(await domOf(`${url}/#/witnesses`, `document.querySelector("h1")`));
+  const witnesses = textOf(await domOf(`${url}/#/witnesses`, `document.title.startsWith("Witnesses")`));
   assert.match(witnesses, /This log has no witnesses: its operator vouches alone/);
   await played.log.close();
   const lies = await shown((path, body) =>

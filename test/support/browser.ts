@@ -54,13 +54,26 @@ const run = promisify(execFile);
 /** Every page of ours is done within it, on a machine that does other things too. */
 const MAX_MS = 60_000;
 const POLL_MS = 50;
+const WINDOW = ["--window-size=1000,1300", "--hide-scrollbars"];
 
 /** What a page is once `ready`, an expression in it, is true: its DOM as HTML. As it is after a minute, where it never was. */
 export async function domOf(url: string, ready = "true"): Promise<string> {
+  return once(url, ready, async (page) => page.value("document.documentElement.outerHTML"));
+}
+
+/** The same, as a picture: PNG, of a window of 1,000 by 1,300. */
+export async function pictureOfPage(url: string, ready: string): Promise<Uint8Array> {
+  return once(url, ready, async (page) => {
+    const { result } = await page.ask("Page.captureScreenshot", { format: "png" });
+    return Buffer.from(result?.data ?? "", "base64");
+  });
+}
+
+async function once<T>(url: string, ready: string, use: (page: Page) => Promise<T>): Promise<T> {
   const profile = await mkdtemp(join(tmpdir(), "writ-browser-"));
   const child = spawn(
     CHROMIUM ?? "chromium",
-    [...FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+    [...FLAGS, ...WINDOW, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
   try {
@@ -69,7 +82,7 @@ export async function domOf(url: string, ready = "true"): Promise<string> {
     const until = Date.now() + MAX_MS;
     while (Date.now() < until && !(await page.isTrue(`document.readyState === "complete" && (${ready})`)))
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    return await page.value("document.documentElement.outerHTML");
+    return await use(page);
   } finally {
     child.kill("SIGKILL");
   }
@@ -134,21 +147,13 @@ class Page {
 
 interface Answer {
   readonly id: number;
-  readonly result?: { readonly result?: { readonly value?: unknown } };
+  readonly result?: { readonly result?: { readonly value?: unknown }; readonly data?: string };
 }
 
+/** To paper, once the page has been still for a while. */
 export async function printPage(url: string, pdf: string): Promise<void> {
-  await browse(`--print-to-pdf=${pdf}`, url, ["--no-pdf-header-footer"]);
-}
-
-export async function pictureOfPage(url: string, png: string): Promise<void> {
-  await browse(`--screenshot=${png}`, url, ["--window-size=1000,1300", "--hide-scrollbars"]);
-}
-
-/** One page, and what is to be done with it once it has been still for a while. */
-async function browse(what: string, url: string, more: readonly string[]): Promise<void> {
   const profile = await mkdtemp(join(tmpdir(), "writ-browser-"));
-  const waiting = "--virtual-time-budget=8000";
-  const args = [...FLAGS, `--user-data-dir=${profile}`, waiting, ...more, what, url];
+  const still = ["--virtual-time-budget=8000", "--no-pdf-header-footer"];
+  const args = [...FLAGS, `--user-data-dir=${profile}`, ...still, `--print-to-pdf=${pdf}`, url];
   await run(CHROMIUM ?? "chromium", args, { timeout: 90_000 });
 }

@@ -1,25 +1,16 @@
 /** `approve`, `reject`: a person reads exactly what is asked, and signs a yes or a no with a key that stays with him. */
 import { createInterface } from "node:readline/promises";
-import { WritError } from "../../errors.js";
 import { policyOfKey } from "../../format/policy.js";
-import { buildRecord, RecordRef } from "../../record/build.js";
 import { RECORD_MEDIA_TYPE } from "../../record/record.js";
+import { type Answer, approvalRecord, judgedOf, requestIn, shownOf } from "../../report/asked.js";
 import { signDsse } from "../../statement/sign.js";
-import type { Bundle } from "../../trace/bundle.js";
-import type { TraceVerdict } from "../../trace/answer.js";
-import { findingText } from "../../trace/draw/tree.js";
-import { objectMember } from "../../record/links.js";
-import { printable } from "../../trace/draw/text.js";
-import type { RecordEntry } from "../../trace/entry.js";
 import { evaluate } from "../../trace/evaluate.js";
-import { actionOf, Graph, textMember } from "../../trace/graph.js";
+import { Graph } from "../../trace/graph.js";
 import { entriesIn } from "../../trace/open.js";
 import { type Command, FLAG, onlyWord, required, STRING, usageError, type Voice } from "../command.js";
 import { readSigner } from "../key-files.js";
 import { REMOTE_OPTIONS, withClient } from "../remote.js";
 import { millisecondsOf } from "../seconds.js";
-
-type Answer = "approve" | "reject";
 
 const ABOUT =
   "Shows the request exactly as it was signed, what was decided about it, each fact that it names as evidence, and how it stands by the rules, all of it verified; then asks, and signs the answer with FILE, a key that is registered as an approver's. The signature is over the id of what was shown. --seat: the role that it is given in. --yes asks nothing: whoever says it has read what is shown.";
@@ -46,18 +37,7 @@ function answering(answer: Answer): Command {
         for (const line of [...shownOf(graph, request), ...judgedOf(verdict)]) voice.say(line);
         if (!invocation.flag("yes") && !(await isMeant(answer, voice)))
           return { ok: false, text: "nothing was signed", json: { signed: false } };
-        const now = new Date();
-        const { bytes } = buildRecord("approval", {
-          issuer: approver,
-          issued_at: now.toISOString(),
-          request_hash: new RecordRef("action-request", request.id),
-          approver_id: approver,
-          approver_role: seat,
-          approval: answer,
-          approved_at: now.toISOString(),
-          displayed_hash: request.id,
-          ...(expires === null ? {} : { expires_at: new Date(now.getTime() + expires).toISOString() }),
-        });
+        const bytes = approvalRecord(request, answer, { approver, seat, now: Date.now(), expires });
         const entry = await client.submit(signDsse(RECORD_MEDIA_TYPE, bytes, signer));
         return {
           ok: true,
@@ -77,58 +57,6 @@ function answering(answer: Answer): Command {
 
 export const approve = answering("approve");
 export const reject = answering("reject");
-
-function requestIn(graph: Graph, { subject }: Bundle, ref: string): RecordEntry {
-  const request = graph.record(subject);
-  if (request === undefined || request.record.type !== "action-request")
-    throw new WritError(
-      "USAGE",
-      `want a request, ${printable(ref)} is ${request === undefined ? "no record" : `of the type ${request.record.type}`}`,
-    );
-  return request;
-}
-
-/** What is asked, what was said about it, and what it rests on: nothing that was not verified. */
-function shownOf(graph: Graph, request: RecordEntry): string[] {
-  const action = actionOf(graph, request.id);
-  const { decisions, approvals, grants } = action;
-  const { value } = request.record;
-  const evidence = Object.entries(objectMember(value, "evidence_hashes")).flatMap(([name, hash]) => {
-    const facts =
-      typeof hash === "string" ? graph.writers(hash).filter(({ record }) => record.type === "fact") : [];
-    if (facts.length === 0) return [printable(`  ${name}: nothing in the log says what it is`)];
-    return facts.flatMap((fact) => [
-      printable(`  ${name}: #${fact.index}, by ${fact.record.issuer}:`),
-      ...JSON.stringify(fact.record.value, null, 2)
-        .split("\n")
-        .map((line) => `    ${printable(line)}`),
-    ]);
-  });
-  const said = ({ index, record }: RecordEntry, word: string): string =>
-    printable(
-      `  #${index} ${record.type} by ${record.issuer}: ${textMember(record.value, word) ?? ""} ${textMember(record.value, "reason") ?? textMember(record.value, "approver_role") ?? ""}`.trimEnd(),
-    );
-  return [
-    `the request, entry ${request.index}, ${request.id}, as ${printable(request.record.issuer)} signed it:`,
-    ...JSON.stringify(request.record.value, null, 2).split("\n").map(printable),
-    "what was decided:",
-    ...(decisions.length === 0 ? ["  nothing yet"] : decisions.map((one) => said(one, "decision"))),
-    "approvals so far:",
-    ...(approvals.length === 0 ? ["  none"] : approvals.map((one) => said(one, "approval"))),
-    "the evidence that it names:",
-    ...(evidence.length === 0 ? ["  none"] : evidence),
-    "a grant for it may allow no more than its action, target, parameters and constraints above.",
-    ...(grants.length === 0 ? [] : ["it was granted already:", ...grants.map((one) => said(one, "nonce"))]),
-  ];
-}
-
-/** How it stands before the answer: what the rules would say of it now. */
-function judgedOf({ verdict, sentence, findings }: TraceVerdict): string[] {
-  const told = findings.filter(
-    ({ outcome }) => outcome === "FAIL" || outcome === "UNKNOWN" || outcome === "REMARK",
-  );
-  return ["", sentence, `as it stands: ${verdict}`, ...told.map((finding) => `  ${findingText(finding)}`)];
-}
 
 async function isMeant(answer: Answer, voice: Voice): Promise<boolean> {
   if (!process.stdin.isTTY)
