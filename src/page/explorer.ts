@@ -168,20 +168,35 @@ async function home(of: SeenLog, here: () => boolean): Promise<void> {
 function goBox(of: SeenLog): HTMLElement {
   const input = element("input", {
     id: "go",
-    "aria-label": "index, hash, id or trace id",
-    placeholder: "an index, a hash, a record id, a trace id",
+    "aria-label": "index, hash, id, trace id or a file's digest",
+    placeholder: "an index, a hash, a record or party id, a trace id, a file's SHA-256",
     autocomplete: "off",
     spellcheck: "false",
   }) as HTMLInputElement;
   const form = element("form", { role: "search" }, input, element("button", {}, "Show"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const word = input.value.trim();
-    void of.find(word).then((index) => {
-      location.hash = index === null ? `#/search?trace_id=${encodeURIComponent(word)}` : `#/entry/${index}`;
-    });
+    void screenOf(of, input.value.trim()).then((screen) => {
+      location.hash = screen;
+    }, failed);
   });
   return form;
+}
+
+/** Where a word leads: an entry, a party, what is about a hash or a file, a trace. */
+async function screenOf(of: SeenLog, said: string): Promise<string> {
+  const word = /^[0-9a-f]{64}$/i.test(said) ? `sha256:${said.toLowerCase()}` : said;
+  const index = await of.find(word);
+  if (index !== null) return `#/entry/${index}`;
+  const searched = (name: string): string => `#/search?${new URLSearchParams({ [name]: word }).toString()}`;
+  if (word.includes("://")) return searched("party");
+  if (!word.startsWith("sha256:")) return searched("trace_id");
+  // A file's digest: of what foreign content is about, or evidence, or a tool call.
+  for (const name of ["digest", "tool_call_hash"]) {
+    const { entries } = await of.search(new URLSearchParams({ [name]: word, limit: "1" }));
+    if (entries.length > 0) return searched(name);
+  }
+  return searched("evidence");
 }
 
 async function entryScreen(of: SeenLog, index: number, here: () => boolean): Promise<void> {

@@ -39,6 +39,11 @@ async function shown(
   return { url, played, asked };
 }
 
+/** The bare hex of a hash that the story names. */
+function hashIn({ stage }: Played, of: string): string {
+  return stage.hash(of).slice("sha256:".length);
+}
+
 const VERIFIED = `document.getElementById("screen").dataset.verified`;
 
 function textOf(dom: string): string {
@@ -89,6 +94,17 @@ test("home, entry, trace and search: what is shown was verified in the browser",
   );
   const search = textOf(await domOf(`${url}/#/search?type=approval`, VERIFIED));
   assert.match(search, /✓ #25 a record of type approval by user:\/\/acme\/treasurer/);
+  for (const [word, where, ready] of [
+    ["22", /Entry 22 ✓ Verified here/, `document.title.startsWith("Entry")`],
+    ["user://acme/treasurer", /✓ #25 a record of type approval/, VERIFIED],
+    [hashIn(played, "wire call"), /✓ #27 .*✓ #26 |✓ #28 .*✓ #27 /, VERIFIED],
+  ] as const) {
+    const went = `document.getElementById("go") && !globalThis.asked && (globalThis.asked = true, delete document.getElementById("screen").dataset.verified, document.getElementById("go").value = ${JSON.stringify(word)}, document.getElementById("go").form.requestSubmit(), false)`;
+    const found = textOf(
+      await domOf(`${url}/`, `(${went}) || (globalThis.asked && !document.getElementById("go") && ${ready})`),
+    );
+    assert.match(found, where, word);
+  }
   // Chromium asks for an icon by itself.
   assert.ok(
     asked.every((path) => /^\/(?:$|checkpoint|v1\/|favicon\.ico)/.test(path)),
