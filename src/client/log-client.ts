@@ -94,6 +94,8 @@ export interface SearchFilters {
   readonly evidence?: string;
   /** An id in any role: as the issuer, or named as a party. */
   readonly party?: string;
+  /** `sha256:` and 8 to 64 hex digits that an entry's hash or a record id begins with; alone, without another filter. */
+  readonly hash_prefix?: string;
   /** A record id, in whichever member. */
   readonly linked?: string;
   /** Indexes [from, to). */

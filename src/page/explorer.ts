@@ -32,6 +32,7 @@ const FILTERS = [
   "tool_call_hash",
   "evidence",
   "party",
+  "hash_prefix",
   "linked",
 ];
 
@@ -169,7 +170,7 @@ function goBox(of: SeenLog): HTMLElement {
   const input = element("input", {
     id: "go",
     "aria-label": "index, hash, id, trace id or a file's digest",
-    placeholder: "an index, a hash, a record or party id, a trace id, a file's SHA-256",
+    placeholder: "an index, a hash or how one begins, a record or party id, a trace id, a file's SHA-256",
     autocomplete: "off",
     spellcheck: "false",
   }) as HTMLInputElement;
@@ -190,6 +191,13 @@ async function screenOf(of: SeenLog, said: string): Promise<string> {
   if (index !== null) return `#/entry/${index}`;
   const searched = (name: string): string => `#/search?${new URLSearchParams({ [name]: word }).toString()}`;
   if (word.includes("://")) return searched("party");
+  if (/^(?:sha256:)?[0-9a-f]{8,63}$/.test(word)) {
+    const prefix = word.replace(/^(?:sha256:)?/, "sha256:");
+    const { entries } = await of.search(new URLSearchParams({ hash_prefix: prefix }));
+    const [only] = entries;
+    if (only !== undefined && entries.length === 1) return `#/entry/${only.index}`;
+    if (only !== undefined) return `#/search?hash_prefix=${prefix}`;
+  }
   if (!word.startsWith("sha256:")) return searched("trace_id");
   // A file's digest: of what foreign content is about, or evidence, or a tool call.
   for (const name of ["digest", "tool_call_hash"]) {
@@ -373,8 +381,11 @@ async function searchScreen(of: SeenLog, query: URLSearchParams, here: () => boo
     location.hash = `#/search?${new URLSearchParams(wanted).toString()}`;
   });
   const asked = new URLSearchParams([...query].filter(([, value]) => value !== ""));
-  asked.set("limit", String(PAGE));
-  if (!asked.has("order")) asked.set("order", "desc");
+  // What a hash begins with is asked alone.
+  if (!asked.has("hash_prefix")) {
+    asked.set("limit", String(PAGE));
+    if (!asked.has("order")) asked.set("order", "desc");
+  }
   const { entries, next } = await of.search(asked);
   if (!here()) return;
   const more = new URLSearchParams(query);

@@ -57,6 +57,9 @@ test("every filter, by its own name and its short one, alone and together", asyn
   assert.deepEqual(await found("target=DE02"), at("request", "grant", "receipt"));
   assert.deepEqual(await found(`linked=${stage.id("grant")}`), at("consumption", "receipt"));
   assert.deepEqual(await found(`linked=${stage.id("profile")}`), at("confirmation"));
+  for (const digits of [8, 9, 63, 64])
+    assert.deepEqual(await found(`hash_prefix=${stage.id("grant").slice(0, 7 + digits)}`), at("grant"));
+  assert.deepEqual(await found(`hash_prefix=sha256:${"0".repeat(20)}`), []);
   // What stands in one field or another: a call, evidence that was written or relied on, a party in any role.
   const call = (await get<Found>(`/v1/search?type=consumption&trace_id=wire-4812`)).entries[0]
     ?.record as unknown as {
@@ -124,6 +127,9 @@ test("what cannot be asked is said", async () => {
     ["/v1/search?colour=red", 400, "QUERY_INVALID"],
     ["/v1/search?type=a&type=b", 400, "QUERY_INVALID"],
     ["/v1/search?linked=abc", 400, "QUERY_INVALID"],
+    ["/v1/search?hash_prefix=sha256:1234567", 400, "QUERY_INVALID"],
+    ["/v1/search?hash_prefix=1234567890", 400, "QUERY_INVALID"],
+    ["/v1/search?hash_prefix=sha256:12345678&type=key", 400, "QUERY_INVALID"],
     ["/v1/search?limit=0", 400, "QUERY_INVALID"],
     ["/v1/search?limit=1001", 400, "QUERY_INVALID"],
     ["/v1/search?order=up", 400, "QUERY_INVALID"],

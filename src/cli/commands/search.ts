@@ -21,6 +21,7 @@ const TEXT_FILTERS = [
   "tool-call-hash",
   "evidence",
   "party",
+  "hash-prefix",
   "linked",
   "since",
   "until",
@@ -30,7 +31,7 @@ const TEXT_FILTERS = [
 export const search: Command = {
   usage: `writ search [${TEXT_FILTERS.map((name) => `--${name} …`).join("] [")}] [--from INDEX] [--to INDEX] [--desc] [--limit N] [--all] --log URL [--key VKEY]`,
   about:
-    "Finds entries by what their records say; several filters must all hold. --linked takes a record id and finds what names it; --digest (sha256:…) finds what was attested of an artifact; --party an id in any role; --evidence who wrote a hash down or relied on it; --since and --until are times of the log's clock. --desc: newest first. --all goes on to the last page. What is found is the log's word: writ get verifies an entry.",
+    "Finds entries by what their records say; several filters must all hold. --linked takes a record id and finds what names it; --digest (sha256:…) finds what was attested of an artifact; --party an id in any role; --hash-prefix (sha256: and 8 digits or more) what is left of a hash that was cut, without other filters; --evidence who wrote a hash down or relied on it; --since and --until are times of the log's clock. --desc: newest first. --all goes on to the last page. What is found is the log's word: writ get verifies an entry.",
   options: {
     ...REMOTE_OPTIONS,
     ...Object.fromEntries(TEXT_FILTERS.map((name) => [name, STRING])),

@@ -12,6 +12,7 @@ import { type EntryLinks, linksOfEntry } from "./links.js";
 import { Postings } from "./postings.js";
 import type { Prover } from "../tree/prove.js";
 import type { Published } from "../tree/publish.js";
+import { beginningWith } from "./beginning.js";
 import { search, type SearchPage, type SearchQuery } from "./search.js";
 import { type Library, makeBundle, makeClosure, readEntries, readStored } from "./bundle.js";
 import type { Signer } from "../../statement/sign.js";
@@ -56,6 +57,12 @@ export class Queries {
       entries: entries.filter(accepts),
       page: isCut ? cutPage(page, entries.length, query) : page,
     };
+  }
+
+  /** The entries whose hash or record id begins with these digits; null when too many do. See `beginningWith`. */
+  async beginningWith(digits: string, cost: Cost = FREE): Promise<readonly LogEntry[] | null> {
+    const indexes = await beginningWith(this.library.store, digits, this.parts.published().size);
+    return indexes === null ? null : (await this.entries(indexes, cost)).entries;
   }
 
   /** The first of these entries, MAX_PAGE_BYTES of them at most or the first alone. */
