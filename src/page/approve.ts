@@ -1,29 +1,39 @@
 /** A request, shown exactly, and answered with a key that stays in this browser. */
 import { type Answer, approvalRecord, judgedOf, requestIn, shownOf } from "../report/asked.js";
-import { sameBytes } from "../format/bytes.js";
+import { toBase64 } from "../format/base64.js";
+import { parseStatement } from "../statement/parse.js";
 import type { RecordEntry } from "../trace/entry.js";
 import { Graph } from "../trace/graph.js";
 import { entriesIn } from "../trace/open.js";
 import { element, link, reasonOf } from "./dom.js";
 import { judge } from "./judging.js";
 import { makeOwnKey, type OwnKey, ownKey } from "./own-key.js";
-import type { SeenLog } from "./seen-log.js";
+import { Refused, type SeenLog } from "./seen-log.js";
 
 export async function approveView(of: SeenLog, ref: string): Promise<HTMLElement[]> {
   const { bundle, file } = await of.bundle(ref);
   const verdict = await judge(file, of.policy, Date.now());
   const graph = new Graph(entriesIn(bundle).map((entry) => ({ entry, mode: "leaf" as const })));
-  const request = requestIn(graph, bundle, ref);
+  const request = requestIn(graph, bundle, ref, verdict);
   const answers = element("div", {});
-  const own = await ownKey();
-  answers.append(own === null ? keyForm(of, request, answers) : answerForm(of, request, own));
+  answers.append(
+    await ownKey().then(
+      (own) => (own === null ? keyForm(of, request, answers) : answerForm(of, request, own)),
+      (error: unknown) =>
+        element(
+          "p",
+          { role: "status" },
+          `✗ This browser keeps no keys here (${reasonOf(error)}): answer with writ approve.`,
+        ),
+    ),
+  );
   return [
     element(
       "p",
       { class: "again good" },
       "✓ Verified here: what is shown below is what was signed, and it is in the log. Your signature will be over the id of this very request.",
     ),
-    element("pre", { id: "asked" }, [...shownOf(graph, request), ...judgedOf(verdict)].join("\n")),
+    element("pre", { id: "asked" }, [...shownOf(graph, request, verdict), ...judgedOf(verdict)].join("\n")),
     answers,
     element("p", {}, link(`#/trace/${request.id}`, "Show the authority trace")),
   ];
@@ -40,6 +50,7 @@ function textOf(form: HTMLElement, name: string): string {
 /** Once: a key is made here, and whoever registers keys is told of it. */
 function keyForm(of: SeenLog, request: RecordEntry, place: HTMLElement): HTMLElement {
   const said = element("p", { role: "status" });
+  const button = element("button", {}, "Make a key") as HTMLButtonElement;
   const form = element(
     "form",
     {},
@@ -50,44 +61,30 @@ function keyForm(of: SeenLog, request: RecordEntry, place: HTMLElement): HTMLEle
       "A key is made in this browser, and cannot be taken out of it. Whoever registers keys has to know it once.",
     ),
     field("name", "The id that you sign as", { placeholder: "user://example/you" }),
-    element("button", {}, "Make a key"),
+    button,
     said,
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    button.disabled = true;
     makeOwnKey(textOf(form, "name")).then(
       (own) => place.replaceChildren(answerForm(of, request, own)),
-      (error: unknown) => said.replaceChildren(`✗ ${reasonOf(error)}`),
+      (error: unknown) => {
+        button.disabled = false;
+        said.replaceChildren(`✗ ${reasonOf(error)}`);
+      },
     );
   });
   return form;
 }
 
+/** Once signed, those very bytes are what is sent, again and again if need be: one answer, whatever was lost on the way. */
 function answerForm(of: SeenLog, request: RecordEntry, own: OwnKey): HTMLElement {
   const said = element("p", { role: "status", id: "answered" });
+  let signed: Uint8Array | null = null;
   const buttons = (["approve", "reject"] as const).map((answer) => {
     const button = element("button", { type: "button", id: answer }, answer) as HTMLButtonElement;
-    button.addEventListener("click", () => {
-      const seat = textOf(form, "seat");
-      if (seat === "") {
-        said.replaceChildren("✗ Say the role that you answer in.");
-        return;
-      }
-      // Signed once: a second press is not a second answer.
-      for (const one of buttons) one.disabled = true;
-      said.replaceChildren("Signing and sending…");
-      answered(of, request, own, answer, seat).then(
-        (index) =>
-          said.replaceChildren(
-            `✓ Signed, and verified here: it is `,
-            link(`#/entry/${index}`, `entry ${index}`),
-          ),
-        (error: unknown) => {
-          for (const one of buttons) one.disabled = false;
-          said.replaceChildren(`✗ ${reasonOf(error)}`);
-        },
-      );
-    });
+    button.addEventListener("click", () => void press(answer, button));
     return button;
   });
   const form = element(
@@ -107,26 +104,54 @@ function answerForm(of: SeenLog, request: RecordEntry, own: OwnKey): HTMLElement
   );
   form.addEventListener("submit", (event) => event.preventDefault());
   return form;
+
+  async function press(answer: Answer, pressed: HTMLButtonElement): Promise<void> {
+    const seat = textOf(form, "seat");
+    if (seat === "") {
+      said.replaceChildren("✗ Say the role that you answer in.");
+      return;
+    }
+    for (const one of buttons) one.disabled = true;
+    said.replaceChildren("Signing and sending…");
+    try {
+      signed ??= await own.sign(
+        approvalRecord(request, answer, { approver: own.name, seat, now: Date.now(), expires: null }),
+      );
+      const index = await of.submit(signed);
+      said.replaceChildren(
+        await confirmed(of, signed, index),
+        " ",
+        link(`#/entry/${index}`, `entry ${index}`),
+      );
+    } catch (error) {
+      const isRefused = error instanceof Refused;
+      // Refused, it was never taken in: another answer may be given. Otherwise the same one may be sent again.
+      if (isRefused) signed = null;
+      for (const one of buttons) one.disabled = !isRefused && one !== pressed;
+      said.replaceChildren(
+        isRefused
+          ? `✗ ${reasonOf(error)}`
+          : `? Signed; whether the log has it is not known (${reasonOf(error)}). Press again to send the very same answer: it is taken once.`,
+      );
+    }
+  }
 }
 
-/** Signs the answer, hands it in, and verifies that it is there: its index. Only the signed record leaves. */
-async function answered(
-  of: SeenLog,
-  request: RecordEntry,
-  own: OwnKey,
-  answer: Answer,
-  seat: string,
-): Promise<number> {
-  const record = approvalRecord(request, answer, {
-    approver: own.name,
-    seat,
-    now: Date.now(),
-    expires: null,
-  });
-  const index = await of.submit(await own.sign(record));
-  const { entry } = await of.entry(index);
-  const stored = entry.statement?.payload;
-  if (stored === undefined || !sameBytes(stored, record))
-    throw new Error(`the log says that it took your answer as entry ${index}, and that is something else`);
-  return index;
+/** Is what was sent what stands there? */
+async function confirmed(of: SeenLog, sent: Uint8Array, index: number): Promise<string> {
+  try {
+    const { entry } = await of.entry(index);
+    const isSame = signatureIn(entry.stored) === signatureIn(sent);
+    return isSame
+      ? "✓ Signed, and verified here: it is"
+      : "✗ The log says that it took your answer, and something else stands there:";
+  } catch (error) {
+    return `? Signed and sent, and taken in as the log says; not verified yet (${reasonOf(error)}). Look again in a while:`;
+  }
+}
+
+/** What is signed and the signature over it, whatever the form around them. */
+function signatureIn(envelope: Uint8Array): string {
+  const { signedBytes, signatures } = parseStatement(envelope, "dsse");
+  return [signedBytes, ...signatures.map(({ signature }) => signature)].map(toBase64).join(" ");
 }

@@ -39,8 +39,9 @@ export function hits(
         mark?.setAttribute("title", "verified here: it is in the log");
       } catch (error) {
         mark?.replaceChildren("✗");
-        mark?.setAttribute("title", reasonOf(error));
-        if (cell !== undefined) cell.textContent = `not what the log proves: ${reasonOf(error)}`;
+        mark?.setAttribute("title", "not verified");
+        by?.replaceChildren("");
+        cell?.replaceChildren(element("span", {}, `not what the log proves: ${reasonOf(error)}`));
       }
     }
     byId("screen").setAttribute("data-verified", String(found.length));

@@ -5,6 +5,7 @@ import { formatDsse, preAuthEncoding } from "../statement/dsse.js";
 import { publicKey, type PublicKey } from "../statement/key.js";
 
 const [DATABASE, TABLE, ONLY] = ["writ", "keys", "mine"];
+const NO_ROOM = "no room to keep a key here";
 
 export interface OwnKey {
   /** The id that it signs as. */
@@ -26,13 +27,13 @@ export async function ownKey(): Promise<OwnKey | null> {
   return kept === undefined ? null : usable(kept);
 }
 
-/** Makes it. Its secret cannot be exported: it is gone with the browser's profile, and another is registered then. */
+/** Makes it, where there is none yet: one that may be registered is never written over. Its secret cannot be exported: it is gone with the browser's profile, and another is registered then. */
 export async function makeOwnKey(name: string): Promise<OwnKey> {
   if (!isSecureContext)
     throw new Error("browsers make keys only for pages over https, or from this very machine");
   const pair = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
   const own = await usable({ name, pair });
-  await inTable("readwrite", (table) => table.put({ name, pair } satisfies Kept, ONLY));
+  await inTable("readwrite", (table) => table.add({ name, pair } satisfies Kept, ONLY));
   return own;
 }
 
@@ -60,7 +61,13 @@ async function inTable<T>(
   opening.addEventListener("upgradeneeded", () => opening.result.createObjectStore(TABLE));
   const database = await done(opening);
   try {
-    return await done(ask(database.transaction(TABLE, mode).objectStore(TABLE)));
+    const transaction = database.transaction(TABLE, mode);
+    const kept = new Promise<void>((resolve, reject) => {
+      transaction.addEventListener("complete", () => resolve());
+      transaction.addEventListener("abort", () => reject(transaction.error ?? new Error(NO_ROOM)));
+    });
+    const answer = await Promise.all([done(ask(transaction.objectStore(TABLE))), kept]);
+    return answer[0];
   } finally {
     database.close();
   }
@@ -69,6 +76,6 @@ async function inTable<T>(
 async function done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.addEventListener("success", () => resolve(request.result));
-    request.addEventListener("error", () => reject(request.error ?? new Error("no room to keep a key here")));
+    request.addEventListener("error", () => reject(request.error ?? new Error(NO_ROOM)));
   });
 }

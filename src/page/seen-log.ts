@@ -29,6 +29,9 @@ export class Fork extends Error {
   }
 }
 
+/** The log will not have it: it was not taken in. */
+export class Refused extends Error {}
+
 export interface LogAnswer {
   readonly origin: string;
   readonly verifier_keys: readonly string[];
@@ -44,7 +47,11 @@ export interface LogAnswer {
     readonly cosigned_at: string | null;
     readonly trouble: string | null;
     readonly fork_alarms: number;
-    readonly fork_alarm: { readonly first_at: string; readonly last_at: string; readonly why: string } | null;
+    readonly fork_alarm?: {
+      readonly first_at: string;
+      readonly last_at: string;
+      readonly why: string;
+    } | null;
   }[];
 }
 
@@ -118,25 +125,28 @@ export class SeenLog {
   }
 
   /** A status list: two bits for each of 131,072 entries, signed by the log's key. ProofError; WritError for what another signed. */
-  async statusList(k: number): Promise<OpenedList> {
+  async statusList(k: number): Promise<OpenedList & { readonly expiresAt: number }> {
     const key = this.policy.logs.find((one) => one.key.type === ED25519)?.key;
     if (key === undefined) throw new Error("what is trusted here has no Ed25519 key of the log");
     const read = readListJwt(await bytes(`/v1/status/lists/${k}`, JWT_TYPE), key);
-    return openedList(read, await inflated(read.lst));
+    if (!read.uri.endsWith(`/v1/status/lists/${k}`))
+      throw new ProofError(`asked for list ${k}, got ${read.uri}`);
+    return { ...openedList(read, await inflated(read.lst)), expiresAt: read.expiresAt };
   }
 
-  /** Hands in a signed statement: the index that the log says it has. */
+  /** Hands in a signed statement: the index that the log says it has. Refused when it will not have it. */
   async submit(statement: Uint8Array): Promise<number> {
     const response = await fetch("v1/entries", {
       method: "POST",
       headers: { "content-type": DSSE_MEDIA_TYPE },
       body: statement as Uint8Array<ArrayBuffer>,
     });
-    const answer = (await response.json()) as { readonly index?: number; readonly detail?: string };
-    if (answer.index !== undefined) return answer.index;
-    throw new Error(
-      `the log answers ${response.status}: ${answer.detail ?? "it may be taken in later; look again"}`,
-    );
+    const text = await response.text();
+    if (response.status >= 400 && response.status < 500)
+      throw new Refused(`the log refuses it, ${response.status}: ${text.slice(0, 500)}`);
+    const { index } = JSON.parse(text) as { readonly index?: number };
+    if (response.ok && Number.isSafeInteger(index) && index !== undefined) return index;
+    throw new Error(`the log answers ${response.status}: ${text.slice(0, 300)}`);
   }
 
   /** The newest checkpoint: by the policy's quorum, and of one history with the last that was seen here. */
@@ -227,9 +237,25 @@ export class SeenLog {
   async search(
     query: URLSearchParams,
   ): Promise<{ readonly entries: readonly Hit[]; readonly next: string | null }> {
-    return (await json(`/v1/search?${query.toString()}`)) as {
-      readonly entries: readonly Hit[];
-      readonly next: string | null;
+    const { entries, next } = (await json(`/v1/search?${query.toString()}`)) as {
+      readonly entries: readonly Partial<Hit>[];
+      readonly next?: unknown;
+    };
+    // No more than was asked for, and none that is no answer.
+    const most = Number(query.get("limit") ?? 100);
+    return {
+      entries: entries.slice(0, most).flatMap(({ index, record, received_at }) =>
+        Number.isSafeInteger(index) && index !== undefined
+          ? [
+              {
+                index,
+                record: record ?? null,
+                received_at: typeof received_at === "string" ? received_at : "",
+              },
+            ]
+          : [],
+      ),
+      next: typeof next === "string" ? next : null,
     };
   }
 

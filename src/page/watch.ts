@@ -1,6 +1,13 @@
 /** What somebody keeps an eye on: open items, status lists, witnesses. */
 import { CONSUMED, LIST_ENTRIES, readBits, REVOKED, SUSPENDED } from "../index/bits.js";
-import { findOpenItems, MAX_OF_TYPE, type OpenItem, whatToDo } from "../report/open-items.js";
+import {
+  findOpenItems,
+  isOfKind,
+  MAX_ASKED,
+  MAX_OF_TYPE,
+  type OpenItem,
+  whatToDo,
+} from "../report/open-items.js";
 import { element, facts, link, list } from "./dom.js";
 import { hits } from "./hits.js";
 import type { LogAnswer, SeenLog } from "./seen-log.js";
@@ -20,7 +27,10 @@ export async function openItemsView(of: SeenLog, here: () => boolean): Promise<H
         );
         return { found, next };
       },
-      state: async (index) => (await of.status(index)).split(",")[0] ?? "",
+      state: async (index) => {
+        if (!here()) throw new Error("nobody looks any more");
+        return (await of.status(index)).split(",")[0] ?? "";
+      },
     },
     Date.now(),
   );
@@ -32,7 +42,7 @@ export async function openItemsView(of: SeenLog, here: () => boolean): Promise<H
       items.length === 0
         ? "Nothing is open, as the log says."
         : `${items.length} are open, as the log says; that there are no others is its word.`,
-      ` The newest ${MAX_OF_TYPE} records of each type were looked at.`,
+      ` The newest ${MAX_OF_TYPE} records of each type were looked at, and the standing of ${MAX_ASKED} of them.`,
     ),
     ...kinds.flatMap((kind) => {
       const all = items.filter((item) => item.kind === kind);
@@ -49,7 +59,13 @@ function rowsOf(of: SeenLog, items: readonly OpenItem[], here: () => boolean): H
     items.map(({ index, value }) => ({ index, record: value, received_at: "" })),
     here,
     // From the record that was verified, not from what was found.
-    ({ value }) => (first === undefined ? "" : whatToDo({ kind: first.kind, value })),
+    ({ value }) => {
+      if (first === undefined) return "";
+      const { kind } = first;
+      return isOfKind(kind, value, Date.now())
+        ? whatToDo({ kind, value })
+        : "it is not what the log says it is";
+    },
   );
 }
 
@@ -69,8 +85,9 @@ const ROWS = [
 const MAX_NAMED = 200;
 
 export async function statusView(of: SeenLog, k: number): Promise<HTMLElement[]> {
-  const { bits, treeSize, sweptTo, issuedAt } = await of.statusList(k);
+  const { bits, treeSize, sweptTo, issuedAt, expiresAt } = await of.statusList(k);
   const first = k * LIST_ENTRIES;
+  const isOld = expiresAt < Date.parse((await of.told()).time);
   const size = Math.max(0, Math.min(LIST_ENTRIES, treeSize - first));
   const places = STANDINGS.map(({ bits: wanted }) =>
     Array.from({ length: size }, (_, place) => place).filter((place) => readBits(bits, place) === wanted),
@@ -80,11 +97,11 @@ export async function statusView(of: SeenLog, k: number): Promise<HTMLElement[]>
   return [
     element(
       "p",
-      { class: "again good" },
-      `✓ Verified here: list ${k}, signed by the log at ${new Date(issuedAt).toISOString()}, of a tree of ${treeSize} entries. That its bits are right is the log's word, which monitors check.`,
+      { class: `again ${isOld ? "bad" : "good"}` },
+      `${isOld ? "✗ OLD, and of no use for today" : "✓ Verified here"}: list ${k}, signed by the log at ${new Date(issuedAt).toISOString()}, of a tree of ${treeSize} entries. That its bits are right is the log's word, which monitors check.`,
     ),
     facts([
-      ["entries", `${first} to ${first + Math.max(0, size - 1)}`],
+      ["entries", size === 0 ? "none" : `${first} to ${first + size - 1}`],
       ["nothing said against", String(size - known)],
       ...STANDINGS.map(({ name }, i) => [name, String(places[i]?.length ?? 0)] as const),
       ["followed to what depends on it", `revocations before entry ${sweptTo}`],
@@ -184,8 +201,8 @@ export function witnessesView({
         ["asked at", one.url ?? ""],
         ["trouble", one.trouble ?? "none"],
       ]),
-      one.fork_alarm === null
-        ? element("p", {}, "✓ It has raised no alarm.")
+      one.fork_alarm === null || one.fork_alarm === undefined
+        ? element("p", {}, "It has raised no alarm, as the log says.")
         : element(
             "p",
             { class: "again bad" },

@@ -1,9 +1,10 @@
 /** What an approver is shown of a request, and the record that he signs over it: in a terminal and in a page alike. */
-import { WritError } from "../errors.js";
+import { ProofError, WritError } from "../errors.js";
 import { buildRecord, RecordRef } from "../record/build.js";
 import { objectMember } from "../record/links.js";
 import type { TraceVerdict } from "../trace/answer.js";
 import type { Bundle } from "../trace/bundle.js";
+import { standingOf } from "../trace/draw/card.js";
 import { printable } from "../trace/draw/text.js";
 import { findingText } from "../trace/draw/tree.js";
 import type { RecordEntry } from "../trace/entry.js";
@@ -11,40 +12,78 @@ import { actionOf, type Graph, textMember } from "../trace/graph.js";
 
 export type Answer = "approve" | "reject";
 
-/** The request that a bundle is about. USAGE. */
-export function requestIn(graph: Graph, { subject }: Bundle, ref: string): RecordEntry {
+/** The request that a bundle is about. USAGE; ProofError when it is not proven to be in the log as its signers signed it. */
+export function requestIn(
+  graph: Graph,
+  { subject }: Bundle,
+  ref: string,
+  verdict: TraceVerdict,
+): RecordEntry {
+  const [problem] = verdict.verdict === "NOT_VERIFIED" ? verdict.findings.filter(isFailed) : [];
+  if (verdict.verdict === "NOT_VERIFIED")
+    throw new ProofError(`what the log shows of it is not sound: ${problem?.detail ?? "it is not verified"}`);
   const request = graph.record(subject);
   if (request === undefined || request.record.type !== "action-request")
     throw new WritError(
       "USAGE",
       `want a request, ${printable(ref)} is ${request === undefined ? "no record" : `of the type ${request.record.type}`}`,
     );
+  const forged = verdict.findings.find(
+    ({ code, nodes }) => code === "SIGNATURE_INVALID" && nodes.includes(request.index),
+  );
+  if (forged !== undefined)
+    throw new ProofError(`the request is not signed by whom it names: ${forged.detail}`);
   return request;
 }
 
-/** What is asked, what was said about it, and what it rests on: nothing that was not verified. */
-export function shownOf(graph: Graph, request: RecordEntry): string[] {
+function isFailed({ outcome }: TraceVerdict["findings"][number]): boolean {
+  return outcome === "FAIL";
+}
+
+/** Other people's text as it is, but for what cannot be seen, which is written out: two that differ look different. */
+function exact(text: string): string {
+  return text.replaceAll(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+/** What is to be known of a record beside what it says: that it counts for nothing, how it stands, what fails of it. */
+function besides(entry: RecordEntry, graph: Graph, verdict: TraceVerdict): string {
+  const { index } = entry;
+  const failed = verdict.findings.filter((one) => isFailed(one) && one.nodes.includes(index));
+  const words = [
+    ...(verdict.strangers.indexes.includes(index) ? ["BY A STRANGER: it counts for nothing here"] : []),
+    ...standingOf(entry, graph, verdict),
+    ...failed.flatMap(({ code }) => (code === null ? [] : [`✗ ${code}`])),
+  ];
+  return words.length === 0 ? "" : ` [${exact([...new Set(words)].join("; "))}]`;
+}
+
+/** What is asked, what was said about it, and what it rests on: what counts for nothing, was taken back or fails is marked. */
+export function shownOf(graph: Graph, request: RecordEntry, verdict: TraceVerdict): string[] {
   const action = actionOf(graph, request.id);
   const { decisions, approvals, grants } = action;
   const { value } = request.record;
   const evidence = Object.entries(objectMember(value, "evidence_hashes")).flatMap(([name, hash]) => {
     const facts =
       typeof hash === "string" ? graph.writers(hash).filter(({ record }) => record.type === "fact") : [];
-    if (facts.length === 0) return [printable(`  ${name}: nothing in the log says what it is`)];
+    if (facts.length === 0) return [exact(`  ${name}: nothing in the log says what it is`)];
     return facts.flatMap((fact) => [
-      printable(`  ${name}: #${fact.index}, by ${fact.record.issuer}:`),
+      `${exact(`  ${name}: #${fact.index}, by ${fact.record.issuer}`)}${besides(fact, graph, verdict)}:`,
       ...JSON.stringify(fact.record.value, null, 2)
         .split("\n")
-        .map((line) => `    ${printable(line)}`),
+        .map((line) => `    ${exact(line)}`),
     ]);
   });
-  const said = ({ index, record }: RecordEntry, word: string): string =>
-    printable(
-      `  #${index} ${record.type} by ${record.issuer}: ${textMember(record.value, word) ?? ""} ${textMember(record.value, "reason") ?? textMember(record.value, "approver_role") ?? ""}`.trimEnd(),
-    );
+  const said = (entry: RecordEntry, word: string): string => {
+    const { index, record } = entry;
+    const words = `  #${index} ${record.type} by ${record.issuer}: ${textMember(record.value, word) ?? ""} ${textMember(record.value, "reason") ?? textMember(record.value, "approver_role") ?? ""}`;
+    return exact(words.trimEnd()) + besides(entry, graph, verdict);
+  };
   return [
-    `the request, entry ${request.index}, ${request.id}, as ${printable(request.record.issuer)} signed it:`,
-    ...JSON.stringify(request.record.value, null, 2).split("\n").map(printable),
+    `the request, entry ${request.index}, ${request.id}, as ${exact(request.record.issuer)} signed it:`,
+    ...JSON.stringify(request.record.value, null, 2).split("\n").map(exact),
     "what was decided:",
     ...(decisions.length === 0 ? ["  nothing yet"] : decisions.map((one) => said(one, "decision"))),
     "approvals so far:",

@@ -36,6 +36,10 @@ export const MAX_OF_TYPE = 1_000;
 /** Records whose standing is asked, one after another; what comes after them is shown as if nobody had taken it back. */
 export const MAX_ASKED = 200;
 const PAGE = 500;
+/** A page is cut where it has 4 MiB: there may be more of them than full ones. */
+const MAX_PAGES = 8;
+/** A use that is so young may be under way, in ms. */
+const UNDER_WAY_MS = 10 * 60_000;
 
 /** What a log is asked. */
 export interface Asked {
@@ -70,11 +74,13 @@ export async function findOpenItems(log: Asked, now: number): Promise<OpenItem[]
 async function newest(log: Asked, type: string): Promise<Found[]> {
   const all: Found[] = [];
   let cursor: string | null = null;
-  do {
+  // So many pages, whatever is in them: a log that always has one more is asked no further.
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
     const page = await log.search(type, PAGE, cursor);
-    all.push(...page.found);
+    for (const one of page.found.slice(0, PAGE)) all.push(one);
     cursor = page.next;
-  } while (cursor !== null && all.length < MAX_OF_TYPE);
+    if (cursor === null || all.length >= MAX_OF_TYPE) break;
+  }
   return all.slice(0, MAX_OF_TYPE);
 }
 
@@ -112,8 +118,15 @@ export function openItems(found: readonly Found[], now: number): OpenItem[] {
         ),
       ),
     ),
-    ...as("use without a receipt", untold(of("consumption"), of("execution-receipt"))),
+    ...as("use without a receipt", untold(of("consumption"), of("execution-receipt"), now)),
   ];
+}
+
+/** Can a record of these words be an item of that kind? What hangs on other records is the log's word. */
+export function isOfKind(kind: OpenKind, value: Found["value"], now: number): boolean {
+  if (kind === "use without a receipt") return value["type"] === "consumption";
+  if (kind === "rules contested") return value["type"] === "action-type";
+  return openItems([{ index: 0, value }], now).some((item) => item.kind === kind);
 }
 
 /** What there is to do, and whose it is: by what the record itself says. */
@@ -127,7 +140,7 @@ export function whatToDo({ kind, value }: Pick<OpenItem, "kind" | "value">): str
     case "exception open":
       return `excuses ${text("check")} until ${text("expires_at")}; ${owner}: ${text("reason")}`;
     case "exception expired":
-      return `excused ${text("check")} until ${text("expires_at")}; ${owner}: renew it, or revoke it and mend what it excused`;
+      return `excused ${text("check")} until ${text("expires_at")}; ${owner}: revoke it, renewed or not`;
     case "review due":
       return value["type"] === "exception"
         ? `its review was due ${text("review_due")}, and it still excuses ${text("check")}; ${owner}`
@@ -141,9 +154,12 @@ export function whatToDo({ kind, value }: Pick<OpenItem, "kind" | "value">): str
   }
 }
 
-/** What waits for somebody; an exception in force only wants to be known of. */
+/**
+ * What waits for somebody. An exception in force only wants to be known of; whether rules of one name are contested hangs on trust
+ * domains, and anybody may write some.
+ */
 export function isOverdue({ kind }: Pick<OpenItem, "kind">): boolean {
-  return kind !== "exception open";
+  return kind !== "exception open" && kind !== "rules contested";
 }
 
 function isPast(text: unknown, now: number): boolean {
@@ -167,13 +183,17 @@ function newestOf(newestFirst: readonly Found[], names: readonly string[]): Foun
 }
 
 /** A receipt tells of a use by its grant and nonce, or of every use of its grant when it has none. Of uses from before the oldest receipt that was looked at nothing is said. */
-function untold(uses: readonly Found[], receipts: readonly Found[]): Found[] {
+function untold(uses: readonly Found[], receipts: readonly Found[], now: number): Found[] {
   const use = (value: Found["value"], nonce: unknown): string =>
-    JSON.stringify([value["capability_hash"], nonce ?? null]);
+    // Its executor's own: a stranger's receipt tells of nothing.
+    JSON.stringify([value["capability_hash"], value["executor_id"], nonce ?? null]);
   const toldOf = new Set(receipts.map(({ value }) => use(value, value["nonce"])));
   const from = receipts.length < MAX_OF_TYPE ? 0 : (receipts.at(-1)?.index ?? 0);
   return uses.filter(
     ({ index, value }) =>
-      index >= from && !toldOf.has(use(value, value["nonce"])) && !toldOf.has(use(value, null)),
+      index >= from &&
+      !(Date.parse(String(value["consumed_at"])) > now - UNDER_WAY_MS) &&
+      !toldOf.has(use(value, value["nonce"])) &&
+      !toldOf.has(use(value, null)),
   );
 }

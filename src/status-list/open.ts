@@ -22,6 +22,10 @@ export interface OpenedList {
 export interface ReadList extends Omit<OpenedList, "bits"> {
   readonly lst: Uint8Array;
   readonly root: unknown;
+  /** What it says it is: its own URL; empty when it says nothing. */
+  readonly uri: string;
+  /** Milliseconds since 1970; as old as can be when it does not say. */
+  readonly expiresAt: number;
 }
 
 /**
@@ -34,15 +38,27 @@ export function readListJwt(token: Uint8Array, key: VerifierKey): ReadList {
   if (rest.length > 0 || signed?.length !== 64 || !ed25519Verify(signed, over, key.publicKey))
     throw new WritError("SERVER_ANSWER_INVALID", "no JWT that is signed by the log's key");
   const value = parseJson(parseBase64url(claims) ?? new Uint8Array(0), "SERVER_ANSWER_INVALID");
-  const { status_list: list, tlog, iat } = isJsonObject(value) ? value : {};
+  const { status_list: list, tlog, iat, exp, sub } = isJsonObject(value) ? value : {};
   if (!isJsonObject(list) || !isJsonObject(tlog) || list["bits"] !== 2)
     throw new ProofError("it lacks status_list with two bits an entry, or tlog");
   if (tlog["origin"] !== key.name) throw new ProofError("it is of another log");
   const { tree_size: treeSize, swept_to: sweptTo, list_root: root } = tlog;
-  if (typeof treeSize !== "number" || typeof sweptTo !== "number" || typeof iat !== "number")
+  if (!isCount(treeSize) || !isCount(sweptTo) || !isCount(iat))
     throw new ProofError("it names no tree size, or no time");
   const lst = parseBase64url(typeof list["lst"] === "string" ? list["lst"] : "") ?? new Uint8Array(0);
-  return { lst, root, treeSize, sweptTo, issuedAt: iat * 1000 };
+  return {
+    lst,
+    root,
+    treeSize,
+    sweptTo,
+    issuedAt: iat * 1000,
+    uri: typeof sub === "string" ? sub : "",
+    expiresAt: isCount(exp) ? exp * 1000 : 0,
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** The list with its bits, inflated (null: that failed). ProofError when they are not those that were signed. */

@@ -10,12 +10,49 @@ import { isPlaced } from "../../src/log/log.js";
 import { publicKey, toJwk } from "../../src/statement/key.js";
 import { canonicalJson } from "../../src/statement/jcs.js";
 import { isJsonObject, parseJson } from "../../src/statement/json.js";
-import { utf8 } from "../../src/format/bytes.js";
+import { fromUtf8, utf8 } from "../../src/format/bytes.js";
+import { bundleBytes } from "../../src/trace/bundle.js";
 import { domOf, skipWithoutBrowser } from "../support/browser.js";
 import { dsse, logKey, newStore, openLog, registrar } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
 import { evilServer } from "../support/servers.js";
-import { bundleOf, judge, stageOf, START } from "../support/story.js";
+import { bundleOf, judge, play, stageOf, START } from "../support/story.js";
+
+test("a request that the log cannot prove is not shown to anybody as one: no answer is asked for", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const played = await play(wireTransfer);
+  const honest = await bundleOf(played, "request");
+  const at = honest.entries.findIndex(({ index }) => index === played.stage.index("request"));
+  const forged = JSON.parse(fromUtf8(honest.entries[at]?.stored ?? new Uint8Array(0)) ?? "") as {
+    signatures: { sig: string }[];
+  };
+  for (const signature of forged.signatures) signature.sig = `AAAA${signature.sig.slice(4)}`;
+  const entries = honest.entries.map((entry, i) =>
+    i === at ? { ...entry, stored: utf8(JSON.stringify(forged)) } : entry,
+  );
+  const explorer = await readFile(join(PROJECT, "dist/src/page/explorer.js"), "utf8");
+  const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer });
+  const { url } = await evilServer((outgoing, incoming) => {
+    void (async () => {
+      const path = incoming.url ?? "/";
+      const response = await app.request(path);
+      const lie = path.startsWith("/v1/traces/") ? bundleBytes({ ...honest, closure: null, entries }) : null;
+      const headers = [...response.headers].filter(([name]) => name !== "content-length");
+      outgoing
+        .writeHead(response.status, Object.fromEntries(headers))
+        .end(lie ?? Buffer.from(await response.arrayBuffer()));
+    })();
+  });
+  const dom = await domOf(
+    `${url}/#/approve/${played.stage.id("request")}`,
+    `document.querySelector("[role=alert], #asked")`,
+  );
+  const [, screen = ""] = /<main id="screen"[^>]*>(.*)<\/main>/s.exec(dom) ?? [];
+  assert.match(screen, /✗ .*Nothing of it was believed/);
+  assert.doesNotMatch(screen, /id="approve"|✓/);
+  await played.log.close();
+});
 
 test("a person approves in the page, and the trace is AUTHORIZED by it; what leaves the page is the signed record", {
   skip: skipWithoutBrowser,
@@ -113,6 +150,6 @@ function personAt(now: number): string {
       at("approve").click();
       return false;
     }
-    return /^[✓✗] /.test(at("answered")?.textContent ?? "") || document.querySelector("[role=alert]");
+    return /^[✓✗?] /.test(at("answered")?.textContent ?? "") || document.querySelector("[role=alert]");
   })()`;
 }

@@ -122,7 +122,7 @@ test("open items, the status list and the witnesses: verified where they can be,
   assert.match(open, /1 are open, as the log says; that there are no others is its word/);
   assert.match(
     open,
-    /exception expired: 1 .* ✓ #\d+ excused EVIDENCE_STALE until 2026-\S+; owner user:\S+: renew it/,
+    /exception expired: 1 .* ✓ #\d+ excused EVIDENCE_STALE until 2026-\S+; owner user:\S+: revoke it/,
   );
   const status = textOf(await domOf(`${url}/#/status/0`, `document.querySelector("canvas")`));
   assert.match(status, /✓ Verified here: list 0, signed by the log at .* of a tree of 31 entries/);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   findOpenItems,
   type Found,
+  isOfKind,
   isOverdue,
   MAX_ASKED,
   MAX_OF_TYPE,
@@ -12,6 +13,7 @@ import {
 } from "../../src/report/open-items.js";
 
 const NOW = Date.parse("2026-05-02T00:00:00Z");
+const PAST_LONG = "2026-05-01T20:00:00Z";
 const [PAST, FUTURE] = ["2026-05-01T23:59:59Z", "2026-05-02T00:00:01Z"];
 
 function exception(index: number, more: object = {}): Found {
@@ -66,7 +68,18 @@ test("rules: the last word of each owner counts; what it leaves open is named; t
     incomplete.map((item) => whatToDo(item)),
     ["the rules of wire.transfer leave open owner, escalation_path; by a"],
   );
-  assert.deepEqual(kinds(rules(1, "a"), rules(2, "b")), ["2 rules contested", "1 rules contested"]);
+  const contested = openItems([rules(1, "a"), rules(2, "b")], NOW);
+  assert.deepEqual(
+    contested.map(({ kind, index }) => `${index} ${kind}`),
+    ["2 rules contested", "1 rules contested"],
+  );
+  // Anybody may write some: it is shown, and makes nothing overdue.
+  assert.ok(!contested.some(isOverdue));
+  // What one record decides is not taken on anybody's word.
+  assert.equal(isOfKind("rules incomplete", rules(1, "a").value, NOW), false);
+  assert.equal(isOfKind("exception expired", exception(1).value, NOW), false);
+  assert.equal(isOfKind("exception open", exception(1).value, NOW), true);
+  assert.equal(isOfKind("use without a receipt", exception(1).value, NOW), false);
 });
 
 test("a review is overdue until the next one; a use is open until a receipt tells of it", () => {
@@ -78,14 +91,18 @@ test("a review is overdue until the next one; a use is open until a receipt tell
   assert.deepEqual(kinds(review(1, PAST), review(2, FUTURE)), []);
   const use = (index: number, nonce: string): Found => ({
     index,
-    value: { type: "consumption", capability_hash: "g", nonce },
+    value: { type: "consumption", capability_hash: "g", nonce, executor_id: "e", consumed_at: PAST_LONG },
   });
   const receipt = (index: number, more: object): Found => ({
     index,
-    value: { type: "execution-receipt", capability_hash: "g", ...more },
+    value: { type: "execution-receipt", capability_hash: "g", executor_id: "e", ...more },
   });
   assert.deepEqual(kinds(use(1, "n"), use(2, "m"), receipt(3, { nonce: "n" })), ["2 use without a receipt"]);
   assert.deepEqual(kinds(use(1, "n"), receipt(3, {})), []);
+  // A stranger's receipt tells of nothing; a use of a minute ago may be under way.
+  assert.deepEqual(kinds(use(1, "n"), receipt(3, { executor_id: "mallory" })), ["1 use without a receipt"]);
+  const young = use(1, "n");
+  assert.deepEqual(kinds({ ...young, value: { ...young.value, consumed_at: PAST } }), []);
   // Receipts beyond those that were looked at may tell of older uses: nothing is said of them.
   const many = Array.from({ length: MAX_OF_TYPE }, (_, i) => receipt(10 + i, { nonce: `other ${i}` }));
   assert.deepEqual(kinds(use(1, "n"), use(5000, "m"), ...many), ["5000 use without a receipt"]);
@@ -132,4 +149,17 @@ test("what was taken back is not open, and uncovers what it stood before; a log 
   assert.equal(endless.length, MAX_OF_TYPE - 49);
   assert.equal(states, MAX_ASKED);
   assert.equal(pages, 2 + 4);
+
+  // One that always has another page, and nothing on it; and one that answers more than was asked for.
+  pages = 0;
+  const state = async (): Promise<string> => "active";
+  const empty = async (): Promise<{ found: Found[]; next: string }> => {
+    pages++;
+    return { found: [], next: "more" };
+  };
+  assert.deepEqual(await findOpenItems({ search: empty, state }, NOW), []);
+  assert.equal(pages, 5 * 8);
+  const huge = Array.from({ length: 300_000 }, (_, i) => exception(i));
+  const all = await findOpenItems({ search: async () => ({ found: huge, next: null }), state }, NOW);
+  assert.ok(all.length <= 5 * MAX_OF_TYPE);
 });

@@ -33,8 +33,8 @@ function answering(answer: Answer): Command {
         const bundle = await client.trace(ref);
         const verdict = evaluate(bundle, policyOfKey(client.logKey), { at: Date.now() });
         const graph = new Graph(entriesIn(bundle).map((entry) => ({ entry, mode: "leaf" as const })));
-        const request = requestIn(graph, bundle, ref);
-        for (const line of [...shownOf(graph, request), ...judgedOf(verdict)]) voice.say(line);
+        const request = requestIn(graph, bundle, ref, verdict);
+        for (const line of [...shownOf(graph, request, verdict), ...judgedOf(verdict)]) voice.say(line);
         if (!invocation.flag("yes") && !(await isMeant(answer, voice)))
           return { ok: false, text: "nothing was signed", json: { signed: false } };
         const bytes = approvalRecord(request, answer, { approver, seat, now: Date.now(), expires });

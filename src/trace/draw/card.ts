@@ -140,7 +140,8 @@ export function moment(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-function standingOf(entry: RecordEntry, graph: Graph, verdict: TraceVerdict): string[] {
+/** How a record stands, in words that are not escaped yet: revoked, superseded, used, trusted. */
+export function standingOf(entry: RecordEntry, graph: Graph, verdict: TraceVerdict): string[] {
   const { withoutEffect, evidence } = verdict;
   const taking = graph
     .naming(entry.id, "target", "revocation")
