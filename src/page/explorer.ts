@@ -6,13 +6,12 @@ import { toBase64 } from "../format/base64.js";
 import { fromUtf8 } from "../format/bytes.js";
 import { isRecordEntry } from "../trace/entry.js";
 import { claimsOf } from "../trace/sentence.js";
-import type { Policy } from "../format/policy.js";
-import { looksLikeEvidence, parseBundleFile, verifyEvidence } from "../verify/index.js";
 import { approveView } from "./approve.js";
 import { byId, element, facts, link, list, reasonOf, save } from "./dom.js";
+import { fileView } from "./file.js";
 import { hits } from "./hits.js";
 import { answerAsWorker, isWorker, judge } from "./judging.js";
-import { Fork, policyFrom, SeenLog } from "./seen-log.js";
+import { Fork, SeenLog } from "./seen-log.js";
 import { openItemsView, statusView, witnessesView } from "./watch.js";
 import { verdictView } from "./verdict-view.js";
 
@@ -77,7 +76,7 @@ async function open(): Promise<void> {
   const [screen = "", word = ""] = path.split("/").map(decodeURIComponent);
   const here = (): boolean => mine === turn;
   try {
-    if (log === null) return fileScreen();
+    if (log === null) return show("Check a file", ...fileView(""));
     if (screen === "") await home(log, here);
     else if (screen === "entry") await entryScreen(log, Number(word), here);
     else if (screen === "trace") await traceScreen(log, word, new URLSearchParams(query), here);
@@ -88,7 +87,7 @@ async function open(): Promise<void> {
       show("Reading and verifying", element("p", { role: "status" }, "…"));
       const view = await watchView(log, screen, word, here);
       if (here()) show(...view);
-    } else if (screen === "file") fileScreen();
+    } else if (screen === "file") show("Check a file", ...fileView(log.pinned));
     else if (screen === "trust") trustScreen(log);
     else show("There is no such screen", link("#/", "Home"));
   } catch (error) {
@@ -437,54 +436,6 @@ function trustScreen(of: SeenLog): void {
     button,
     answer,
   );
-}
-
-/** Judges a file that the reader has, by a key that the reader gives: with or without a log. */
-function fileScreen(): void {
-  const key = element("textarea", {
-    rows: "3",
-    id: "file-key",
-    "aria-label": "a verifier key, or a policy",
-    spellcheck: "false",
-  }) as HTMLTextAreaElement;
-  key.value = log?.pinned ?? "";
-  const input = element("input", {
-    type: "file",
-    id: "file",
-    "aria-label": "a trace bundle, or evidence",
-  }) as HTMLInputElement;
-  const result = element("div", { id: "file-result", role: "status" });
-  input.addEventListener("change", () => {
-    const [file] = input.files ?? [];
-    if (file === undefined) return;
-    result.replaceChildren("Verifying…");
-    file
-      .arrayBuffer()
-      .then(async (buffer) => judged(new Uint8Array(buffer), policyFrom(key.value)))
-      .catch((error: unknown) => element("p", { class: "again bad" }, `✗ ${reasonOf(error)}`))
-      .then(
-        (shown) => result.replaceChildren(shown),
-        () => {},
-      );
-  });
-  show(
-    "Check a file",
-    element("p", {}, "A trace bundle, or evidence of a fork. It is judged in this page; nothing leaves it."),
-    element("label", {}, "By what you trust ", key),
-    element("label", {}, "The file ", input),
-    result,
-  );
-}
-
-/** What a file proves, by what the reader trusts. */
-async function judged(bytes: Uint8Array, policy: Policy): Promise<HTMLElement> {
-  if (!looksLikeEvidence(bytes)) {
-    const bundle = parseBundleFile(bytes);
-    return verdictView(bundle, await judge(bytes, policy, Date.now()), true);
-  }
-  const { log: origin, older, newer } = verifyEvidence(bytes, policy);
-  const proven = `✗ Proven: ${origin} has signed two histories, of ${older.size} and of ${newer.size} entries.`;
-  return element("p", { class: "again bad" }, proven);
 }
 
 async function begin(): Promise<void> {
