@@ -222,9 +222,11 @@ export class SeenLog {
     const bundle = parseBundleFile(file);
     const { seenBefore } = await this.accept(utf8(bundle.checkpoint));
     const entries = entriesIn(bundle);
-    const names = entries
-      .filter((entry) => entry.id === bundle.subject)
-      .flatMap(({ index, stored }) => [String(index), `sha256:${toHex(sha256(stored))}`]);
+    // Foreign content is no record: what was asked for is the entry.
+    const names = entries.flatMap((entry) => {
+      const hash = `sha256:${toHex(sha256(entry.stored))}`;
+      return [entry.id, hash].includes(bundle.subject) ? [String(entry.index), hash] : [];
+    });
     if (![bundle.subject, ...names].includes(id))
       throw new ProofError(`asked for the trace of ${id}, got that of ${bundle.subject}`);
     const least = asOf ?? seenBefore;

@@ -7,9 +7,12 @@ import { createApp } from "../../api/app.js";
 import { wireTransfer } from "../../src/demo/stories.js";
 import type { Story } from "../../src/demo/stage.js";
 import { TWISTS } from "../../src/demo/twists.js";
+import { utf8 } from "../../src/format/bytes.js";
+import { signDsse } from "../../src/statement/sign.js";
 import { hashOf } from "../../src/report/report.js";
 import { domOf, skipWithoutBrowser } from "../support/browser.js";
-import { logKey } from "../support/log.js";
+import { isPlaced } from "../../src/log/log.js";
+import { agent, dsse, logKey, logWithAgent, record } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
 import { evilServer } from "../support/servers.js";
 import { play, type Played, START } from "../support/story.js";
@@ -209,4 +212,80 @@ test("a log that lies is found out by the page: another statement, another proof
     assert.doesNotMatch(text, /✓ (?:Verified here|Its signed)| AUTHORIZED /, name);
     await played.log.close();
   }
+});
+
+test("other people's text stays text on every screen: nothing of it runs, is drawn, or is fetched", {
+  skip: skipWithoutBrowser,
+}, async () => {
+  const odd = `"><img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script><a href="javascript:hacked=1">\u202e'`;
+  const log = await logWithAgent();
+  const submitted = await log.submit([
+    dsse(
+      record({
+        intent: odd,
+        action_type: odd,
+        target: { [odd]: odd },
+        parameters: { [odd]: [odd, { [odd]: odd }] },
+        constraints: { [odd]: odd },
+        policy_version: odd,
+        delegator_id: odd,
+      }),
+    ),
+    { bytes: signDsse("text/html", utf8(odd), agent), form: "dsse" },
+  ]);
+  for (const result of submitted.results) assert.ok(isPlaced(result));
+  const service = { key: logKey, url: () => "http://log.example", now: () => START };
+  const app = createApp(log, { verifierKeys: [logKey], version: "test", explorer: SCRIPT, service });
+  const asked: string[] = [];
+  const { url } = await evilServer((outgoing, incoming) => {
+    const path = incoming.url ?? "/";
+    asked.push(path);
+    void (async () => {
+      const response = await app.request(path);
+      const headers = [...response.headers].filter(([name]) => name !== "content-length");
+      outgoing
+        .writeHead(response.status, Object.fromEntries(headers))
+        .end(Buffer.from(await response.arrayBuffer()));
+    })();
+  });
+  const hashes = [
+    "",
+    "entry/2",
+    "entry/3",
+    "trace/2",
+    "trace/3",
+    "search",
+    "open",
+    "approve/2",
+    "impact/2",
+    "party/x",
+    "status/0",
+    "witnesses",
+  ];
+  const step = `(() => {
+    const screen = document.getElementById("screen");
+    const [seen, hashes] = [(globalThis.seen ??= []), ${JSON.stringify(hashes)}];
+    if (seen.length === hashes.length) return true;
+    const title = screen.querySelector("h1")?.textContent ?? "Reading";
+    if (title.startsWith("Reading") || screen.querySelector("[role=status]")?.textContent.startsWith("Reading")) return false;
+    if ([...screen.querySelectorAll("td span")].some(({ textContent }) => textContent === "…")) return false;
+    seen.push([hashes[seen.length], title, screen.querySelectorAll("img, script, iframe, [onerror], [href^=javascript]").length, globalThis.hacked ?? 0, /[\u202a-\u202e]/.test(screen.textContent)]);
+    screen.replaceChildren();
+    if (seen.length < hashes.length) location.hash = "#/" + hashes[seen.length];
+    else screen.textContent = JSON.stringify(seen);
+    return false;
+  })()`;
+  const dom = await domOf(`${url}/`, step);
+  const [, text = "[]"] = /<main id="screen"[^>]*>(.*?)<\/main>/s.exec(dom) ?? [];
+  const seen = JSON.parse(text) as [string, string, number, number, boolean][];
+  assert.equal(seen.length, hashes.length);
+  const failed = seen.filter(([, title]) => title === "This cannot be shown").map(([hash]) => hash);
+  assert.deepEqual(failed, []);
+  for (const [hash, title, foreign, hacked, turned] of seen)
+    assert.deepEqual([foreign, hacked, turned], [0, 0, false], `${hash}: ${title}`);
+  assert.ok(
+    asked.every((path) => /^\/(?:$|checkpoint|v1\/|favicon\.ico)/.test(path)),
+    asked.join(" "),
+  );
+  await log.close();
 });
