@@ -13,7 +13,7 @@ import { Refused, type SeenLog } from "./seen-log.js";
 export async function approveView(of: SeenLog, ref: string): Promise<HTMLElement[]> {
   const { bundle, file } = await of.bundle(ref);
   const verdict = await judge(file, of.policy, Date.now());
-  const graph = new Graph(entriesIn(bundle).map((entry) => ({ entry, mode: "leaf" as const })));
+  const graph = Graph.of(entriesIn(bundle));
   const request = requestIn(graph, bundle, ref, verdict);
   const answers = element("div", {});
   answers.append(

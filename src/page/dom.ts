@@ -1,12 +1,11 @@
 /** Elements made of text: what comes from records is never markup. */
+import { visible } from "../format/visible.js";
 
 type Child = Node | string | number | null;
 
-/** Without what turns or hides text: other people's, on one screen with ours. Lines stay. */
-function visible(text: string): string {
-  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) =>
-    char === "\n" ? char : `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+/** Lines stay. */
+function visibleLines(text: string): string {
+  return text.split("\n").map(visible).join("\n");
 }
 
 export function element(
@@ -17,7 +16,7 @@ export function element(
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   for (const child of children)
-    if (child !== null) made.append(child instanceof Node ? child : visible(String(child)));
+    if (child !== null) made.append(child instanceof Node ? child : visibleLines(String(child)));
   return made;
 }
 

@@ -2,14 +2,14 @@
 import type { TraceVerdict } from "../trace/answer.js";
 import { explain } from "../trace/codes.js";
 import type { Bundle } from "../trace/bundle.js";
-import { pictureOf } from "../trace/draw/model.js";
+import { isComplaint, pictureOf } from "../trace/draw/model.js";
 import { svg } from "../trace/draw/svg.js";
 import { MARKS } from "../trace/draw/tree.js";
 import type { Finding } from "../trace/verdict.js";
 import { drawn, element, facts, link, list } from "./dom.js";
 
 export function verdictView(bundle: Bundle, verdict: TraceVerdict, aggregated: boolean): HTMLElement {
-  const told = verdict.findings.filter(({ outcome }) => outcome !== "PASS" && outcome !== "NOT_APPLICABLE");
+  const told = verdict.findings.filter(isComplaint);
   const passed = verdict.findings.length - told.length;
   return element(
     "div",

@@ -1,5 +1,6 @@
 /** What an approver is shown of a request, and the record that he signs over it: in a terminal and in a page alike. */
 import { ProofError, WritError } from "../errors.js";
+import { visible } from "../format/visible.js";
 import { buildRecord, RecordRef } from "../record/build.js";
 import { objectMember } from "../record/links.js";
 import type { TraceVerdict } from "../trace/answer.js";
@@ -40,14 +41,6 @@ function isFailed({ outcome }: TraceVerdict["findings"][number]): boolean {
   return outcome === "FAIL";
 }
 
-/** Other people's text as it is, but for what cannot be seen, which is written out: two that differ look different. */
-function exact(text: string): string {
-  return text.replaceAll(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
-
 /** What is to be known of a record beside what it says: that it counts for nothing, how it stands, what fails of it. */
 function besides(entry: RecordEntry, graph: Graph, verdict: TraceVerdict): string {
   const { index } = entry;
@@ -57,7 +50,7 @@ function besides(entry: RecordEntry, graph: Graph, verdict: TraceVerdict): strin
     ...standingOf(entry, graph, verdict),
     ...failed.flatMap(({ code }) => (code === null ? [] : [`✗ ${code}`])),
   ];
-  return words.length === 0 ? "" : ` [${exact([...new Set(words)].join("; "))}]`;
+  return words.length === 0 ? "" : ` [${visible([...new Set(words)].join("; "))}]`;
 }
 
 /** What is asked, what was said about it, and what it rests on: what counts for nothing, was taken back or fails is marked. */
@@ -68,22 +61,22 @@ export function shownOf(graph: Graph, request: RecordEntry, verdict: TraceVerdic
   const evidence = Object.entries(objectMember(value, "evidence_hashes")).flatMap(([name, hash]) => {
     const facts =
       typeof hash === "string" ? graph.writers(hash).filter(({ record }) => record.type === "fact") : [];
-    if (facts.length === 0) return [exact(`  ${name}: nothing in the log says what it is`)];
+    if (facts.length === 0) return [visible(`  ${name}: nothing in the log says what it is`)];
     return facts.flatMap((fact) => [
-      `${exact(`  ${name}: #${fact.index}, by ${fact.record.issuer}`)}${besides(fact, graph, verdict)}:`,
+      `${visible(`  ${name}: #${fact.index}, by ${fact.record.issuer}`)}${besides(fact, graph, verdict)}:`,
       ...JSON.stringify(fact.record.value, null, 2)
         .split("\n")
-        .map((line) => `    ${exact(line)}`),
+        .map((line) => `    ${visible(line)}`),
     ]);
   });
   const said = (entry: RecordEntry, word: string): string => {
     const { index, record } = entry;
     const words = `  #${index} ${record.type} by ${record.issuer}: ${textMember(record.value, word) ?? ""} ${textMember(record.value, "reason") ?? textMember(record.value, "approver_role") ?? ""}`;
-    return exact(words.trimEnd()) + besides(entry, graph, verdict);
+    return visible(words.trimEnd()) + besides(entry, graph, verdict);
   };
   return [
-    `the request, entry ${request.index}, ${request.id}, as ${exact(request.record.issuer)} signed it:`,
-    ...JSON.stringify(request.record.value, null, 2).split("\n").map(exact),
+    `the request, entry ${request.index}, ${request.id}, as ${visible(request.record.issuer)} signed it:`,
+    ...JSON.stringify(request.record.value, null, 2).split("\n").map(visible),
     "what was decided:",
     ...(decisions.length === 0 ? ["  nothing yet"] : decisions.map((one) => said(one, "decision"))),
     "approvals so far:",

@@ -36,6 +36,11 @@ export class Graph {
     }
   }
 
+  /** Of entries as they are, without the walk's word on any: to show what they say, not to judge it. */
+  static of(entries: readonly TraceEntry[]): Graph {
+    return new Graph(entries.map((entry) => ({ entry, mode: "leaf" })));
+  }
+
   /** The same without the records that do not count. */
   within(counts: (entry: RecordEntry) => boolean): Graph {
     return new Graph(

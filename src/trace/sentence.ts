@@ -3,6 +3,7 @@
  * under which policy, approved by whom, granted by whom, used how often. Values are other people's text: quoted where they are
  * not plain, their control and bidirectional characters escaped, and cut.
  */
+import { visible } from "../format/visible.js";
 import { objectMember } from "../record/links.js";
 import type { Json, JsonObject } from "../statement/json.js";
 import { type Case } from "./case.js";
@@ -19,12 +20,10 @@ const MAX_MEMBERS = 4;
 
 /** Other people's text in a sentence of ours: on one line, without control or bidirectional characters, cut at 80. */
 export function told(text: string): string {
-  const escaped = text.replaceAll(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-  const characters = Array.from(escaped);
-  return characters.length > MAX_TEXT ? `${characters.slice(0, MAX_TEXT - 1).join("")}…` : escaped;
+  const characters = Array.from(visible(text));
+  return characters.length > MAX_TEXT
+    ? `${characters.slice(0, MAX_TEXT - 1).join("")}…`
+    : characters.join("");
 }
 
 export function sentenceOf(one: Case): string {

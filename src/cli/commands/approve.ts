@@ -32,7 +32,7 @@ function answering(answer: Answer): Command {
       return withClient(invocation, voice, async (client) => {
         const bundle = await client.trace(ref);
         const verdict = evaluate(bundle, policyOfKey(client.logKey), { at: Date.now() });
-        const graph = new Graph(entriesIn(bundle).map((entry) => ({ entry, mode: "leaf" as const })));
+        const graph = Graph.of(entriesIn(bundle));
         const request = requestIn(graph, bundle, ref, verdict);
         for (const line of [...shownOf(graph, request, verdict), ...judgedOf(verdict)]) voice.say(line);
         if (!invocation.flag("yes") && !(await isMeant(answer, voice)))

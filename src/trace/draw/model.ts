@@ -77,7 +77,7 @@ export function pictureOf(
   { aggregated = true }: PictureOptions = {},
 ): Picture {
   const entries = entriesIn(bundle);
-  const graph = new Graph(entries.map((entry) => ({ entry, mode: "leaf" as const })));
+  const graph = Graph.of(entries);
   const draw = new Drawing(graph, verdict);
   const subject = entries.find(({ index }) => index === verdict.subjectIndex);
   const roots = subject === undefined ? [] : [draw.node(subject, 0)];
