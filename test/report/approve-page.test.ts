@@ -15,7 +15,7 @@ import { bundleBytes } from "../../src/trace/bundle.js";
 import { domOf, skipWithoutBrowser } from "../support/browser.js";
 import { dsse, logKey, newStore, openLog, registrar } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
-import { evilServer } from "../support/servers.js";
+import { between } from "../support/servers.js";
 import { bundleOf, judge, play, stageOf, START } from "../support/story.js";
 
 test("a request that the log cannot prove is not shown to anybody as one: no answer is asked for", {
@@ -33,17 +33,10 @@ test("a request that the log cannot prove is not shown to anybody as one: no ans
   );
   const explorer = await readFile(join(PROJECT, "dist/src/page/explorer.js"), "utf8");
   const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer });
-  const { url } = await evilServer((outgoing, incoming) => {
-    void (async () => {
-      const path = incoming.url ?? "/";
-      const response = await app.request(path);
-      const lie = path.startsWith("/v1/traces/") ? bundleBytes({ ...honest, closure: null, entries }) : null;
-      const headers = [...response.headers].filter(([name]) => name !== "content-length");
-      outgoing
-        .writeHead(response.status, Object.fromEntries(headers))
-        .end(lie ?? Buffer.from(await response.arrayBuffer()));
-    })();
-  });
+  const lie = bundleBytes({ ...honest, closure: null, entries }) as Uint8Array<ArrayBuffer>;
+  const { url } = await between(app, (path) =>
+    path.startsWith("/v1/traces/") ? new Response(lie) : undefined,
+  );
   const dom = await domOf(
     `${url}/#/approve/${played.stage.id("request")}`,
     `document.querySelector("[role=alert], #asked")`,
@@ -80,25 +73,13 @@ test("a person approves in the page, and the trace is AUTHORIZED by it; what lea
   const service = { key: logKey, url: () => "http://log.example", now: () => clock.now };
   const app = createApp(log, { verifierKeys: [logKey], version: "test", explorer, service });
   const sent: string[] = [];
-  const { url } = await evilServer((outgoing, incoming, bytes) => {
-    void (async () => {
-      const path = incoming.url ?? "/";
-      const body = bytes.toString();
-      if (path === "/the-registrar") {
-        await register(body);
-        outgoing.end();
-        return;
-      }
-      if (incoming.method === "POST") sent.push(body);
-      const response = await app.request(path, {
-        method: incoming.method ?? "GET",
-        ...(body === "" ? {} : { body, headers: { "content-type": incoming.headers["content-type"] ?? "" } }),
-      });
-      const headers = [...response.headers].filter(([name]) => name !== "content-length");
-      outgoing
-        .writeHead(response.status, Object.fromEntries(headers))
-        .end(Buffer.from(await response.arrayBuffer()));
-    })();
+  const { url } = await between(app, async (path, body) => {
+    if (path === "/the-registrar") {
+      await register(body.toString());
+      return new Response();
+    }
+    if (body.length > 0) sent.push(body.toString());
+    return undefined;
   });
 
   let shown = "";

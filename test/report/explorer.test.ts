@@ -14,7 +14,7 @@ import { domOf, skipWithoutBrowser } from "../support/browser.js";
 import { isPlaced } from "../../src/log/log.js";
 import { agent, dsse, logKey, logWithAgent, record } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
-import { evilServer } from "../support/servers.js";
+import { between } from "../support/servers.js";
 import { play, type Played, START } from "../support/story.js";
 
 const SCRIPT = await readFile(join(PROJECT, "dist/src/page/explorer.js"), "utf8");
@@ -29,15 +29,10 @@ async function shown(
   const service = { key: logKey, url: () => "http://log.example", now: () => START };
   const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer: SCRIPT, service });
   const asked: string[] = [];
-  const { url } = await evilServer((outgoing, incoming) => {
-    const path = incoming.url ?? "/";
+  const { url } = await between(app, async (path) => {
     asked.push(path);
-    void (async () => {
-      const response = await app.request(instead(path));
-      const body = change(path, Buffer.from(await response.arrayBuffer()));
-      const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "content-length"));
-      outgoing.writeHead(response.status, headers).end(body);
-    })();
+    const response = await app.request(instead(path));
+    return new Response(change(path, Buffer.from(await response.arrayBuffer())), response);
   });
   return { url, played, asked };
 }
@@ -237,16 +232,9 @@ test("other people's text stays text on every screen: nothing of it runs, is dra
   const service = { key: logKey, url: () => "http://log.example", now: () => START };
   const app = createApp(log, { verifierKeys: [logKey], version: "test", explorer: SCRIPT, service });
   const asked: string[] = [];
-  const { url } = await evilServer((outgoing, incoming) => {
-    const path = incoming.url ?? "/";
+  const { url } = await between(app, (path) => {
     asked.push(path);
-    void (async () => {
-      const response = await app.request(path);
-      const headers = [...response.headers].filter(([name]) => name !== "content-length");
-      outgoing
-        .writeHead(response.status, Object.fromEntries(headers))
-        .end(Buffer.from(await response.arrayBuffer()));
-    })();
+    return undefined;
   });
   const hashes = [
     "",

@@ -13,7 +13,7 @@ import { asHash } from "../../merkle/index.js";
 import { domOf, skipWithoutBrowser } from "../support/browser.js";
 import { logKey } from "../support/log.js";
 import { PROJECT } from "../support/process.js";
-import { evilServer } from "../support/servers.js";
+import { between } from "../support/servers.js";
 import { bundleOf, play, START } from "../support/story.js";
 
 /** One in so many of the stories with one change. */
@@ -78,18 +78,11 @@ test("whatever a bundle says, or was made to say, the page says what the command
   const service = { key: logKey, url: () => "http://log.example", now: () => START };
   const app = createApp(played.log, { verifierKeys: [logKey], version: "test", explorer, service });
   let shown = 0;
-  const { url } = await evilServer((outgoing, incoming) => {
-    const path = incoming.url ?? "/";
-    if (path.startsWith("/v1/traces/")) outgoing.end(cases[shown++]?.file);
-    else
-      void (async () => {
-        const response = await app.request(path);
-        const headers = [...response.headers].filter(([name]) => name !== "content-length");
-        outgoing
-          .writeHead(response.status, Object.fromEntries(headers))
-          .end(Buffer.from(await response.arrayBuffer()));
-      })();
-  });
+  const { url } = await between(app, (path) =>
+    path.startsWith("/v1/traces/")
+      ? new Response(cases[shown++]?.file as Uint8Array<ArrayBuffer>)
+      : undefined,
+  );
   const hashes = cases.map(({ id }, i) => `#/trace/${id}?n=${i}`);
   const step = `(() => {
     const screen = document.getElementById("screen");

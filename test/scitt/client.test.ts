@@ -9,22 +9,7 @@ import { parseReceipt } from "../../src/statement/receipt.js";
 import { verifyReceipt } from "../../src/statement/verify-receipt.js";
 import { keyOf, logKey } from "../support/log.js";
 import { appOf, bytesOf, foreign, ours, post, scittLog } from "../support/scitt.js";
-import { type EvilServer, evilServer } from "../support/servers.js";
-
-/** A server that hands every request on to the app, but for those that `instead` answers. */
-async function between(
-  app: { request(path: string, init?: RequestInit): Response | Promise<Response> },
-  instead: (path: string) => Response | Promise<Response> | undefined,
-): Promise<EvilServer> {
-  return evilServer((outgoing, incoming) => {
-    const path = incoming.url ?? "";
-    const headers = { accept: incoming.headers.accept ?? "*/*" };
-    void Promise.resolve(instead(path) ?? app.request(path, { headers })).then(async (response) => {
-      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-      outgoing.end(Buffer.from(await response.arrayBuffer()));
-    });
-  });
-}
+import { between, type EvilServer } from "../support/servers.js";
 
 const statement = foreign(utf8("mine"));
 

@@ -49,3 +49,27 @@ export async function evilServer(answer: EvilServer["answer"]): Promise<EvilServ
   const evil: EvilServer = { url: urlOf(server.address() as AddressInfo), asked, answer };
   return evil;
 }
+
+/** A server that hands every request on to the app, but for those that `instead` answers. */
+export async function between(
+  app: { request(path: string, init?: RequestInit): Response | Promise<Response> },
+  instead: (path: string, body: Buffer) => Response | undefined | Promise<Response | undefined>,
+): Promise<EvilServer> {
+  return evilServer((outgoing, incoming, body) => {
+    const path = incoming.url ?? "/";
+    const { accept = "*/*", "content-type": type = "" } = incoming.headers;
+    const asked = {
+      method: incoming.method ?? "GET",
+      headers: { accept, ...(body.length === 0 ? {} : { "content-type": type }) },
+      ...(body.length === 0 ? {} : { body: body.toString() }),
+    };
+    void (async () => {
+      const response = (await instead(path, body)) ?? (await app.request(path, asked));
+      // What is answered instead may have another length.
+      const headers = [...response.headers].filter(([name]) => name !== "content-length");
+      outgoing
+        .writeHead(response.status, Object.fromEntries(headers))
+        .end(Buffer.from(await response.arrayBuffer()));
+    })();
+  });
+}
