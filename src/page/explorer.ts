@@ -208,7 +208,12 @@ async function screenOf(of: SeenLog, said: string): Promise<string> {
 
 async function entryScreen(of: SeenLog, index: number, here: () => boolean): Promise<void> {
   const { entry, hashes, leafHash, size, witnessed } = await of.entry(index);
-  const status = await of.status(index).catch(() => "not told");
+  const status = await of
+    .status(index)
+    .then(({ state, by }) =>
+      by.length === 0 ? state : `${state}, by ${by.map((one) => `#${one}`).join(", ")}`,
+    )
+    .catch(() => "not told");
   if (!here()) return;
   const said = isRecordEntry(entry)
     ? claimsOf(entry.record)

@@ -282,13 +282,14 @@ export class SeenLog {
     return ((await response.json()) as { readonly index: number }).index;
   }
 
-  async status(index: number): Promise<string> {
+  /** Where a record stands now, and the entries that decided it, as the log says. */
+  async status(index: number): Promise<{ readonly state: string; readonly by: readonly number[] }> {
     const { state, decided_by: by = [] } = (await json(`/v1/entries/${index}/status`)) as {
       readonly state: string;
       readonly decided_by?: readonly number[];
     };
     if (!STATES.includes(state)) throw new Error("no state that there is");
-    return by.length === 0 ? state : `${state}, by ${by.map((one) => `#${one}`).join(", ")}`;
+    return { state, by };
   }
 }
 

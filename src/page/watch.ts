@@ -6,6 +6,7 @@ import {
   MAX_ASKED,
   MAX_OF_TYPE,
   type OpenItem,
+  type OpenKind,
   whatToDo,
 } from "../report/open-items.js";
 import { element, facts, link, list } from "./dom.js";
@@ -29,7 +30,7 @@ export async function openItemsView(of: SeenLog, here: () => boolean): Promise<H
       },
       state: async (index) => {
         if (!here()) throw new Error("nobody looks any more");
-        return (await of.status(index)).split(",")[0] ?? "";
+        return (await of.status(index)).state;
       },
     },
     Date.now(),
@@ -47,25 +48,22 @@ export async function openItemsView(of: SeenLog, here: () => boolean): Promise<H
     ...kinds.flatMap((kind) => {
       const all = items.filter((item) => item.kind === kind);
       const more = all.length > MAX_SHOWN ? `, of which the newest ${MAX_SHOWN} are shown` : "";
-      return [element("h2", {}, `${kind}: ${all.length}${more}`), rowsOf(of, all.slice(0, MAX_SHOWN), here)];
+      return [
+        element("h2", {}, `${kind}: ${all.length}${more}`),
+        rowsOf(of, kind, all.slice(0, MAX_SHOWN), here),
+      ];
     }),
   ];
 }
 
-function rowsOf(of: SeenLog, items: readonly OpenItem[], here: () => boolean): HTMLElement {
-  const [first] = items;
+function rowsOf(of: SeenLog, kind: OpenKind, items: readonly OpenItem[], here: () => boolean): HTMLElement {
   return hits(
     of,
     items.map(({ index, value }) => ({ index, record: value, received_at: "" })),
     here,
     // From the record that was verified, not from what was found.
-    ({ value }) => {
-      if (first === undefined) return "";
-      const { kind } = first;
-      return isOfKind(kind, value, Date.now())
-        ? whatToDo({ kind, value })
-        : "it is not what the log says it is";
-    },
+    ({ value }) =>
+      isOfKind(kind, value, Date.now()) ? whatToDo({ kind, value }) : "it is not what the log says it is",
   );
 }
 

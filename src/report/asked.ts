@@ -20,9 +20,10 @@ export function requestIn(
   ref: string,
   verdict: TraceVerdict,
 ): RecordEntry {
-  const [problem] = verdict.verdict === "NOT_VERIFIED" ? verdict.findings.filter(isFailed) : [];
-  if (verdict.verdict === "NOT_VERIFIED")
-    throw new ProofError(`what the log shows of it is not sound: ${problem?.detail ?? "it is not verified"}`);
+  if (verdict.verdict === "NOT_VERIFIED") {
+    const why = verdict.findings.find(isFailed)?.detail ?? "it is not verified";
+    throw new ProofError(`what the log shows of it is not sound: ${why}`);
+  }
   const request = graph.record(subject);
   if (request === undefined || request.record.type !== "action-request")
     throw new WritError(
