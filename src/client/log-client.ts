@@ -25,7 +25,7 @@ import { serviceOfKey, storedForm, verifyReceipt } from "../statement/verify-rec
 import type { Form } from "../statement/statement.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { DSSE_MEDIA_TYPE } from "../statement/statement.js";
-import { entriesIn, openBundle } from "../trace/open.js";
+import { openBundle, subjectNames } from "../trace/open.js";
 import type { TraceEntry } from "../trace/entry.js";
 import { prefixProof } from "./tile-proof.js";
 import { sha256 } from "#crypto";
@@ -349,7 +349,7 @@ export class LogClient {
     const [problem] = problems;
     if (problem !== undefined)
       throw new ProofError(`the log answered with a bundle that is not sound: ${problem.detail}`);
-    if (!namesOf(bundle, subject.id).includes(String(ref)) && !(await this.carries(ref, subject)))
+    if (!subjectNames(bundle).includes(String(ref)) && !(await this.carries(ref, subject)))
       throw new ProofError(
         `the log answered ${String(ref)} with the trace of another record, ${bundle.subject}`,
       );
@@ -603,13 +603,4 @@ export class LogClient {
       );
     }
   }
-}
-
-/** What an entry that carries this record may be called: its index, its hash; and the record's id. */
-function namesOf(bundle: Bundle, id: string | null): string[] {
-  const entries = entriesIn(bundle).filter((entry) =>
-    id === null ? `sha256:${toHex(sha256(entry.stored))}` === bundle.subject : entry.id === id,
-  );
-  const names = entries.flatMap(({ index, stored }) => [String(index), `sha256:${toHex(sha256(stored))}`]);
-  return id === null ? names : [...names, id];
 }

@@ -2,10 +2,9 @@
  * A log as the page sees it: nothing is shown that was not verified here. Its key is pinned at first sight, and kept; the last checkpoint,
  * too, and every later one has to extend it.
  */
-import { sha256 } from "#crypto";
 import { asHash, type Hash, sameHash, verifyConsistency } from "../../merkle/index.js";
 import { parseBase64 } from "../format/base64.js";
-import { fromUtf8, toHex, utf8 } from "../format/bytes.js";
+import { fromUtf8, utf8 } from "../format/bytes.js";
 import type { Checkpoint } from "../format/checkpoint.js";
 import { forkEvidence, formatEvidence } from "../format/evidence.js";
 import { parsePolicy, type Policy, policyOfKey } from "../format/policy.js";
@@ -15,7 +14,7 @@ import { LIST_BYTES } from "../index/bits.js";
 import { type OpenedList, openedList, readListJwt } from "../status-list/open.js";
 import { type Bundle, parseBundleFile } from "../trace/bundle.js";
 import { readTraceEntry, type TraceEntry } from "../trace/entry.js";
-import { entriesIn } from "../trace/open.js";
+import { subjectNames } from "../trace/open.js";
 import { DSSE_MEDIA_TYPE } from "../statement/statement.js";
 import { parseTlogProof, type VerifiedCheckpoint, verifyCheckpoint, verifyEntry } from "../verify/index.js";
 
@@ -221,13 +220,7 @@ export class SeenLog {
     );
     const bundle = parseBundleFile(file);
     const { seenBefore } = await this.accept(utf8(bundle.checkpoint));
-    const entries = entriesIn(bundle);
-    // Foreign content is no record: what was asked for is the entry.
-    const names = entries.flatMap((entry) => {
-      const hash = `sha256:${toHex(sha256(entry.stored))}`;
-      return [entry.id, hash].includes(bundle.subject) ? [String(entry.index), hash] : [];
-    });
-    if (![bundle.subject, ...names].includes(id))
+    if (!subjectNames(bundle).includes(id))
       throw new ProofError(`asked for the trace of ${id}, got that of ${bundle.subject}`);
     const least = asOf ?? seenBefore;
     if (bundle.asOf < least || (asOf !== undefined && bundle.asOf !== asOf))

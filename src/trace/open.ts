@@ -148,6 +148,15 @@ export function subjectsIn({ subject }: Pick<Bundle, "subject">, entries: readon
   return found.map(({ index }) => index);
 }
 
+/** What its subject may be called: the record's id, and index and hash of each entry in the bundle that carries it. ProofError. */
+export function subjectNames(bundle: Bundle): string[] {
+  const entries = entriesIn(bundle);
+  const places = new Set(subjectsIn(bundle, entries));
+  const carrying = entries.filter(({ index }) => places.has(index));
+  const names = carrying.flatMap(({ index, stored }) => [String(index), `sha256:${toHex(sha256(stored))}`]);
+  return [bundle.subject, ...names];
+}
+
 /** The signers that are believed for what an entry says; all of them when none is, which the signature check tells. */
 function speakersOf(entry: TraceEntry, keys: KeyTable, asOf: number): readonly string[] {
   const signers = signersOf(entry);
